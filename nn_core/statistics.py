@@ -1,0 +1,183 @@
+"""How often, and how fast: the statistics of convergence, on arrays.
+
+Epochs to converge are float64 here, with ``inf`` for a trial that did not converge. A failure is an outcome
+and not a missing value: every function counts it.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtri
+
+__all__ = ["Estimate", "convergence_rate", "expected_running_time", "median_epochs", "wilson_interval"]
+
+
+class Estimate(NamedTuple):
+    """A number and the interval that its data leave open."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+def wilson_interval(
+    successes: ArrayLike, trials: ArrayLike, confidence: float = 0.95
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Interval for a success probability, from the score test.
+
+    The ends are the p at which the observed count would just be rejected, so unlike the textbook
+    p +- z sqrt(p(1-p)/n) the interval keeps a width when all trials or none succeed, and stays within [0, 1].
+
+    Parameters
+    ----------
+    successes, trials
+        Counts, broadcast against each other. Without any trial nothing is known: (0, 1).
+    confidence
+        Two-sided level, in (0, 1).
+
+    Returns
+    -------
+    low, high
+        Arrays of the broadcast shape.
+
+    Raises
+    ------
+    ValueError
+        If not 0 <= successes <= trials, or the confidence lies outside (0, 1).
+
+    References
+    ----------
+    E. B. Wilson, "Probable inference, the law of succession, and statistical inference", J. Amer. Statist.
+    Assoc. 22 (1927) 209-212; L. Brown, T. Cai & A. DasGupta, "Interval estimation for a binomial proportion",
+    Statist. Sci. 16 (2001) 101-133, equation 4.
+
+    Examples
+    --------
+    >>> low, high = wilson_interval([0, 8, 10], 10)
+    >>> low.round(4).tolist(), high.round(4).tolist()
+    ([0.0, 0.4902, 0.7225], [0.2775, 0.9433, 1.0])
+    """
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must lie in (0, 1), not {confidence}")
+    k, n = np.broadcast_arrays(np.asarray(successes, np.float64), np.asarray(trials, np.float64))
+    if not np.all((k >= 0) & (k <= n)):
+        raise ValueError("successes must lie between 0 and the number of trials")
+    z = ndtri((1 + confidence) / 2)
+    with np.errstate(invalid="ignore"):  # 0/0 where there are no trials; k - k*k/n is then 0 all the same
+        variance = np.where(n > 0, k - k * k / n, 0.0)
+    centre = (k + z * z / 2) / (n + z * z)
+    half_width = z * np.sqrt(variance + z * z / 4) / (n + z * z)
+    # At the ends the two terms cancel exactly on paper, and only there must not leave a rounding error.
+    low = np.where(k == 0, 0.0, centre - half_width)
+    high = np.where(k == n, 1.0, centre + half_width)
+    return low, high
+
+
+def convergence_rate(converged: ArrayLike, confidence: float = 0.95) -> Estimate:
+    """Fraction of trials that converged, with its Wilson interval.
+
+    Parameters
+    ----------
+    converged
+        Booleans, one a trial, any shape.
+    confidence
+        Two-sided level of the interval.
+
+    Raises
+    ------
+    ValueError
+        If there are no trials.
+
+    Examples
+    --------
+    >>> convergence_rate([True, True, True, False]).estimate
+    0.75
+    """
+    outcomes = np.asarray(converged, bool)
+    if outcomes.size == 0:
+        raise ValueError("a convergence rate needs at least one trial")
+    low, high = wilson_interval(np.count_nonzero(outcomes), outcomes.size, confidence)
+    return Estimate(float(outcomes.mean()), float(low), float(high))
+
+
+def expected_running_time(epochs_to_converge: ArrayLike, cutoff: ArrayLike) -> NDArray[np.float64]:
+    """Epochs that a success costs when every trial is abandoned at the cut-off and a new one is begun.
+
+    ERT(c) = sum_i min(t_i, c) / #{i : t_i <= c}, the epochs spent by all trials over the number of successes.
+    It is the expectation, under the empirical distribution of t, of the total time to the first success.
+
+    Parameters
+    ----------
+    epochs_to_converge
+        Shape (trials,): epochs, ``inf`` for failures. To be meaningful at a cut-off, every failure must have
+        been trained at least that long.
+    cutoff
+        Epochs, any shape; finite.
+
+    Returns
+    -------
+    numpy.ndarray
+        Epochs, of the shape of `cutoff`; ``inf`` where no trial succeeded in time.
+
+    Raises
+    ------
+    ValueError
+        If there are no trials, a time is negative or NaN, or a cut-off is negative or not finite.
+
+    References
+    ----------
+    L. Hamey, "Benchmarking feed-forward neural networks: models and measures", NIPS 4 (1991), whose
+    efficiency is 1000 / ERT; N. Hansen et al., "COCO: a platform for comparing continuous optimizers in a
+    black-box setting", Optim. Methods Softw. 36 (2021) 114-144.
+
+    Examples
+    --------
+    >>> expected_running_time([10, 30, float("inf")], [5, 10, 30, 100]).tolist()
+    [inf, 30.0, 35.0, 70.0]
+    """
+    times = _times(epochs_to_converge)
+    c = np.asarray(cutoff, np.float64)
+    if not np.all(np.isfinite(c) & (c >= 0)):
+        raise ValueError("a cut-off must be finite and >= 0 epochs")
+    finite = np.sort(times[np.isfinite(times)])
+    successes = np.searchsorted(finite, c, side="right")
+    epochs_of_successes = np.concatenate([[0.0], np.cumsum(finite)])[successes]
+    spent = epochs_of_successes + (times.size - successes) * c
+    ert: NDArray[np.float64] = np.divide(spent, successes, out=np.full(c.shape, np.inf), where=successes > 0)
+    return ert
+
+
+def median_epochs(epochs_to_converge: ArrayLike) -> float:
+    """Epochs within which half of the trials have converged, failures counting as infinite.
+
+    The smallest t with #{t_i <= t} >= trials / 2 (with an even number of trials the lower of the two middle
+    ones), which is where the Kaplan-Meier curve first reaches one half; ``inf`` if more than half failed.
+
+    Parameters
+    ----------
+    epochs_to_converge
+        Shape (trials,): epochs, ``inf`` for failures.
+
+    Raises
+    ------
+    ValueError
+        If there are no trials, or a time is negative or NaN.
+
+    Examples
+    --------
+    >>> median_epochs([3, 5, float("inf")]), median_epochs([3, float("inf"), float("inf")])
+    (5.0, inf)
+    """
+    times = _times(epochs_to_converge)
+    middle = (times.size - 1) // 2
+    return float(np.partition(times, middle)[middle])
+
+
+def _times(epochs_to_converge: ArrayLike) -> NDArray[np.float64]:
+    times = np.asarray(epochs_to_converge, np.float64)
+    if times.ndim != 1 or times.size == 0:
+        raise ValueError(f"epochs to converge must have the shape (trials,) with trials >= 1, not {times.shape}")
+    if not np.all(times >= 0):
+        raise ValueError("epochs to converge must be >= 0, and inf (not NaN or -1) for a trial that failed")
+    return times

@@ -1,0 +1,115 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binom, binomtest
+
+from nn_core.statistics import convergence_rate, expected_running_time, median_epochs, wilson_interval
+
+times = st.lists(st.one_of(st.integers(0, 50).map(float), st.just(math.inf)), min_size=1, max_size=30)
+
+
+@given(st.integers(1, 400), st.data(), st.sampled_from([0.5, 0.9, 0.95, 0.99]))
+def test_wilson_is_scipys(n, data, confidence):
+    k = data.draw(st.integers(0, n))
+    oracle = binomtest(k, n).proportion_ci(confidence, method="wilson")
+    low, high = wilson_interval(k, n, confidence)
+    assert (low, high) == pytest.approx((oracle.low, oracle.high), abs=1e-12)
+
+
+def test_wilson_worked_by_hand():
+    # z = 1.959964, n = 10, k = 8:
+    # centre (8 + 1.92073) / 13.84146, half-width z sqrt(1.6 + 0.96036) / 13.84146.
+    low, high = wilson_interval(8, 10)
+    assert (low, high) == (pytest.approx(0.490162, abs=1e-6), pytest.approx(0.943318, abs=1e-6))
+
+
+def test_wilson_broadcasts_and_ends_are_exact():
+    low, high = wilson_interval([[0], [3]], [3, 5, 7])
+    assert low.shape == high.shape == (2, 3)
+    assert (low[0] == 0).all()
+    assert high[1, 0] == 1.0
+
+
+def test_without_trials_nothing_is_known():
+    assert wilson_interval(0, 0) == (0.0, 1.0)
+
+
+def test_wilson_mean_coverage_over_p_is_nominal():
+    # Exact, by summing the binomial: pointwise coverage oscillates, its mean over p must lie within .93-.97.
+    p = np.linspace(0.005, 0.995, 199)
+    for n in (10, 25, 100, 400):
+        k = np.arange(n + 1)
+        low, high = wilson_interval(k, n)
+        covered = (low[:, None] <= p) & (p <= high[:, None])
+        coverage = (binom.pmf(k[:, None], n, p) * covered).sum(axis=0)
+        assert 0.93 < coverage.mean() < 0.97
+
+
+@pytest.mark.parametrize(("k", "n", "confidence"), [(4, 3, 0.95), (-1, 3, 0.95), (math.nan, 3, 0.95), (1, 3, 1.0)])
+def test_wilson_refuses_impossible_input(k, n, confidence):
+    with pytest.raises(ValueError, match="must lie"):
+        wilson_interval(k, n, confidence)
+
+
+@given(st.lists(st.booleans(), min_size=1))
+def test_convergence_rate_is_the_fraction_within_its_interval(converged):
+    rate, low, high = convergence_rate(converged)
+    assert rate == sum(converged) / len(converged)
+    assert 0 <= low <= rate <= high <= 1
+
+
+def test_convergence_rate_needs_a_trial():
+    with pytest.raises(ValueError, match="at least one trial"):
+        convergence_rate([])
+
+
+@given(times, st.lists(st.integers(0, 60), min_size=1, max_size=5))
+def test_ert_is_epochs_spent_over_successes(t, cutoffs):
+    expected = []
+    for cutoff in cutoffs:
+        successes = sum(t_i <= cutoff for t_i in t)
+        expected.append(sum(min(t_i, cutoff) for t_i in t) / successes if successes else math.inf)
+    assert expected_running_time(t, cutoffs).tolist() == pytest.approx(expected)
+
+
+def test_ert_is_the_mean_cost_of_restarting_until_success():
+    # Play the restart game itself: draw a trial, pay min(t, c), stop when t <= c. 40,000 games of mean 35
+    # and a standard deviation below 35 put the mean within 4 standard errors, 0.7 epochs.
+    rng = np.random.default_rng(0)
+    outcomes = np.array([10.0, 30.0, math.inf])
+    draws = rng.choice(outcomes, size=(40_000, 60))
+    first_success = (draws <= 30).argmax(axis=1)
+    paid = np.minimum(draws, 30).cumsum(axis=1)[np.arange(len(draws)), first_success]
+    assert paid.mean() == pytest.approx(float(expected_running_time(outcomes, 30)), abs=0.7)
+
+
+def test_ert_of_a_scalar_cutoff_is_a_scalar():
+    assert expected_running_time([1.0, 2.0], 2).shape == ()
+
+
+@given(times)
+def test_median_is_the_first_time_by_which_half_converged(t):
+    reached = [x for x in t if sum(t_i <= x for t_i in t) >= len(t) / 2]
+    assert median_epochs(t) == min(reached)
+
+
+@given(times)
+def test_median_is_infinite_exactly_when_more_than_half_fail(t):
+    assert math.isinf(median_epochs(t)) == (sum(map(math.isinf, t)) > len(t) / 2)
+
+
+@pytest.mark.parametrize("bad", [[], [math.nan], [-1.0], [[1.0, 2.0]]])
+def test_times_that_make_no_sense_are_refused(bad):
+    with pytest.raises(ValueError, match="epochs to converge must"):
+        median_epochs(bad)
+    with pytest.raises(ValueError, match="epochs to converge must"):
+        expected_running_time(bad, 10)
+
+
+@pytest.mark.parametrize("cutoff", [math.inf, math.nan, -1])
+def test_cutoffs_that_make_no_sense_are_refused(cutoff):
+    with pytest.raises(ValueError, match="cut-off"):
+        expected_running_time([1.0], cutoff)
