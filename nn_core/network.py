@@ -1,0 +1,185 @@
+"""A feedforward network and backpropagation, from top to bottom.
+
+A network is a list of weight matrices. The matrix between two layers has one row for each unit below and one column
+for each unit above, so a layer of outputs (one row per pattern) becomes the next by one matrix product and the
+activation function:
+
+    z = below @ W        net input of every unit above, for every pattern
+    above = s(z)
+
+Learning asks how the error E would change if a weight changed a little. The chain rule answers it from the top down.
+Write delta for dE/dz, the error's slope with respect to a unit's net input. Then
+
+    delta(output) = dE/do * s'(z)                       what the loss says about each output
+    dE/dW         = below' @ delta                      a weight's blame: what came in, times what it did
+    dE/d(below)   = delta @ W'                          the blame handed down, through the same weights
+    delta(below)  = dE/d(below) * s'(z of below)        ... and so on, layer by layer
+
+(Rumelhart, Hinton & Williams 1986, eqs. 13 and 14). That is all of backpropagation; `forward` and `backward` below are
+these lines.
+
+Every array may carry leading *ensemble* axes: with W of shape (R, inputs, hidden), R networks are trained by the same
+lines, because a matrix product of stacks is a stack of matrix products.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nn_core.activations import ACTIVATIONS, Activation
+from nn_core.initializers import Uniform, initial_weights
+from nn_core.losses import LOSSES
+
+Array = NDArray[np.float64]
+
+
+def with_bias(layer: Array, bias: float | None) -> Array:
+    """Append the bias unit, a unit whose output is always `bias`; shape (..., patterns, units [+ 1])."""
+    if bias is None:
+        return layer
+    unit = np.full((*layer.shape[:-1], 1), bias)
+    return np.concatenate([layer, unit], axis=-1)
+
+
+def forward(weights: Sequence[Array], inputs: Array, activation: Activation, bias: float | None = None) -> list[Array]:
+    """Show patterns to the network.
+
+    Parameters
+    ----------
+    weights : sequence of arrays, shapes (..., units below [+ 1 for the bias row, last], units above)
+        From the input layer to the output layer.
+    inputs : array, shape (patterns, inputs)
+    activation : Activation
+        Of every unit above the input layer.
+    bias : float or None
+        Output of a bias unit that feeds every layer, or None for a network without one.
+
+    Returns
+    -------
+    list of arrays, shapes (..., patterns, units)
+        The outputs of all layers; the first is `inputs`, the last is what the network answers.
+    """
+    layers = [inputs]
+    for W in weights:
+        z = with_bias(layers[-1], bias) @ W
+        layers.append(activation.function(z))
+    return layers
+
+
+def backward(
+    weights: Sequence[Array],
+    layers: Sequence[Array],
+    output_slope: Array,
+    activation: Activation,
+    bias: float | None = None,
+    derivative_offset: float = 0.0,
+) -> list[Array]:
+    """Hand the error down: the gradient of the loss with respect to every weight.
+
+    Parameters
+    ----------
+    weights : sequence of arrays, shapes (..., units below [+ 1], units above)
+    layers : sequence of arrays, shapes (..., patterns, units)
+        What `forward` returned for these weights.
+    output_slope : array, shape (..., patterns, outputs)
+        dE/d(output), from the loss.
+    activation, bias
+        As for `forward`.
+    derivative_offset : float
+        Added to every derivative of the activation. Fahlman's (1988) 0.1 keeps saturated units learning; with anything
+        but 0 the result is no longer the gradient.
+
+    Returns
+    -------
+    list of arrays, shapes of `weights`
+        dE/dW, summed over patterns.
+    """
+    gradients: list[Array] = []
+    slope = output_slope  # dE/d(output of the layer above)
+    for depth in reversed(range(len(weights))):
+        below, above = layers[depth], layers[depth + 1]
+        delta = slope * (activation.derivative(above) + derivative_offset)
+        gradients.append(np.swapaxes(with_bias(below, bias), -1, -2) @ delta)
+        if depth > 0:
+            to_units = weights[depth][..., : below.shape[-1], :]  # the bias unit has nothing below to blame
+            slope = delta @ np.swapaxes(to_units, -1, -2)
+    return gradients[::-1]
+
+
+class NeuralNetwork:
+    """The lesson's network: one hidden layer of 4 sigmoid units, full-batch gradient descent on squared error.
+
+    Parameters
+    ----------
+    x : array, shape (patterns, inputs)
+    y : array, shape (patterns, outputs)
+    learning_rate : float
+    rng : numpy Generator, seed or None
+        Source of the initial weights, uniform on [0, 1).
+
+    Attributes
+    ----------
+    input, y : arrays
+        The patterns and their targets, `x` and `y` as given.
+    weights1, weights2 : arrays, shapes (inputs, 4) and (4, outputs)
+    layer1, output : arrays, shapes (patterns, 4) and (patterns, outputs)
+        Of the last `feedforward`; after `train` that is one update behind the weights.
+
+    Examples
+    --------
+    >>> from nn_core import NeuralNetwork, tasks
+    >>> task = tasks.xor()
+    >>> network = NeuralNetwork(task.inputs, task.targets, learning_rate=1.0, rng=0)
+    >>> network.train(5000)
+    >>> network.predict(task.inputs).round().ravel()
+    array([0., 1., 1., 0.])
+    """
+
+    HIDDEN = 4
+
+    def __init__(
+        self,
+        x: Array,
+        y: Array,
+        learning_rate: float = 0.1,
+        *,
+        rng: np.random.Generator | int | None = None,
+    ) -> None:
+        self.input = np.asarray(x, dtype=np.float64)
+        self.y = np.asarray(y, dtype=np.float64)
+        self.learning_rate = learning_rate
+        sizes = (self.input.shape[1], self.HIDDEN, self.y.shape[1])
+        self.weights1, self.weights2 = initial_weights(
+            Uniform(0.0, 1.0), sizes, bias=None, rng=np.random.default_rng(rng)
+        )
+        self.layer1 = np.zeros((len(self.input), self.HIDDEN))
+        self.output = np.zeros(self.y.shape)
+
+    def feedforward(self) -> Array:
+        """Compute `layer1` and `output` from the current weights; returns `output`."""
+        weights = [self.weights1, self.weights2]
+        _, self.layer1, self.output = forward(weights, self.input, ACTIVATIONS["sigmoid"])
+        return self.output
+
+    def backprop(self) -> None:
+        """Update both weight matrices, by gradients that are both taken at the old weights."""
+        gradient1, gradient2 = backward(
+            [self.weights1, self.weights2],
+            [self.input, self.layer1, self.output],
+            LOSSES["sse"].slope(self.y, self.output),
+            ACTIVATIONS["sigmoid"],
+        )
+        self.weights1 = self.weights1 - self.learning_rate * gradient1
+        self.weights2 = self.weights2 - self.learning_rate * gradient2
+
+    def train(self, epochs: int) -> None:
+        """Feed forward and update, `epochs` times."""
+        for _ in range(epochs):
+            self.feedforward()
+            self.backprop()
+
+    def predict(self, new_input: Array) -> Array:
+        """Answer for new patterns, shape (patterns, inputs); leaves `layer1` and `output` alone."""
+        new_input = np.asarray(new_input, dtype=np.float64)
+        return forward([self.weights1, self.weights2], new_input, ACTIVATIONS["sigmoid"])[-1]

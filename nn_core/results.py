@@ -1,0 +1,130 @@
+"""What came of a training: one result per network."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nn_core.network import forward
+from nn_core.training import NEVER, State, recorded_epochs
+
+Array = NDArray[np.float64]
+
+
+class Status(Enum):
+    """How a training ended, and what to do about it."""
+
+    CONVERGED = "converged"
+    CUT_OFF = "cut off"
+    DIVERGED = "diverged"
+
+    @property
+    def advice(self) -> str:
+        """What the user might do next."""
+        return {
+            Status.CONVERGED: "Nothing to do; `max_error` tells how close the final outputs are.",
+            Status.CUT_OFF: (
+                "Allow more epochs, or a higher learning rate; if the loss curve is flat, the network is stuck: "
+                "try another seed, more hidden units or a wider initial range."
+            ),
+            Status.DIVERGED: (
+                "The weights left the range of float64: lower the learning rate, the momentum or the weight decay."
+            ),
+        }[self]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One trained network.
+
+    Attributes
+    ----------
+    status : Status
+        Diverged if it did; else converged if the criterion was ever met; else cut off.
+    epochs : int
+        Epochs of updates this network made.
+    epochs_to_converge : int or None
+        Epochs made before the first pass that met the criterion.
+    diverged_at : int or None
+        The last epoch whose weights were finite, if the next one's were not.
+    final_loss : float
+        Loss of the final weights.
+    max_error : float
+        Largest |target - output| of the final weights.
+    predictions : array, shape (patterns, outputs)
+        Of the final weights.
+    weights : list of arrays, shapes (units below [+ 1], units above)
+    loss_epochs, losses : arrays, shape (K,)
+        The loss curve up to `epochs`: epochs of the recording grid, then the last.
+    """
+
+    status: Status
+    epochs: int
+    epochs_to_converge: int | None
+    diverged_at: int | None
+    final_loss: float
+    max_error: float
+    predictions: Array
+    weights: list[Array]
+    loss_epochs: NDArray[np.int64]
+    losses: Array
+
+    @property
+    def converged(self) -> bool:
+        """Whether the criterion was met within the cut-off; says nothing about the end."""
+        return self.epochs_to_converge is not None
+
+    @property
+    def message(self) -> str:
+        """One sentence on what happened, and what to do next."""
+        what = {
+            Status.CONVERGED: f"converged after {self.epochs_to_converge} epochs",
+            Status.CUT_OFF: f"cut off at {self.epochs} epochs without meeting the criterion",
+            Status.DIVERGED: f"diverged after {self.diverged_at} epochs",
+        }[self.status]
+        return f"{what}. {self.status.advice}"
+
+
+def _or_none(epoch: int) -> int | None:
+    return None if epoch == NEVER else epoch
+
+
+def results(state: State) -> list[Result]:
+    """Read the results of all R networks, at the state's epoch as their cut-off.
+
+    A network of a state that went on beyond a cut-off cannot be judged at it afterwards: advance to the cut-off, read
+    the results, and go on.
+    """
+    training, task = state.training, state.training.task
+    with np.errstate(over="ignore", invalid="ignore"):
+        outputs = forward(state.weights, task.inputs, training.activation, training.bias)[-1]
+        final_losses = training.loss.value(task.targets, outputs)
+        max_errors = np.abs(task.targets - outputs).max(axis=(-2, -1))
+    grid = recorded_epochs(training.per_decade, state.epoch)
+    ended = np.where(state.ended_at == NEVER, state.epoch, state.ended_at).tolist()
+
+    found = []
+    for r, epochs in enumerate(ended):
+        first_success = _or_none(int(state.first_success[r]))
+        diverged_at = _or_none(int(state.diverged_at[r]))
+        if diverged_at is not None:
+            status = Status.DIVERGED
+        else:
+            status = Status.CUT_OFF if first_success is None else Status.CONVERGED
+        recorded = int(np.searchsorted(grid, epochs))  # the grid's epochs before the last
+        found.append(
+            Result(
+                status=status,
+                epochs=epochs,
+                epochs_to_converge=first_success,
+                diverged_at=diverged_at,
+                final_loss=float(final_losses[r]),
+                max_error=float(max_errors[r]),
+                predictions=outputs[r],
+                weights=[W[r] for W in state.weights],
+                loss_epochs=np.append(grid[:recorded], epochs),
+                losses=np.append(state.losses[r, :recorded], final_losses[r]),
+            )
+        )
+    return found

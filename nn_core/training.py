@@ -1,0 +1,243 @@
+"""Training an ensemble, epoch by epoch: the reference engine.
+
+One verb trains: ``advance(state, to_epoch) -> state``. A `State` is everything that changes while an ensemble of R
+networks learns; a `Training` is everything that does not, and that the networks share. This module advances in plain
+NumPy and is written to be read; `nn_core.kernel` does the same, compiled, and is tested against it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nn_core.activations import ACTIVATIONS, Activation
+from nn_core.criteria import Criterion, Tolerance
+from nn_core.losses import LOSSES, Loss
+from nn_core.network import backward, forward
+from nn_core.optimizers import Layers, Memory, Optimizer
+from nn_core.tasks import Task
+
+Array = NDArray[np.float64]
+Epochs = NDArray[np.int64]
+
+NEVER = -1
+"""Stands for the epoch of something that has not happened."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """What all networks of an ensemble share.
+
+    Attributes
+    ----------
+    task : Task
+    activation : Activation
+        Of all hidden and output units.
+    derivative_offset : float
+        Added to every activation derivative.
+    bias : float or None
+        Output of the bias unit that feeds every layer, or None for no such unit.
+    loss : Loss
+    weight_decay : float
+        Adds ``weight_decay * w`` to every gradient.
+    update : "batch" or "online"
+        One update per epoch from the gradient summed over all patterns, or one per pattern, in their order.
+    criterion : Criterion
+    stop_when_converged : bool
+        Whether a network stops learning at its first success.
+    per_decade : int
+        How many epochs per factor of ten have their loss recorded.
+    """
+
+    task: Task
+    activation: Activation = ACTIVATIONS["sigmoid"]
+    derivative_offset: float = 0.0
+    bias: float | None = None
+    loss: Loss = LOSSES["sse"]
+    weight_decay: float = 0.0
+    update: Literal["batch", "online"] = "batch"
+    criterion: Criterion = Tolerance(0.4)
+    stop_when_converged: bool = False
+    per_decade: int = 80
+
+
+@dataclass(frozen=True)
+class State:
+    """An ensemble of R networks, some epochs into their training.
+
+    Attributes
+    ----------
+    training : Training
+    optimizer : Optimizer
+        Its numbers have shape (R,).
+    weights : list of arrays, shapes (R, units below [+ 1], units above)
+    memory : tuple of lists of such arrays
+        What the optimizer remembers.
+    epoch : int
+        Epochs of updates made so far. The weights of networks that ended before are those they ended with.
+    losses : array, shape (R, K)
+        Loss after each epoch of ``recorded_epochs(per_decade, epoch)``; that of an ended network stays what it was.
+    first_success : int array, shape (R,)
+        Epochs made before the first forward pass that met the criterion (0 if the initial weights did), or `NEVER`.
+    diverged_at : int array, shape (R,)
+        Epoch after which a network was left alone because the next one's updates would have left the range of
+        float64, or `NEVER`. Its weights are the last finite ones.
+    """
+
+    training: Training
+    optimizer: Optimizer
+    weights: Layers
+    memory: Memory
+    epoch: int
+    losses: Array
+    first_success: Epochs
+    diverged_at: Epochs
+
+    @property
+    def networks(self) -> int:
+        """How many networks there are, R."""
+        return len(self.first_success)
+
+    @property
+    def ended_at(self) -> Epochs:
+        """Epoch at which each network stopped learning, or `NEVER` where it still does; shape (R,)."""
+        stopped = self.first_success if self.training.stop_when_converged else NEVER
+        return np.where(self.diverged_at != NEVER, self.diverged_at, stopped)
+
+    def take(self, networks: NDArray[np.intp]) -> "State":
+        """Select networks by index, shape (r,); the result shares no memory with this state."""
+        return replace(
+            self,
+            optimizer=self.optimizer.take(networks),
+            weights=[W[networks] for W in self.weights],
+            memory=tuple([M[networks] for M in layers] for layers in self.memory),
+            losses=self.losses[networks],
+            first_success=self.first_success[networks],
+            diverged_at=self.diverged_at[networks],
+        )
+
+
+@lru_cache
+def recorded_epochs(per_decade: int, upto: int) -> Epochs:
+    """Epochs whose loss is recorded: 0 and round(10^(k / per_decade)) for k = 0, 1, ..., none above `upto`; shape (K,).
+
+    The same grid for every cut-off, so that curves of different lengths can be laid over each other.
+    """
+    powers = np.arange(int(np.ceil(per_decade * np.log10(max(upto, 1)))) + 2)
+    grid = np.rint(10.0 ** (powers / per_decade)).astype(np.int64)
+    epochs = np.unique(np.append(0, grid[grid <= upto]))
+    epochs.setflags(write=False)
+    return epochs
+
+
+def start(training: Training, optimizer: Optimizer, weights: Sequence[Array]) -> State:
+    """Put an ensemble at epoch 0.
+
+    Parameters
+    ----------
+    training : Training
+    optimizer : Optimizer
+        Numbers are scalars, or arrays of shape (R,): one per network.
+    weights : sequence of arrays, shapes (R, units below [+ 1], units above)
+        The initial weights. They are copied.
+    """
+    copies = [np.array(W, dtype=np.float64) for W in weights]
+    networks = len(copies[0])
+    return State(
+        training=training,
+        optimizer=optimizer.spread(networks),
+        weights=copies,
+        memory=optimizer.init(copies),
+        epoch=0,
+        losses=np.empty((networks, 0)),
+        first_success=np.full(networks, NEVER, dtype=np.int64),
+        diverged_at=np.full(networks, NEVER, dtype=np.int64),
+    )
+
+
+def advance(state: State, to_epoch: int) -> State:
+    """Train until `to_epoch` epochs of updates have been made in all, in plain NumPy.
+
+    Before every epoch, and once more after the last, all patterns are shown with the weights held: that pass tells the
+    loss to record and whether the criterion is met. In batch mode it is also the pass that the gradient is taken from.
+    Advancing in several steps gives what one step gives.
+
+    Raises
+    ------
+    ValueError
+        If `to_epoch` lies before the state's epoch.
+    """
+    if to_epoch < state.epoch:
+        raise ValueError(f"to_epoch={to_epoch}: the ensemble is already at epoch {state.epoch}")
+    training, task = state.training, state.training.task
+    grid = recorded_epochs(training.per_decade, to_epoch)
+    losses = np.empty((state.networks, len(grid)))
+    recorded = state.losses.shape[1]
+    losses[:, :recorded] = state.losses
+    # Networks that overflow are noticed and left alone; NumPy need not warn of them.
+    with np.errstate(over="ignore", invalid="ignore"):
+        for epoch in range(state.epoch, to_epoch + 1):
+            layers = forward(state.weights, task.inputs, training.activation, training.bias)
+            if recorded < len(grid) and grid[recorded] == epoch:
+                losses[:, recorded] = training.loss.value(task.targets, layers[-1])
+                recorded += 1
+            running = state.ended_at == NEVER
+            succeeded = training.criterion.met(task.targets, layers[-1])
+            is_first = succeeded & running & (state.first_success == NEVER)
+            state = replace(state, epoch=epoch, first_success=np.where(is_first, epoch, state.first_success))
+            if epoch == to_epoch or (state.ended_at != NEVER).all():
+                break
+            state = _one_epoch(state, layers)
+        if state.epoch < to_epoch:  # every network has ended; what is left to record is their last loss
+            last = training.loss.value(task.targets, layers[-1])
+            losses[:, recorded:] = last[:, np.newaxis]
+    return replace(state, epoch=to_epoch, losses=losses)
+
+
+def _one_epoch(state: State, layers: Sequence[Array]) -> State:
+    """Make an epoch's updates; `layers` are of the pass that was just made with the current weights."""
+    training, task = state.training, state.training.task
+    weights, memory = state.weights, state.memory
+    if training.update == "batch":
+        weights, memory = _updated(state, weights, memory, layers, task.targets)
+    else:
+        for p in range(len(task.inputs)):
+            layers = forward(weights, task.inputs[p : p + 1], training.activation, training.bias)
+            weights, memory = _updated(state, weights, memory, layers, task.targets[p : p + 1])
+
+    running = state.ended_at == NEVER
+    finite = np.ones(state.networks, dtype=np.bool_)
+    for W in weights:
+        finite &= np.isfinite(W).all(axis=(-2, -1))
+    moves = (running & finite)[:, np.newaxis, np.newaxis]
+    return replace(
+        state,
+        weights=[np.where(moves, new, W) for new, W in zip(weights, state.weights, strict=True)],
+        memory=tuple(
+            [np.where(moves, new, M) for new, M in zip(*pair, strict=True)]
+            for pair in zip(memory, state.memory, strict=True)
+        ),
+        diverged_at=np.where(running & ~finite, state.epoch, state.diverged_at),
+    )
+
+
+def _updated(
+    state: State, weights: Layers, memory: Memory, layers: Sequence[Array], targets: Array
+) -> tuple[Layers, Memory]:
+    """One update from the patterns that `layers` were computed from."""
+    training = state.training
+    gradients = backward(
+        weights,
+        layers,
+        training.loss.slope(targets, layers[-1]),
+        training.activation,
+        training.bias,
+        training.derivative_offset,
+    )
+    if training.weight_decay:
+        gradients = [g + training.weight_decay * W for g, W in zip(gradients, weights, strict=True)]
+    updates, memory = state.optimizer.update(gradients, memory, weights)
+    return [W + step for W, step in zip(weights, updates, strict=True)], memory
