@@ -1,7 +1,7 @@
 """Activation functions, each with its derivative written in terms of the *output*.
 
 Backpropagation has the unit's output at hand when it needs the slope, so no derivative here ever looks at the
-unit's net input again: for the logistic function s'(z) = s(z) (1 - s(z)).
+unit's net input again: for the logistic function, s'(z) = s(z) (1 - s(z)).
 """
 
 from collections.abc import Callable
@@ -22,9 +22,9 @@ class Activation:
     name : str
         The name used in configurations.
     function : callable
-        Net input z to output, elementwise, any shape.
+        Net input z to output s(z), elementwise, any shape.
     derivative : callable
-        *Output* to dz-derivative, elementwise, any shape.
+        Output s(z) to slope s'(z), elementwise, any shape.
     low, high : float
         The open interval that outputs lie in.
     """
@@ -49,7 +49,7 @@ def sigmoid_derivative(s: Array) -> Array:
 
 
 def symmetric_sigmoid(x: Array) -> Array:
-    """Logistic function shifted to the range (-1/2, 1/2), as in Fahlman's experiments (1988)."""
+    """Logistic function shifted to the range (-1/2, 1/2) (Fahlman 1988, CMU-CS-88-162)."""
     return sigmoid(x) - 0.5
 
 

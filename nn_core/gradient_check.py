@@ -1,7 +1,8 @@
 """Is this gradient right? Ask the loss itself.
 
 A gradient can be checked without knowing how it was computed: nudge one weight up and down by a little h, and the
-loss must change by 2 h times the slope. Analytic gradients and this central difference agree to about h^2.
+loss must change by 2 h times its slope. This central difference is off by two errors: of order h^2, because the loss is
+no straight line, and of order 1e-16 / h times the loss, because float64 rounds. At h = 1e-6 both are tiny.
 """
 
 from collections.abc import Callable, Sequence
@@ -43,7 +44,8 @@ def check_gradients(training: Training, weights: Sequence[Array], tolerance: flo
     Parameters
     ----------
     training : Training
-        Task, activation, bias, loss (and derivative offset, which makes the check fail unless it is 0).
+        Task, activation, bias, loss (and derivative offset, which makes the check fail unless it is 0). Weight decay is
+        no part of the loss, and not checked.
     weights : sequence of arrays, shapes (units below [+ 1], units above)
     tolerance : float
         Largest difference allowed, relative to 1 + the numerical slope's magnitude.
@@ -51,7 +53,17 @@ def check_gradients(training: Training, weights: Sequence[Array], tolerance: flo
     Raises
     ------
     GradientError
-        If any weight's gradient is off; the message names the first such weight and prints both numbers.
+        If any weight's gradient is off or not a number; the message names the first such weight and prints both
+        numbers.
+
+    Examples
+    --------
+    >>> from nn_core import Training, Uniform, initial_weights, tasks
+    >>> weights = initial_weights(Uniform(-1, 1), sizes=(3, 4, 1), bias=None, rng=np.random.default_rng(0))
+    >>> check_gradients(Training(tasks.xor()), weights)
+    >>> check_gradients(Training(tasks.xor(), derivative_offset=0.1), weights)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    nn_core.gradient_check.GradientError: weights1[0, 0]: backpropagation says ..., central differences say ...
     """
     task = training.task
 
@@ -69,10 +81,10 @@ def check_gradients(training: Training, weights: Sequence[Array], tolerance: flo
         training.derivative_offset,
     )
     for layer, (ours, theirs) in enumerate(zip(analytic, numerical_gradient(loss, weights), strict=True), start=1):
-        wrong = np.abs(ours - theirs) > tolerance * (1.0 + np.abs(theirs))
+        wrong = ~(np.abs(ours - theirs) <= tolerance * (1.0 + np.abs(theirs)))  # so that nan is wrong, too
         if wrong.any():
             i, j = np.argwhere(wrong)[0]
             raise GradientError(
-                f"weights{layer}[{i}, {j}]: backpropagation says {ours[i, j]:.10g}, "
-                f"central differences say {theirs[i, j]:.10g} ({wrong.sum()} of this layer's {wrong.size} weights differ)"
+                f"weights{layer}[{i}, {j}]: backpropagation says {ours[i, j]:.10g}, central differences say "
+                f"{theirs[i, j]:.10g} ({wrong.sum()} of this layer's {wrong.size} weights differ)"
             )

@@ -1,6 +1,7 @@
-"""Losses: what the network is punished for, and the slope that backpropagation starts from.
+"""Losses: one number E for how wrong a network is, and the slope dE/d(output) that backpropagation starts from.
 
-All sum over patterns and outputs, never average, so that a learning rate means the same in every paper that we re-run.
+All sum over patterns and outputs, never average, as the papers on this subject do: a learning rate from a paper means
+the same here. Let y be the target and o the output.
 """
 
 from collections.abc import Callable
@@ -12,7 +13,10 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 ARCTANH_CAP = 0.9999999
-"""Differences are capped at this magnitude in the arctanh loss, whose slope is infinite at 1 (Fahlman 1988)."""
+"""The arctanh loss caps |y - o| here: at 1 its slope is infinite (Fahlman 1988, CMU-CS-88-162).
+
+It suits the sigmoids, whose outputs are never further than 1 from a target that they can reach.
+"""
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ LOSSES: dict[str, Loss] = {
     for loss in (
         # E = sum (y - o)^2, the lesson's.
         Loss("sse", _sse, _sse_slope),
-        # E = 1/2 sum (y - o)^2 (Rumelhart, Hinton & Williams 1986, eq. 2).
+        # E = 1/2 sum (y - o)^2; the half cancels the 2 of the slope (Rumelhart, Hinton & Williams 1986, eq. 2).
         Loss("half_sse", _half_sse, _half_sse_slope),
         # E = sum (1 + d) ln(1 + d) + (1 - d) ln(1 - d), d = y - o; dE/do = -ln((1 + d) / (1 - d)) (Fahlman 1988).
         Loss("arctanh", _arctanh, _arctanh_slope),

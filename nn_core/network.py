@@ -7,16 +7,17 @@ activation function:
     z = below @ W        net input of every unit above, for every pattern
     above = s(z)
 
-Learning asks how the error E would change if a weight changed a little. The chain rule answers it from the top down.
-Write delta for dE/dz, the error's slope with respect to a unit's net input. Then
+Learning asks, of every weight at once: if it grew a little, how would the error E change? The chain rule answers from
+the output layer down. Write delta for dE/dz, the error's slope with respect to a unit's net input, and ' after a matrix
+for its transpose. Then
 
-    delta(output) = dE/do * s'(z)                       what the loss says about each output
-    dE/dW         = below' @ delta                      a weight's blame: what came in, times what it did
-    dE/d(below)   = delta @ W'                          the blame handed down, through the same weights
-    delta(below)  = dE/d(below) * s'(z of below)        ... and so on, layer by layer
+    delta(above) = dE/d(above) * s'(z)      for the outputs, dE/d(above) comes from the loss
+    dE/dW        = below' @ delta(above)    what came in through the weight, times how much its unit is to blame
+    dE/d(below)  = delta(above) @ W'        the blame handed down, through the same weights
 
-(Rumelhart, Hinton & Williams 1986, eqs. 13 and 14). That is all of backpropagation; `forward` and `backward` below are
-these lines.
+and with dE/d(below) the same three lines serve the next layer down. That is all of backpropagation (Rumelhart, Hinton &
+Williams, "Learning internal representations by error propagation", PDP vol. 1, ch. 8, 1986, eqs. 13 and 14, whose delta
+is -dE/dz). `forward` and `backward` below are these lines; `nn_core.gradient_check` verifies them.
 
 Every array may carry leading *ensemble* axes: with W of shape (R, inputs, hidden), R networks are trained by the same
 lines, because a matrix product of stacks is a stack of matrix products.
@@ -59,6 +60,14 @@ def forward(weights: Sequence[Array], inputs: Array, activation: Activation, bia
     -------
     list of arrays, shapes (..., patterns, units)
         The outputs of all layers; the first is `inputs`, the last is what the network answers.
+
+    Examples
+    --------
+    One input, one hidden unit, one output. The input is 1; s(ln 3 * 1) = 3/4; s(2 ln 3 * 3/4) = 0.8386.
+
+    >>> weights = [np.array([[np.log(3)]]), np.array([[2 * np.log(3)]])]
+    >>> [round(layer.item(), 4) for layer in forward(weights, np.array([[1.0]]), ACTIVATIONS["sigmoid"])]
+    [1.0, 0.75, 0.8386]
     """
     layers = [inputs]
     for W in weights:
@@ -87,13 +96,25 @@ def backward(
     activation, bias
         As for `forward`.
     derivative_offset : float
-        Added to every derivative of the activation. Fahlman's (1988) 0.1 keeps saturated units learning; with anything
-        but 0 the result is no longer the gradient.
+        Added to every derivative of the activation. Fahlman's 0.1 keeps saturated units learning (1988,
+        CMU-CS-88-162); with anything but 0 the result is no longer the gradient.
 
     Returns
     -------
     list of arrays, shapes of `weights`
         dE/dW, summed over patterns.
+
+    Examples
+    --------
+    The network of `forward`'s example, asked for 0, with E = o^2, so dE/do = 2 o. At the output, o = 0.8386 and
+    delta = 2 o * o (1 - o) = 0.2270, so dE/dw2 = 3/4 * delta = 0.1703. Through w2 = 2 ln 3 the hidden unit is handed
+    2 ln 3 * 0.2270 = 0.4988; its delta is that times 3/4 (1 - 3/4), 0.0935, so dE/dw1 = 1 * 0.0935.
+
+    >>> weights = [np.array([[np.log(3)]]), np.array([[2 * np.log(3)]])]
+    >>> layers = forward(weights, np.array([[1.0]]), ACTIVATIONS["sigmoid"])
+    >>> gradients = backward(weights, layers, 2 * layers[-1], ACTIVATIONS["sigmoid"])
+    >>> [round(gradient.item(), 4) for gradient in gradients]
+    [0.0935, 0.1703]
     """
     gradients: list[Array] = []
     slope = output_slope  # dE/d(output of the layer above)
@@ -117,6 +138,11 @@ class NeuralNetwork:
     learning_rate : float
     rng : numpy Generator, seed or None
         Source of the initial weights, uniform on [0, 1).
+
+    Raises
+    ------
+    ValueError
+        If `x` and `y` are not two tables of as many rows.
 
     Attributes
     ----------
@@ -149,6 +175,11 @@ class NeuralNetwork:
         self.input = np.asarray(x, dtype=np.float64)
         self.y = np.asarray(y, dtype=np.float64)
         self.learning_rate = learning_rate
+        if self.input.ndim != 2 or self.y.ndim != 2 or len(self.input) != len(self.y):
+            raise ValueError(
+                f"x of shape {self.input.shape}, y of shape {self.y.shape}: "
+                "(patterns, inputs) and (patterns, outputs) are needed"
+            )
         sizes = (self.input.shape[1], self.HIDDEN, self.y.shape[1])
         self.weights1, self.weights2 = initial_weights(
             Uniform(0.0, 1.0), sizes, bias=None, rng=np.random.default_rng(rng)

@@ -96,8 +96,8 @@ class GradientDescent(Optimizer):
 class Momentum(Optimizer):
     """Heavy-ball momentum: v <- -learning_rate * dE/dw + momentum * v; w <- w + v.
 
-    With `scaled`, the gradient's term is multiplied by (1 - momentum), which makes v an average of past steps
-    (Rumelhart, Hinton & Williams 1986, eq. 16; scaled: Tesauro & Janssens 1988).
+    Rumelhart, Hinton & Williams 1986, eq. 16. With `scaled`, the gradient's term is multiplied by (1 - momentum), which
+    makes v a weighted average of past gradient steps (Tesauro & Janssens 1988).
 
     Attributes
     ----------
@@ -134,7 +134,7 @@ class Momentum(Optimizer):
 
 @dataclass(frozen=True)
 class Quickprop(Optimizer):
-    """Jump to the bottom of a parabola through the last two slopes, weight by weight (Fahlman 1988).
+    """Jump to the bottom of a parabola through the last two slopes, weight by weight (Fahlman 1988, CMU-CS-88-162).
 
     With s = -dE/dw now, p the same an epoch ago, d the last step and epsilon the learning rate (divided by the number
     of weights into the unit, its bias counted, with `split_by_fan_in`):
@@ -143,7 +143,8 @@ class Quickprop(Optimizer):
     - d < 0: the same, mirrored
     - d = 0: step = epsilon s
 
-    Where p = s no parabola can be drawn, and that term is 0.
+    Where the slope has shrunk too little, the parabola's bottom lies further off than mu d, and mu d is the step taken.
+    Where p = s the parabola has no bottom, and that term is 0.
 
     Attributes
     ----------

@@ -49,9 +49,9 @@ class Result:
     diverged_at : int or None
         The last epoch whose weights were finite, if the next one's were not.
     final_loss : float
-        Loss of the final weights.
+        Loss of the final weights; nan if they are so large that the outputs are.
     max_error : float
-        Largest |target - output| of the final weights.
+        Largest |target - output| of the final weights; nan likewise.
     predictions : array, shape (patterns, outputs)
         Of the final weights.
     weights : list of arrays, shapes (units below [+ 1], units above)

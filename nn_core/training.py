@@ -143,9 +143,18 @@ def start(training: Training, optimizer: Optimizer, weights: Sequence[Array]) ->
         Numbers are scalars, or arrays of shape (R,): one per network.
     weights : sequence of arrays, shapes (R, units below [+ 1], units above)
         The initial weights. They are copied.
+
+    Raises
+    ------
+    ValueError
+        If the weights are no ensemble: matrices without the leading axis, or layers of different R.
     """
-    copies = [np.array(W, dtype=np.float64) for W in weights]
+    copies = [np.array(W, dtype=np.float64, order="C") for W in weights]
     networks = len(copies[0])
+    if any(W.ndim != 3 or len(W) != networks for W in copies):
+        raise ValueError(
+            f"weights of shapes {[W.shape for W in copies]}: an ensemble's are (networks, units below, units above)"
+        )
     return State(
         training=training,
         optimizer=optimizer.spread(networks),
