@@ -46,8 +46,8 @@ def _task(
     target_high: float,
 ) -> Task:
     """Encode bits by values."""
-    inputs = np.where(input_bits, high, low)
-    targets = np.where(target_bits, target_high, target_low)
+    inputs = np.where(input_bits, float(high), float(low))
+    targets = np.where(target_bits, float(target_high), float(target_low))
     inputs.setflags(write=False)
     targets.setflags(write=False)
     names = tuple("-".join(str(int(bit)) for bit in row) for row in input_bits)

@@ -1,0 +1,108 @@
+import numpy as np
+import pytest
+
+from nn_core import GradientDescent, Momentum, Quickprop
+
+W = [np.array([[0.5, -1.0]]), np.array([[2.0], [3.0]])]
+
+
+def one_weight(value):
+    return [np.array([[float(value)]])]
+
+
+def updates_of(optimizer, gradients):
+    """Steps of a single weight that sees these gradients one after the other."""
+    memory, steps = optimizer.init(one_weight(0)), []
+    for gradient in gradients:
+        (step,), memory = optimizer.update(one_weight(gradient), memory, one_weight(0))
+        steps.append(step.item())
+    return steps
+
+
+def test_gradient_descent():
+    assert updates_of(GradientDescent(0.5), [4, -2, 0]) == [-2, 1, 0]
+
+
+def test_momentum_by_hand():
+    # v1 = -0.5 * 4; v2 = -0.5 * 4 + 0.25 v1; v3 = -0.5 * -8 + 0.25 v2
+    assert updates_of(Momentum(0.5, 0.25), [4, 4, -8]) == [-2, -2.5, 3.375]
+
+
+def test_scaled_momentum_by_hand():
+    # The gradient counts for (1 - 0.25) of what it does otherwise.
+    assert updates_of(Momentum(0.5, 0.25, scaled=True), [4, 4, -8]) == [-1.5, -1.875, 2.53125]
+
+
+def test_momentum_without_momentum_is_gradient_descent():
+    gradients = [3.0, -1.5, 0.25]
+    for scaled in (False, True):
+        assert updates_of(Momentum(0.3, 0.0, scaled), gradients) == updates_of(GradientDescent(0.3), gradients)
+
+
+# epsilon = 1/2, mu = 7/4, so mu / (1 + mu) = 7/11. d: last step, p: last slope -dE/dw, s: slope now.
+QUICKPROP = {
+    "no last step": (0, 0, 4, 0.5 * 4),
+    "no last step, but a last slope": (0, 3, -4, 0.5 * -4),
+    "slope shrank: jump to the bottom": (1, 4, 2, 0.5 * 2 + 1 * 2 / (4 - 2)),
+    "slope shrank too little: grow by mu": (1, 4, 3, 0.5 * 3 + 1.75 * 1),
+    "slope grew: grow by mu": (1, 4, 6, 0.5 * 6 + 1.75 * 1),
+    "same slope: grow by mu": (2, 3, 3, 0.5 * 3 + 1.75 * 2),
+    "slope turned: back to the bottom, no epsilon term": (1, 4, -2, 1 * -2 / (4 + 2)),
+    "at the bottom": (1, 4, 0, 0),
+    "wrong way, nearly flat: grow by mu, no epsilon term": (1, -4, -1, 1.75 * 1),
+    "wrong way, steeper: the parabola turns": (1, -2, -4, 1 * -4 / (-2 + 4)),
+    "wrong way, same slope: no parabola": (1, -3, -3, 0),
+    "flat for two epochs": (1, 0, 0, 0),
+}
+
+
+@pytest.mark.parametrize("mirror", [1, -1])
+@pytest.mark.parametrize(("d", "p", "s", "step"), QUICKPROP.values(), ids=QUICKPROP)
+def test_quickprop_by_hand(d, p, s, step, mirror):
+    d, p, s, step = mirror * d, mirror * p, mirror * s, mirror * step
+    quickprop = Quickprop(learning_rate=0.5, mu=1.75)
+    (got,), (steps, slopes) = quickprop.update(one_weight(-s), (one_weight(d), one_weight(p)), one_weight(9))
+    assert got.item() == pytest.approx(step, rel=1e-15)
+    assert steps[0].item() == got.item()
+    assert slopes[0].item() == s
+
+
+def test_quickprop_divides_epsilon_by_the_weights_into_a_unit():
+    quickprop = Quickprop(learning_rate=4.0, mu=2.25, split_by_fan_in=True)
+    gradients = [np.full((3, 2), -1.0), np.full((5, 1), -1.0)]
+    updates, _ = quickprop.update(gradients, quickprop.init(gradients), gradients)
+    assert [np.unique(step).tolist() for step in updates] == [[4 / 3], [4 / 5]]
+
+
+@pytest.mark.parametrize(
+    "optimizer", [GradientDescent(0.5), Momentum(0.5, 0.9), Momentum(0.5, 0.9, True), Quickprop(0.5, 1.75, True)]
+)
+def test_weights_of_different_layers_do_not_mix(optimizer):
+    gradients = [[np.full_like(w, g) for w in W] for g in (1.0, -3.0)]
+    memory = optimizer.init(W)
+    for gradient in gradients:
+        together, memory = optimizer.update(gradient, memory, W)
+    for layer in range(len(W)):
+        memory = optimizer.init([W[layer]])
+        for gradient in gradients:
+            (alone,), memory = optimizer.update([gradient[layer]], memory, [W[layer]])
+        assert together[layer].tolist() == alone.tolist()
+
+
+def test_numbers_per_network():
+    momentum = Momentum(np.array([0.5, 0.25]), 0.5)
+    gradients = [np.array([[[4.0]], [[4.0]]])]
+    updates, _ = momentum.update(gradients, momentum.init(gradients), gradients)
+    assert updates[0].tolist() == [[[-2.0]], [[-1.0]]]
+
+
+def test_spread_and_take():
+    spread = Momentum(0.5, np.array([0.1, 0.2, 0.3]), scaled=True).spread(3)
+    taken = spread.take(np.array([2, 0]))
+    assert {name: value.tolist() for name, value in taken.numbers().items()} == {
+        "learning_rate": [0.5, 0.5],
+        "momentum": [0.3, 0.1],
+    }
+    assert taken.scaled is True
+    with pytest.raises(ValueError, match="broadcast"):
+        Momentum(np.array([0.5, 0.6]), 0.9).spread(3)
