@@ -1,12 +1,16 @@
 """Backpropagation from scratch: tasks, networks, optimizers, criteria, ensembles and their convergence.
 
-Read `nn_core.network` first, then `nn_core.training`.
+Read `network` first: it explains backpropagation. Then what a network is taught (`tasks`), what it is made of
+(`activations`, `losses`, `initializers`), how gradients become updates (`optimizers`), when a network has learned
+(`criteria`), how an ensemble of networks is trained (`training`) and what came of it (`results`). `gradient_check`
+tests the mathematics, `engines` names the compiled twin of `training`, `statistics` says what many trials tell.
 """
 
 from nn_core import tasks
 from nn_core.activations import ACTIVATIONS, Activation, sigmoid, sigmoid_derivative
 from nn_core.criteria import Criterion, MeanSquaredError, Tolerance
-from nn_core.engines import ENGINES, engine
+from nn_core.engines import ENGINES, Advance, engine
+from nn_core.ensembles import train
 from nn_core.gradient_check import GradientError, check_gradients, numerical_gradient
 from nn_core.initializers import (
     Fixed,
@@ -31,6 +35,7 @@ __all__ = [
     "LOSSES",
     "NEVER",
     "Activation",
+    "Advance",
     "Criterion",
     "Fixed",
     "GradientDescent",
@@ -66,4 +71,5 @@ __all__ = [
     "sigmoid_derivative",
     "start",
     "tasks",
+    "train",
 ]

@@ -1,0 +1,120 @@
+"""Training many jobs together: each network trained once, in chunks, and each chunk tracked and forgotten."""
+
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+import nn_core
+from experiments import networks
+from experiments.jobs import Job
+from nn_core import Advance, Result, State
+
+NETWORKS_PER_CHUNK = 1024
+"""Enough to fill the kernel's blocks on many cores, few enough that memory stays flat."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Jobs that differ only in their cut-off, and so are the same networks, read at different epochs.
+
+    Attributes
+    ----------
+    jobs : tuple of Job
+        By ascending cut-off.
+    """
+
+    jobs: tuple[Job, ...]
+
+    @property
+    def networks(self) -> int:
+        """How many networks the unit trains: the trials of its jobs."""
+        return self.jobs[0].config.trials
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a job: one result per trial, or the traceback of what went wrong."""
+
+    job: Job
+    results: tuple[Result, ...]
+    error: str | None
+    start_ms: int
+    end_ms: int
+
+
+def chunks(jobs: Sequence[Job]) -> list[list[Unit]]:
+    """Divide jobs into what trains together; the jobs of a chunk have all it takes in common."""
+    by_networks: dict[str, list[Job]] = {}
+    for job in jobs:
+        key = " ".join(f"{name}={value}" for name, value in job.params.items() if name != "epochs")
+        by_networks.setdefault(key, []).append(job)
+    by_family: dict[str, list[Unit]] = {}
+    for group in by_networks.values():
+        unit = Unit(tuple(sorted(group, key=lambda job: job.config.epochs)))
+        by_family.setdefault(networks.family(group[0].config), []).append(unit)
+
+    divided: list[list[Unit]] = []
+    for units in by_family.values():
+        room = 0
+        for unit in units:
+            if unit.networks > room:
+                divided.append([])
+                room = NETWORKS_PER_CHUNK
+            divided[-1].append(unit)
+            room -= unit.networks
+    return divided
+
+
+def train_chunk(units: Sequence[Unit], advance: Advance, after_slice: Callable[[int], None]) -> Iterator[list[Outcome]]:
+    """Train a chunk from cut-off to cut-off, yielding the outcomes of the jobs that end at each.
+
+    If anything raises, the units are tried again one by one, so that one that cannot be trained does not take the
+    others with it.
+    """
+    done: set[str] = set()
+    try:
+        for outcomes in _train(units, advance, after_slice):
+            yield outcomes
+            done.update(outcome.job.config_hash for outcome in outcomes)
+    except Exception:
+        left = [Unit(tuple(job for job in unit.jobs if job.config_hash not in done)) for unit in units]
+        left = [unit for unit in left if unit.jobs]
+        if len(left) > 1:
+            for unit in left:
+                yield from train_chunk([unit], advance, after_slice)
+            return
+        now = _now_ms()
+        yield [Outcome(job, (), traceback.format_exc(), now, now) for job in left[0].jobs]
+
+
+def _train(units: Sequence[Unit], advance: Advance, after_slice: Callable[[int], None]) -> Iterator[list[Outcome]]:
+    start_ms = _now_ms()
+    state = networks.start([unit.jobs[0].config for unit in units])
+    owner = np.repeat(np.arange(len(units)), [unit.networks for unit in units])
+    last_cutoff = np.array([unit.jobs[-1].config.epochs for unit in units])
+    for cutoff in sorted({job.config.epochs for unit in units for job in unit.jobs}):
+        state = nn_core.train(state, cutoff, advance, after_slice)
+        ending = {u: job for u, unit in enumerate(units) for job in unit.jobs if job.config.epochs == cutoff}
+        # Stopped units may have had their last cut-off before; `owner` holds those that still train.
+        read = np.flatnonzero(np.isin(owner, list(ending)))
+        by_unit = _results_by_unit(state, owner, read)
+        end_ms = _now_ms()
+        yield [Outcome(job, tuple(by_unit[u]), None, start_ms, end_ms) for u, job in ending.items()]
+        going_on = np.flatnonzero(last_cutoff[owner] > cutoff)
+        if len(going_on) < len(owner):
+            state, owner = state.take(going_on), owner[going_on]
+
+
+def _results_by_unit(state: State, owner: np.ndarray, read: np.ndarray) -> dict[int, list[Result]]:
+    chosen = state if len(read) == state.networks else state.take(read)
+    by_unit: dict[int, list[Result]] = {}
+    for u, result in zip(owner[read].tolist(), nn_core.results(chosen), strict=True):
+        by_unit.setdefault(u, []).append(result)
+    return by_unit
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

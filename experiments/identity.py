@@ -1,0 +1,69 @@
+"""What a configuration is called: its overrides, its hash, a name that a person can read.
+
+A run's params are the configuration as the overrides that reproduce it. What does not change the result (where it is
+tracked, which engine computes it, how the sweep is driven) is not part of it.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from experiments.config import GROUPS, Config
+from experiments.validation import hidden_layers
+
+NOT_PART_OF_A_RUN = frozenset({"experiment", "engine", "resume", "dry_run", "fail_fast"})
+
+CHOICES: dict[type, str] = {schema: name for options in GROUPS.values() for name, schema in options.items()}
+"""The name a user types for a group's option, by its dataclass."""
+
+_ORDER = {"lr": 0, "hidden": 1, "epochs": 2, "trials": 8, "seed": 9}  # in names: the seed last, other keys between
+
+
+def literal(value: Any) -> str:
+    """Write a value as Hydra's override grammar reads it: ``null``, ``true``, ``[4,3]``, ``0.1``."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list | tuple):
+        return f"[{','.join(literal(v) for v in value)}]"
+    return str(value)
+
+
+def _canonical(key: str, value: Any) -> Any:
+    if key == "hidden":
+        layers = hidden_layers(value)
+        return layers[0] if len(layers) == 1 else list(layers)
+    return value
+
+
+def params(config: Config) -> dict[str, str]:
+    """Flatten a configuration into MLflow params, which are also the overrides that repeat the run."""
+    flat: dict[str, str] = {}
+    for entry in fields(config):
+        key, value = entry.name, getattr(config, entry.name)
+        if key in NOT_PART_OF_A_RUN:
+            continue
+        if not is_dataclass(value):
+            flat[key] = literal(_canonical(key, value))
+            continue
+        if key in GROUPS:
+            flat[key] = CHOICES[type(value)]
+        for option in fields(value):
+            flat[f"{key}.{option.name}"] = literal(getattr(value, option.name))
+    return flat
+
+
+def config_hash(flat: Mapping[str, str]) -> str:
+    """Hash params; 16 hexadecimal digits. Equal for configurations that are the same run, however they were written."""
+    canonical = json.dumps(flat, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def run_name(flat: Mapping[str, str], keys: Sequence[str] = ()) -> str:
+    """Name a run by the values of the keys that tell it from its siblings: ``lr=0.5 hidden=4 seed=3``."""
+    shown = [key for key in (*("lr", "hidden", "seed"), *keys) if key in flat]
+    shown = sorted(dict.fromkeys(shown), key=lambda key: _ORDER.get(key, 5))
+    return " ".join(f"{key}={flat[key]}" for key in shown)

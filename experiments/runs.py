@@ -1,0 +1,201 @@
+"""From trained networks to what MLflow is told of them: params, metrics, curves, tags and artifacts of one run."""
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from types import MappingProxyType
+from typing import Any, Literal
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from experiments import networks
+from experiments.config import Config
+from experiments.ensemble import Outcome
+from experiments.tracking.record import Curve, RunRecord
+from nn_core import Result, Task, recorded_epochs
+from nn_core.statistics import expected_running_time, median_epochs, wilson_interval
+
+Array = NDArray[np.float64]
+Described = tuple[dict[str, float], dict[str, Curve], dict[str, bytes]]
+
+MOST_PREDICTIONS = 16
+"""Tasks of more patterns than this have their predictions in the artifact alone, not as a metric each."""
+
+QUANTILES = {"q10": 0.1, "q50": 0.5, "q90": 0.9}
+
+
+def record(
+    outcome: Outcome, name: str, tags: Mapping[str, str], artifacts: Mapping[str, bytes] = MappingProxyType({})
+) -> RunRecord:
+    """Describe a run that is over, trained or failed.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    name : str
+    tags, artifacts : mappings
+        What the run's surroundings add: its sweep, its provenance.
+    """
+    config, results = outcome.job.config, outcome.results
+    if outcome.error is None:
+        task = networks.task(config)
+        metrics, curves, own = (
+            _of_one_trial(task, results[0]) if config.trials == 1 else _of_many_trials(config, task, results)
+        )
+        status: Literal["FINISHED", "FAILED"] = "FINISHED"
+        own_tags = {"mlflow.loggedArtifacts": json.dumps([{"path": "predictions.json", "type": "table"}])}
+        diverged = [result.diverged_at for result in results if result.diverged_at is not None]
+        if diverged:
+            own_tags["diverged"] = str(min(diverged))
+    else:
+        metrics, curves, own = {}, {}, {"traceback.txt": outcome.error.encode()}
+        status = "FAILED"
+        own_tags = {"error": outcome.error.strip().splitlines()[-1][:500]}
+    return RunRecord(
+        name=name,
+        params=outcome.job.params,
+        metrics={key: value for key, value in metrics.items() if np.isfinite(value)},
+        step=max((result.epochs for result in results), default=0),
+        curves=curves,
+        tags={**tags, "config_hash": outcome.job.config_hash, **own_tags},
+        artifacts={**own, "config.yaml": config_yaml(config), **artifacts},
+        start_ms=outcome.start_ms,
+        end_ms=outcome.end_ms,
+        status=status,
+    )
+
+
+def config_yaml(config: Config) -> bytes:
+    """Write the resolved configuration as YAML."""
+    return yaml.dump(asdict(config), Dumper=yaml.CSafeDumper, sort_keys=False).encode()
+
+
+def report(config: Config, results: Sequence[Result]) -> str:
+    """Say what came of a run: of one trial its final predictions beside the expected values, as the lesson does."""
+    if config.trials > 1:
+        metrics, _, _ = _of_many_trials(config, networks.task(config), results)
+        rate, low, high = (metrics[f"convergence_rate{end}"] for end in ("", "/low", "/high"))
+        return (
+            f"{sum(result.converged for result in results):,} of {config.trials:,} trials converged: "
+            f"rate {rate:.3f}, 95% interval {low:.3f} to {high:.3f}; "
+            f"ERT {metrics['ert']:,.0f} epochs, median {metrics['median_epochs_to_converge']:,.0f}"
+        )
+    return f"{_predictions_text(networks.task(config), results[0])}\n{results[0].message}"
+
+
+def _predictions_text(task: Task, result: Result) -> str:
+    width = max(len(name) for name in task.pattern_names)
+    lines = [f"{'input':>{width}}  expected  predicted"]
+    for name, targets, outputs in zip(task.pattern_names, task.targets, result.predictions, strict=True):
+        expected = " ".join(f"{value:8g}" for value in targets)
+        predicted = " ".join(f"{value:9.4f}" for value in outputs)
+        lines.append(f"{name:>{width}}  {expected}  {predicted}")
+    return "\n".join(lines)
+
+
+def _logs_predictions(task: Task) -> bool:
+    return len(task.pattern_names) <= MOST_PREDICTIONS and task.targets.shape[1] == 1
+
+
+def _finite(epochs: Array, losses: Array) -> Curve:
+    kept = np.isfinite(losses)
+    return Curve(epochs[kept], losses[kept])
+
+
+def _of_one_trial(task: Task, result: Result) -> Described:
+    metrics = {
+        "final_loss": result.final_loss,
+        "converged": float(result.converged),
+        "max_error": result.max_error,
+    }
+    if result.epochs_to_converge is not None:
+        metrics["epochs_to_converge"] = float(result.epochs_to_converge)
+    if _logs_predictions(task):
+        for pattern, output in zip(task.pattern_names, result.predictions[:, 0], strict=True):
+            metrics[f"prediction/{pattern}"] = float(output)
+    artifacts = {
+        "predictions.json": _predictions_table(task, result.predictions[np.newaxis]),
+        "weights.npz": _npz(result.weights),
+    }
+    return metrics, {"loss": _finite(result.loss_epochs, result.losses)}, artifacts
+
+
+def _of_many_trials(config: Config, task: Task, results: Sequence[Result]) -> Described:
+    successes = sum(result.converged for result in results)
+    epochs = np.array([np.inf if r.epochs_to_converge is None else r.epochs_to_converge for r in results])
+    low, high = wilson_interval(successes, len(results))
+    metrics = {
+        "convergence_rate": successes / len(results),
+        "convergence_rate/low": float(low),
+        "convergence_rate/high": float(high),
+        "ert": float(expected_running_time(epochs, config.epochs)),
+        "median_epochs_to_converge": float(median_epochs(epochs)),
+    }
+    # Trials that ended early keep their last loss, so that every quantile is over all trials.
+    steps = np.unique(np.append(recorded_epochs(config.record.per_decade, config.epochs), config.epochs))
+    losses = np.empty((len(results), len(steps)))
+    for row, result in zip(losses, results, strict=True):
+        row[:] = result.final_loss
+        row[: len(result.losses) - 1] = result.losses[:-1]
+    quantiles = np.quantile(losses, list(QUANTILES.values()), axis=0)
+    curves = {f"loss/{name}": _finite(steps, curve) for name, curve in zip(QUANTILES, quantiles, strict=True)}
+    weights = [np.stack(layer) for layer in zip(*(result.weights for result in results), strict=True)]
+    artifacts = {
+        "predictions.json": _predictions_table(task, np.stack([result.predictions for result in results])),
+        "weights.npz": _npz(weights),
+        "trials.parquet": _trials_table(config, task, results),
+    }
+    return metrics, curves, artifacts
+
+
+def _predictions_table(task: Task, predictions: Array) -> bytes:
+    """Write an MLflow table with a row per pattern; `predictions` has shape (trials, patterns, outputs).
+
+    Of several trials it has the median, and two quantiles beside it.
+    """
+    columns = {"prediction": np.median(predictions, axis=0)}
+    if len(predictions) > 1:
+        columns["q10"], columns["q90"] = np.quantile(predictions, [0.1, 0.9], axis=0)
+    rows = [
+        [name, inputs.tolist(), _cell(targets), *(_cell(column[p]) for column in columns.values())]
+        for p, (name, inputs, targets) in enumerate(zip(task.pattern_names, task.inputs, task.targets, strict=True))
+    ]
+    return json.dumps({"columns": ["pattern", "inputs", "target", *columns], "data": rows}).encode()
+
+
+def _cell(outputs: Array) -> Any:
+    """One number for one output, a list for more; null where it is not finite, which JSON cannot say."""
+    values = [float(value) if np.isfinite(value) else None for value in outputs]
+    return values[0] if len(values) == 1 else values
+
+
+def _trials_table(config: Config, task: Task, results: Sequence[Result]) -> bytes:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    def finite(values: Sequence[float]) -> list[float | None]:
+        return [float(value) if np.isfinite(value) else None for value in values]
+
+    columns = {
+        "seed": pa.array(networks.seeds(config), pa.int64()),
+        "converged": pa.array([result.converged for result in results], pa.bool_()),
+        "epochs_to_converge": pa.array([result.epochs_to_converge for result in results], pa.int64()),
+        "final_loss": pa.array(finite([result.final_loss for result in results]), pa.float64()),
+        "max_error": pa.array(finite([result.max_error for result in results]), pa.float64()),
+    }
+    if _logs_predictions(task):
+        for p, pattern in enumerate(task.pattern_names):
+            outputs = finite([result.predictions[p, 0] for result in results])
+            columns[f"prediction/{pattern}"] = pa.array(outputs, pa.float64())
+    sink = io.BytesIO()
+    parquet.write_table(pa.table(columns), sink)
+    return sink.getvalue()
+
+
+def _npz(weights: Sequence[Array]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **{f"weights{depth}": W for depth, W in enumerate(weights, start=1)})
+    return buffer.getvalue()

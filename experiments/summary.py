@@ -1,0 +1,105 @@
+"""What a sweep says of itself: its plan, its table of jobs, its convergence by condition."""
+
+import csv
+import io
+import shlex
+from collections.abc import Mapping, Sequence
+
+from experiments.jobs import Job
+from nn_core.statistics import wilson_interval
+
+MOST_ROWS = 60
+"""Rows that a table for the eye may have."""
+
+
+def plan_line(total: int, to_do: int, finished: int, failed: int) -> str:
+    """Say what is left to do, as in ``1,000 jobs: 640 to do, 350 already finished, 10 failed before (will run again)``.
+
+    `failed` are among those to do.
+    """
+    parts = [f"{to_do - failed:,} to do"]
+    if finished:
+        parts.append(f"{finished:,} already finished")
+    if failed:
+        parts.append(f"{failed:,} failed before (will run again)")
+    return f"{total:,} jobs: {', '.join(parts)}"
+
+
+def swept_keys(jobs: Sequence[Job]) -> tuple[str, ...]:
+    """Params that differ between jobs, in the order in which params are listed; a param that a job lacks differs."""
+    keys = dict.fromkeys(key for job in jobs for key in job.params)
+    first = jobs[0].params
+    return tuple(key for key in keys if any(job.params.get(key) != first.get(key) for job in jobs))
+
+
+def jobs_csv(jobs: Sequence[Job], runs: Mapping[str, tuple[str, str]]) -> bytes:
+    """Write the table of jobs.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+    runs : mapping
+        From config_hash to (run id, origin: new, reused or failed); jobs without a run are left out of it.
+    """
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["job", "config_hash", "overrides", "run_id", "origin"])
+    for number, job in enumerate(jobs):
+        run_id, origin = runs.get(job.config_hash, ("", ""))
+        rows.writerow([number, job.config_hash, shlex.join(job.overrides), run_id, origin])
+    return text.getvalue().encode()
+
+
+def plan_table(jobs: Sequence[Job], finished: Mapping[str, str], failed: Mapping[str, str]) -> str:
+    """List jobs and what would be done with each, for a dry run."""
+    lines = []
+    for number, job in enumerate(jobs[:MOST_ROWS]):
+        if job.config_hash in finished:
+            fate = f"finished, run {finished[job.config_hash]}"
+        else:
+            fate = "failed before, would run again" if job.config_hash in failed else "would run"
+        lines.append(f"{number:>6}  {shlex.join(job.overrides)}  ({fate})")
+    if len(jobs) > MOST_ROWS:
+        lines.append(f"   ...  and {len(jobs) - MOST_ROWS:,} more")
+    return "\n".join(lines)
+
+
+def convergence_table(jobs: Sequence[Job], keys: Sequence[str], successes: Mapping[str, tuple[int, int]]) -> str:
+    """Tabulate the convergence rate by condition, in Markdown.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+    keys : sequence of str
+        What the sweep varies; the seed is what a condition is repeated over.
+    successes : mapping
+        From config_hash to (trials converged, trials).
+    """
+    conditions = [key for key in keys if key != "seed"]
+    counts: dict[tuple[str, ...], list[int]] = {}
+    for job in jobs:
+        if job.config_hash in successes:
+            converged, trials = successes[job.config_hash]
+            count = counts.setdefault(tuple(job.params.get(key, "") for key in conditions), [0, 0])
+            count[0] += converged
+            count[1] += trials
+    header = [*conditions, "converged", "trials", "rate", "95% interval"]
+    rows = []
+    for values, (converged, trials) in list(counts.items())[:MOST_ROWS]:
+        low, high = wilson_interval(converged, trials)
+        rows.append([*values, f"{converged:,}", f"{trials:,}", f"{converged / trials:.2f}", f"{low:.2f} to {high:.2f}"])
+    text = _markdown(header, rows)
+    if len(counts) > MOST_ROWS:
+        text += f"\n\n... and {len(counts) - MOST_ROWS:,} more conditions."
+    return text
+
+
+def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    cells = [[cell.replace("|", "\\|") for cell in row] for row in (header, *rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
+
+    def line(row: Sequence[str]) -> str:
+        return "| " + " | ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) + " |"
+
+    rule = "|" + "|".join("-" * (width + 1) + ":" for width in widths) + "|"
+    return "\n".join([line(cells[0]), rule, *(line(row) for row in cells[1:])])

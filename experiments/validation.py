@@ -1,0 +1,237 @@
+"""What Hydra cannot check: ranges, and settings that contradict each other.
+
+Every problem is one line that names the key, its value and what would be valid; all of a configuration's problems are
+found together, before anything runs.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+from itertools import pairwise
+from math import isfinite
+from typing import Any
+
+from experiments.config import (
+    Config,
+    Encoder,
+    FixedInit,
+    MomentumOptimizer,
+    MseCriterion,
+    NormalInit,
+    Parity,
+    QuickpropOptimizer,
+    ToleranceCriterion,
+    UniformInit,
+)
+from experiments.tracking.record import LONGEST_PARAM
+from nn_core import ACTIVATIONS, ENGINES, LOSSES, count_weights
+
+LARGEST_LAYER = 4096
+LARGEST_TRIALS = 100_000
+LARGEST_SEED = 2**63 - 1 - LARGEST_TRIALS
+LARGEST_PARITY = 12
+LARGEST_EPOCHS = 10**9
+LARGEST_PER_DECADE = 1000
+
+
+def hidden_layers(hidden: Any) -> tuple[int, ...]:
+    """Widths of the hidden layers: ``4`` and ``[4]`` are the same network."""
+    return tuple(hidden) if isinstance(hidden, list | tuple) else (hidden,)
+
+
+def layer_sizes(config: Config) -> tuple[int, ...]:
+    """Units per layer, inputs first, outputs last; for valid configurations."""
+    task = config.task
+    if isinstance(task, Encoder):
+        inputs, outputs = task.width, task.width
+    elif isinstance(task, Parity):
+        inputs, outputs = task.bits, 1
+    else:
+        inputs, outputs = 3, 1
+    return (inputs, *hidden_layers(config.hidden), outputs)
+
+
+def problems(config: Config) -> list[str]:
+    """Everything that is wrong with a configuration; empty if it can run."""
+    found = [*_top_level(config), *_groups(config)]
+    # What contradicts what can only be told of values that make sense by themselves.
+    return found or list(_contradictions(config))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+
+
+def _is_whole(value: Any, low: int, high: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+def _number(key: str, value: Any, valid: str, ok: Callable[[float], bool]) -> Iterable[str]:
+    if not (_is_number(value) and ok(value)):
+        yield f"{key}={value}: valid is {valid}"
+
+
+def _whole(key: str, value: Any, low: int, high: int) -> Iterable[str]:
+    if not _is_whole(value, low, high):
+        yield f"{key}={value}: valid is a whole number from {low} to {high}"
+
+
+def _one_of(key: str, value: Any, names: Iterable[str]) -> Iterable[str]:
+    names = list(names)
+    if value not in names:
+        close = get_close_matches(str(value), names, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        yield f"{key}={value}: valid is one of {', '.join(names)}{hint}"
+
+
+def _top_level(config: Config) -> Iterable[str]:
+    yield from _number("lr", config.lr, "a finite number above 0", lambda v: v > 0)
+    yield from _whole("seed", config.seed, 0, LARGEST_SEED)
+    layers = hidden_layers(config.hidden)
+    if not layers or not all(_is_whole(width, 1, LARGEST_LAYER) for width in layers):
+        yield (
+            f"hidden={config.hidden}: valid is a whole number from 1 to {LARGEST_LAYER}, or a list of such, like [8,4]"
+        )
+    yield from _whole("epochs", config.epochs, 1, LARGEST_EPOCHS)
+    yield from _whole("trials", config.trials, 1, LARGEST_TRIALS)
+    if not config.experiment.strip() or not config.experiment.isprintable():
+        yield f"experiment={config.experiment!r}: valid is a name of printable characters"
+    yield from _one_of("activation", config.activation, ACTIVATIONS)
+    yield from _number("derivative_offset", config.derivative_offset, "a finite number, 0 or above", lambda v: v >= 0)
+    if config.bias is not None:
+        yield from _number("bias", config.bias, "null, or a finite number other than 0", lambda v: v != 0)
+    yield from _one_of("loss", config.loss, LOSSES)
+    yield from _number("weight_decay", config.weight_decay, "a finite number, 0 or above", lambda v: v >= 0)
+    yield from _one_of("update", config.update, ("batch", "online"))
+    yield from _whole("record.per_decade", config.record.per_decade, 1, LARGEST_PER_DECADE)
+    yield from _one_of("engine", config.engine, ENGINES)
+
+
+def _groups(config: Config) -> Iterable[str]:
+    task = config.task
+    for key in ("low", "high", "target_low", "target_high"):
+        yield from _number(f"task.{key}", getattr(task, key), "a finite number", lambda _: True)
+    if isinstance(task, Parity):
+        yield from _whole("task.bits", task.bits, 1, LARGEST_PARITY)
+    if isinstance(task, Encoder):
+        yield from _whole("task.width", task.width, 2, LARGEST_LAYER)
+
+    init = config.init
+    if isinstance(init, UniformInit):
+        yield from _number("init.low", init.low, "a finite number", lambda _: True)
+        yield from _number("init.high", init.high, "a finite number", lambda _: True)
+    elif isinstance(init, NormalInit):
+        yield from _number("init.std", init.std, "a finite number above 0", lambda v: v > 0)
+    elif isinstance(init, FixedInit):
+        if not all(_is_number(w) for w in init.weights):
+            yield f"init.weights={list(init.weights)}: valid is a list of finite numbers"
+        if len(str(init.weights)) > LONGEST_PARAM:
+            yield f"init.weights has {len(init.weights)} numbers: valid are as many as {LONGEST_PARAM} characters hold"
+
+    optimizer = config.optimizer
+    if isinstance(optimizer, MomentumOptimizer):
+        yield from _number("optimizer.momentum", optimizer.momentum, "a finite number, 0 or above", lambda v: v >= 0)
+    elif isinstance(optimizer, QuickpropOptimizer):
+        yield from _number("optimizer.mu", optimizer.mu, "a finite number above 0", lambda v: v > 0)
+
+    criterion = config.criterion
+    if isinstance(criterion, ToleranceCriterion):
+        yield from _number("criterion.tolerance", criterion.tolerance, "a finite number above 0", lambda v: v > 0)
+    elif isinstance(criterion, MseCriterion):
+        yield from _number("criterion.below", criterion.below, "a finite number above 0", lambda v: v > 0)
+
+
+def _contradictions(config: Config) -> Iterable[str]:
+    task, init, criterion = config.task, config.init, config.criterion
+    if task.low == task.high:
+        yield f"task.low={task.low} task.high={task.high}: valid are two different values, or all patterns are alike"
+    if task.target_low == task.target_high:
+        yield (
+            f"task.target_low={task.target_low} task.target_high={task.target_high}: valid are two different values, "
+            "or there is nothing to learn"
+        )
+        return
+
+    if isinstance(init, UniformInit) and init.low >= init.high:
+        yield f"init.low={init.low} init.high={init.high}: valid is a low below the high"
+    if isinstance(init, FixedInit):
+        needed = count_weights(layer_sizes(config), config.bias)
+        if len(init.weights) != needed:
+            shape = "-".join(map(str, layer_sizes(config)))
+            bias = "without bias" if config.bias is None else "with bias"
+            yield f"init.weights has {len(init.weights)} numbers: valid for a {shape} network {bias} are {needed}"
+        if config.trials > 1:
+            yield f"trials={config.trials} with init=fixed: valid is trials=1, all trials would be the same network"
+
+    optimizer = config.optimizer
+    if isinstance(optimizer, MomentumOptimizer) and optimizer.scaled and optimizer.momentum >= 1:
+        yield (
+            f"optimizer.momentum={optimizer.momentum} with optimizer.scaled=true: valid is a momentum below 1, "
+            "since the gradient is multiplied by (1 - momentum)"
+        )
+
+    targets = (task.target_low, task.target_high)
+    target_range = abs(task.target_high - task.target_low)
+    if isinstance(criterion, ToleranceCriterion) and criterion.tolerance > target_range / 2:
+        yield (
+            f"criterion.tolerance={criterion.tolerance}: valid is at most {target_range / 2:g}, half the range of the "
+            "targets, or one output could be right for both"
+        )
+    activation = ACTIVATIONS[config.activation]
+    for key, target in zip(("target_low", "target_high"), targets, strict=True):
+        missed_by = max(activation.low - target, target - activation.high)
+        unreachable = missed_by >= criterion.tolerance if isinstance(criterion, ToleranceCriterion) else missed_by > 0
+        if unreachable:
+            yield (
+                f"task.{key}={target} with activation={config.activation}: valid is a value that an output between "
+                f"{activation.low:g} and {activation.high:g} can reach to meet the criterion"
+            )
+    if config.loss == "arctanh" and max(abs(t - end) for t in targets for end in (activation.low, activation.high)) > 1:
+        yield (
+            f"loss=arctanh with activation={config.activation}: valid are targets that differ from no output by more "
+            "than 1, such as those of symmetric_sigmoid with targets of -0.5 and 0.5"
+        )
+
+
+def sweep_problems(configs: Sequence[Config], hashes: Sequence[str]) -> list[str]:
+    """Everything that is wrong with the jobs of a sweep, taken one by one and together.
+
+    Parameters
+    ----------
+    configs, hashes : sequences of equal length
+        The jobs and their `config_hash`.
+    """
+    by_message: dict[str, int] = {}
+    for config in configs:
+        for problem in problems(config):
+            by_message[problem] = by_message.get(problem, 0) + 1
+    found = [f"{problem}  ({count} of {len(configs)} jobs)" for problem, count in by_message.items()]
+    return found or [*_duplicates(hashes), *_overlaps(configs)]
+
+
+def _duplicates(hashes: Sequence[str]) -> Iterable[str]:
+    seen: dict[str, int] = {}
+    for number, config_hash in enumerate(hashes):
+        if config_hash in seen:
+            yield f"jobs {seen[config_hash]} and {number} are the same configuration: valid is to give every value once"
+            return
+        seen[config_hash] = number
+
+
+def _overlaps(configs: Sequence[Config]) -> Iterable[str]:
+    """Find jobs that would train the same seed twice, because `seed` is swept in steps smaller than `trials`."""
+    spans: dict[str, list[tuple[int, int]]] = {}
+    for config in configs:
+        if config.trials > 1:
+            condition = repr(replace(config, seed=0, trials=1))
+            spans.setdefault(condition, []).append((config.seed, config.trials))
+    for jobs in spans.values():
+        jobs.sort()
+        for (seed, trials), (next_seed, _) in pairwise(jobs):
+            if seed + trials > next_seed:
+                yield (
+                    f"seed={seed} and seed={next_seed} with trials={trials} share seeds {next_seed} to "
+                    f"{seed + trials - 1}: valid are seeds at least {trials} apart, such as "
+                    f"seed=range(0,{trials * len(jobs)},{trials})"
+                )
+                return

@@ -1,0 +1,49 @@
+"""The one place where Hydra discovers this project's plugins; their logic is in `experiments`."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+from experiments import ensemble_launcher
+
+
+class EnsembleLauncher(ensemble_launcher.EnsembleLauncher):
+    """``hydra/launcher=ensemble``."""
+
+
+class AtlasSweeper(Sweeper):
+    """``hydra/sweeper=atlas``; see `experiments.sweeper`."""
+
+    def __init__(self, params: dict[str, Any] | None, max_jobs: int) -> None:
+        self._max_jobs = max_jobs  # `params` are read from each composed configuration: every study brings its own
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Keep what Hydra hands over."""
+        self._hydra_context, self._task_function, self._config = hydra_context, task_function, config
+
+    def sweep(self, arguments: list[str]) -> None:
+        """Run the sweep that a command line asks for."""
+        from experiments.sweeper import run_sweep  # slow to import, and Hydra imports this module for --help, too
+
+        run_sweep(self._hydra_context, self._task_function, self._config, arguments, self._max_jobs)
+
+
+@dataclass
+class _SweeperOptions:
+    _target_: str = "hydra_plugins.atlas.AtlasSweeper"
+    params: dict[str, Any] | None = None
+    max_jobs: int = 200_000
+
+
+@dataclass
+class _LauncherOptions:
+    _target_: str = "hydra_plugins.atlas.EnsembleLauncher"
+
+
+_STORE = ConfigStore.instance()
+_STORE.store(group="hydra/sweeper", name="atlas", node=_SweeperOptions, provider="convergence-atlas")
+_STORE.store(group="hydra/launcher", name="ensemble", node=_LauncherOptions, provider="convergence-atlas")

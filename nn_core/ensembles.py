@@ -1,0 +1,80 @@
+"""Training an ensemble in slices, for whoever has something else to do meanwhile.
+
+A compiled `advance` hears no signal and draws no progress bar, so it is called for short stretches of time. Between two of
+them there is time to report, to stop, and to leave out the networks that have ended, which then cost nothing any more.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nn_core.engines import Advance
+from nn_core.training import NEVER, State
+
+SLICE_SECONDS = 0.1
+"""How long a slice should take. The first ones are shorter, while the speed is not known."""
+
+FIRST_SLICE = 32
+"""Epochs of the first slice."""
+
+
+def train(state: State, to_epoch: int, advance: Advance, after_slice: Callable[[int], None] | None = None) -> State:
+    """Advance to `to_epoch` in slices; the result is that of a single ``advance(state, to_epoch)``.
+
+    Parameters
+    ----------
+    state : State
+    to_epoch : int
+    advance : callable
+        An engine's ``advance(state, to_epoch) -> state``; see `nn_core.engine`.
+    after_slice : callable or None
+        Told the epoch after every slice. What it raises ends the training.
+    """
+    everyone = np.arange(state.networks)
+    ended: list[tuple[NDArray[np.intp], State]] = []
+    members, epochs = everyone, FIRST_SLICE
+    while state.epoch < to_epoch:
+        running = np.flatnonzero(state.ended_at == NEVER)
+        if len(running) <= state.networks // 2:
+            gone = np.flatnonzero(state.ended_at != NEVER)
+            ended.append((members[gone], advance(state.take(gone), to_epoch)))
+            members, state = members[running], state.take(running)
+            if not len(running):
+                break
+        began = perf_counter()
+        state = advance(state, min(state.epoch + epochs, to_epoch))
+        seconds = perf_counter() - began
+        # A slice that was over in no time says little about the next: grow by no more than 8 at once.
+        epochs = max(1, int(epochs * min(SLICE_SECONDS / max(seconds, 1e-9), 8.0)))
+        if after_slice is not None:
+            after_slice(state.epoch)
+    if not ended:
+        return state
+    if len(members):
+        ended.append((members, state))
+    return _merged([part for _, part in ended], np.concatenate([indices for indices, _ in ended]))
+
+
+def _merged(parts: Sequence[State], members: NDArray[np.intp]) -> State:
+    """Put the parts of an ensemble together; ``members[i]`` is the place of the i-th network in the parts' order."""
+    first = parts[0]
+    numbers = {
+        name: np.concatenate([np.asarray(part.optimizer.numbers()[name]) for part in parts])
+        for name in first.optimizer.numbers()
+    }
+    joined = replace(
+        first,
+        optimizer=replace(first.optimizer, **numbers),
+        weights=[np.concatenate(layer) for layer in zip(*(part.weights for part in parts), strict=True)],
+        memory=tuple(
+            [np.concatenate(layer) for layer in zip(*remembered, strict=True)]
+            for remembered in zip(*(part.memory for part in parts), strict=True)
+        ),
+        losses=np.concatenate([part.losses for part in parts]),
+        first_success=np.concatenate([part.first_success for part in parts]),
+        diverged_at=np.concatenate([part.diverged_at for part in parts]),
+    )
+    return joined.take(np.argsort(members))
