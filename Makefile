@@ -23,3 +23,27 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 
 lock:  ## renew requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --group dev --group build --output-file requirements.lock pyproject.toml
+
+demo: setup  ## the default sweep, its figures, and the line that opens the MLflow UI
+	mkdir -p $(DEMO)
+	cd $(DEMO) && ../$(BIN)/python -m experiments.train -m 'lr=0.05,0.1,0.5,1.0' 'hidden=2,4,8' 'epochs=1500,10000' 'seed=range(100)'
+	cd $(DEMO) && ../$(BIN)/python -m analysis.figures sweep=latest
+	@echo
+	@echo "Browse the runs:  cd $(DEMO) && ../$(BIN)/python -m experiments.sweeps ui"
+
+test: setup  ## lint, types, layers and all tests that need nothing but Python
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -m "not services" -n auto
+
+test-services: setup  ## the tests that need PostgreSQL and Chromium, none of which may be skipped
+	$(BIN)/pytest -m services
+
+bench: setup  ## speed comparisons, side by side; results into docs/benchmarks.md
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[bench]'
+	$(BIN)/python -m benchmarks
+
+clean:  ## remove what was made here
+	rm -rf $(VENV) $(DEMO) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

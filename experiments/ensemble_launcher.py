@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from hydra.core.utils import JobReturn
-from hydra.errors import HydraException
+from hydra.errors import CompactHydraException
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
@@ -30,7 +30,7 @@ class EnsembleLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Refuse: other sweepers hand over strings alone."""
-        raise HydraException("hydra/launcher=ensemble: valid together with hydra/sweeper=atlas")
+        raise CompactHydraException("hydra/launcher=ensemble: valid together with hydra/sweeper=atlas")
 
     def train(self, jobs: "Sequence[Job]", sweep: "Sweep", store: "Store", interruption: "Interruption") -> None:
         """Train and track jobs.

@@ -14,7 +14,7 @@ from typing import Any
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, RangeSweep
-from hydra.errors import HydraException
+from hydra.errors import CompactHydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, flag_override
 from omegaconf.errors import OmegaConfBaseException
@@ -23,7 +23,7 @@ from experiments import identity
 from experiments.config import Config, known_keys
 
 
-class ConfigurationError(HydraException):
+class ConfigurationError(CompactHydraException):
     """A configuration that cannot run; the message names every problem. Hydra prints it without a traceback."""
 
 
@@ -107,7 +107,7 @@ def expand(
 
     Raises
     ------
-    HydraException
+    CompactHydraException
         If an override cannot be parsed or applied.
     ConfigurationError
         If there are more jobs than `most`, none at all, or a value is of the wrong type.

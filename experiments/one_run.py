@@ -71,7 +71,7 @@ def train_one(composed: DictConfig, sweep: Sweep | None = None, interruption: In
             raise JobsFailed
         raise TrainingFailedError(outcome.error)
     if sweep is not None:
-        log.info("%s: %s", record.name, outcome.results[0].message if config.trials == 1 else f"{config.trials} trials")
+        log.info("%s: %s", record.name, ", ".join(sorted({result.status.value for result in outcome.results})))
         return
     print(runs.report(config, outcome.results))
     print(f"Run {run_id}; to see it: python -m experiments.sweeps ui")
