@@ -1,0 +1,1 @@
+"""Comparison figures: ``python -m analysis.figures sweep=latest``."""

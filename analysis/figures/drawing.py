@@ -1,0 +1,269 @@
+"""What every figure is made of: the view it is drawn from, panels, legend and caption."""
+
+import math
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from analysis.axes import Layout, level_name, levels
+from analysis.figures.style import Look, Style, axis_name, looks, named, plain
+from analysis.loading import Data, keep_longest
+from analysis.store import Store
+
+
+class NotApplicableError(Exception):
+    """A figure makes no sense for this data; the message says why."""
+
+
+@dataclass(frozen=True)
+class View:
+    """Everything a figure is drawn from.
+
+    Attributes
+    ----------
+    store : Store
+        For artifacts.
+    data : Data
+    trials : pandas.DataFrame
+        The trials of `data` that the user chose.
+    layout : Layout
+    style : Style
+    where : dict
+        The user's choice of levels, for the caption.
+    pair : tuple
+        The two levels that the paired comparison compares; empty: the lowest and the highest.
+    runs : tuple of str
+        Run ids whose decision surface is drawn; empty: typical ones.
+    """
+
+    store: Store
+    data: Data
+    trials: pd.DataFrame
+    layout: Layout
+    style: Style
+    where: dict[str, list[Any]]
+    pair: tuple[Any, ...] = ()
+    runs: tuple[str, ...] = ()
+
+    @cached_property
+    def longest(self) -> pd.DataFrame:
+        """Each network once, at its longest cut-off."""
+        return keep_longest(self.trials, self.data.parameters)
+
+    def caption(self, text: str, trials: pd.DataFrame) -> str:
+        """Complete a caption with what every figure must say: criterion, cut-off, selection, sweep, commit."""
+        cutoffs = ", ".join(level_name(c) for c in levels(trials["epochs"]))
+        parts = [text.strip(), criterion(trials), f"Cut-off {cutoffs} epochs."]
+        chosen = [named(axis, v) for axis, values in self.where.items() for v in values]
+        if chosen:
+            parts.append(f"Only {', '.join(chosen)}.")
+        if self.data.run_filter:
+            parts.append(f"Runs where {plain(self.data.run_filter, 120)}.")
+        for sweep in self.data.sweeps:
+            whole = "" if sweep.loaded == sweep.jobs else f", {sweep.loaded} of {sweep.jobs} jobs finished"
+            commit = f", commit {plain(sweep.commit)}" if sweep.commit else ""
+            parts.append(f"Sweep {plain(sweep.label or sweep.name)} ({sweep.run_id[:8]}{commit}{whole}).")
+        return " ".join(parts)
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A finished figure with what belongs to it.
+
+    Attributes
+    ----------
+    name : str
+        File name without ending.
+    title, caption : str
+    figure : matplotlib.figure.Figure
+    data : pandas.DataFrame
+        What is drawn, for the CSV file.
+    table : pandas.DataFrame
+        What a person reads, for the Markdown file.
+    """
+
+    name: str
+    title: str
+    caption: str
+    figure: Figure
+    data: pd.DataFrame
+    table: pd.DataFrame
+
+
+def criterion(trials: pd.DataFrame) -> str:
+    """When a trial counts as converged, as a sentence."""
+    sentences = []
+    if "criterion.tolerance" in trials:
+        within = [level_name(v) for v in levels(trials["criterion.tolerance"].dropna())]
+        sentences += [f"every output within {' or '.join(within)} of its target"] if within else []
+    if "criterion.below" in trials:
+        below = [level_name(v) for v in levels(trials["criterion.below"].dropna())]
+        sentences += [f"mean squared error below {' or '.join(below)}"] if below else []
+    return f"Converged: {'; or '.join(sentences)}." if sentences else ""
+
+
+def spread(n: "pd.Series[int]") -> str:
+    """Write the numbers of trials: 25, or 20 to 25."""
+    low, high = int(n.min()), int(n.max())
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One set of axes, the condition it shows, its row and column, and its width in inches."""
+
+    ax: Axes
+    condition: dict[str, Any]
+    place: tuple[int, ...]
+    width: float
+
+    def of(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The rows of a frame that belong here."""
+        keep = np.ones(len(frame), bool)
+        for axis, value in self.condition.items():
+            column = frame[axis]
+            keep &= (column.isna() if pd.isna(value) else column == value).to_numpy()
+        return frame[keep]
+
+
+def panel_grid(
+    frame: pd.DataFrame,
+    axes: Sequence[str],
+    style: Style,
+    *,
+    width: float = 1.65,
+    height: float = 1.45,
+    **subplots: Any,
+) -> tuple[Figure, list[Panel]]:
+    """Make a figure with one panel for each combination of levels that occurs.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Has the columns `axes`.
+    axes : sequence of str
+        Of two, the first makes rows and the second columns where the page is wide enough; else panels wrap.
+    width, height : float
+        Of a panel, inches in a paper: the least width, and the height.
+    **subplots
+        Passed to ``Figure.subplots``.
+    """
+    ranked = {axis: levels(frame[axis]) for axis in axes}
+    ordered: list[dict[str, Any]] = [{}]
+    if axes:
+        found = frame[list(axes)].drop_duplicates().itertuples(index=False)
+        ordered = [dict(zip(axes, values, strict=True)) for values in found]
+        ordered.sort(key=lambda c: [_rank(ranked[axis], c[axis]) for axis in axes])
+    fit = max(1, int(style.page / (width * style.scale)))
+    by_rows = len(axes) == 2 and len(ranked[axes[1]]) <= fit
+    if by_rows:
+        rows, columns = (len(ranked[axis]) for axis in axes)
+    else:
+        rows = math.ceil(len(ordered) / fit)
+        columns = math.ceil(len(ordered) / rows)
+    page = style.column if len(ordered) == 1 and width * style.scale <= style.column else style.page
+    room = max(10, int(page / columns / style.font * 72 / 0.6))
+    titles = [
+        textwrap.fill(", ".join(named(axis, value) for axis, value in condition.items()), room) for condition in ordered
+    ]
+    lines = max(title.count("\n") for title in titles)
+    tall = rows * (height * style.scale + lines * 1.3 * style.font / 72)
+    figure = plt.figure(figsize=(page, tall), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False, **subplots)
+    panels = []
+    for i, (condition, title) in enumerate(zip(ordered, titles, strict=True)):
+        place = divmod(i, columns)
+        if by_rows:
+            place = (_rank(ranked[axes[0]], condition[axes[0]]), _rank(ranked[axes[1]], condition[axes[1]]))
+        grid[place].set_title(title)
+        panels.append(Panel(grid[place], condition, place, page / columns - 0.6 * style.scale))
+    used = {panel.place for panel in panels}
+    for place in np.ndindex(rows, columns):
+        if place not in used:
+            grid[place].set_visible(False)
+        elif (place[0] + 1, place[1]) not in used:
+            grid[place].xaxis.set_tick_params(labelbottom=True)  # the lowest of its column
+    return figure, panels
+
+
+def _rank(ordered: Sequence[Any], value: Any) -> int:
+    return next(i for i, v in enumerate(ordered) if v == value or (pd.isna(v) and pd.isna(value)))
+
+
+def hues(frame: pd.DataFrame, hue: str | None) -> dict[Any, Look]:
+    """The look of each level of the hue; without a hue, of everything."""
+    return looks(levels(frame[hue]) if hue else [None])
+
+
+def of_hue(frame: pd.DataFrame, hue: str | None, level: Any) -> pd.DataFrame:
+    """The rows of one level of the hue."""
+    if hue is None:
+        return frame
+    return frame[frame[hue].isna() if pd.isna(level) else frame[hue] == level]
+
+
+def label_outer(panels: Sequence[Panel], x: str, y: str) -> None:
+    """Name the axes once: below the lowest panel of each column, beside the first of each row."""
+    lowest = {panel.place[1]: panel.place[0] for panel in sorted(panels, key=lambda p: p.place)}
+    for panel in panels:
+        row, column = panel.place
+        panel.ax.set_xlabel(x if row == lowest[column] else "")
+        panel.ax.set_ylabel(y if column == 0 else "")
+
+
+def finish(
+    figure: Figure,
+    style: Style,
+    caption: str,
+    hue: str | None = None,
+    looks_: dict[Any, Look] | None = None,
+    *,
+    line: bool = True,
+    markers: bool = True,
+    extra: Sequence[Line2D] = (),
+) -> None:
+    """Add the legend above and the caption below, and make room for both."""
+    width = figure.get_figwidth()
+    entries = [
+        Line2D(
+            [],
+            [],
+            color=look.color,
+            marker=look.marker if markers else "",
+            linestyle=look.dash if line else "",
+            label=" " + plain(level_name(level), 24),
+        )
+        for level, look in (looks_ or {}).items()
+        if hue
+    ]
+    above = 0.0
+    if entries or extra:
+        title = axis_name(hue) if hue and entries else None
+        handles = [*entries, *extra]
+        longest = max(len(str(handle.get_label())) for handle in handles)
+        each = (0.55 * longest + 4.5) * style.font / 72
+        columns = max(1, min(len(handles), int((width - 0.2) / each)))
+        figure.legend(
+            handles=handles,
+            loc="outside upper center",
+            ncols=columns,
+            title=title,
+            handlelength=2.2,
+            columnspacing=1.2,
+            handletextpad=0.4,
+            borderaxespad=0.2,
+        )
+        above = (math.ceil(len(handles) / columns) + (title is not None)) * 1.45 * style.font / 72
+    size = 0.75 * style.font
+    lines = textwrap.wrap(caption, int((width - 0.1) / (0.535 * size / 72)))
+    figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=size, color="#555555", linespacing=1.25)
+    figure.set_figheight(figure.get_figheight() + above + len(lines) * 1.3 * size / 72 + 0.1)

@@ -1,0 +1,72 @@
+"""Convergence rate over two axes."""
+
+import matplotlib as mpl
+import numpy as np
+import seaborn as sns
+from matplotlib.cm import ScalarMappable
+
+from analysis.axes import level_name, levels
+from analysis.figures.drawing import Drawing, NotApplicableError, View, finish, label_outer, panel_grid, spread
+from analysis.figures.style import axis_name, plain
+from analysis.statistics import convergence_rates
+
+
+def draw(view: View) -> Drawing:
+    """Convergence rate as colour over x and hue, one panel for each further condition."""
+    layout, style = view.layout, view.style
+    if layout.hue is None:
+        raise NotApplicableError("a heatmap needs two varied parameters")
+    x, y = str(layout.x), layout.hue
+    rates = convergence_rates(view.trials, layout.conditions)
+    columns, rows = levels(rates[x]), levels(rates[y])[::-1]
+    cell = 0.24
+    figure, panels = panel_grid(
+        rates, layout.panels, style, width=max(2.0, 0.9 + cell * len(columns)), height=0.75 + cell * len(rows)
+    )
+    colors = mpl.colormaps["cividis"].with_extremes(bad="#e6e6e6")
+    cell_width = panels[0].width * 0.95 / len(columns)
+    room = cell_width / (style.font / 72)  # in multiples of the font size
+    for panel in panels:
+        here = panel.of(rates)
+        frame = here.assign(row=here[y].map(rows.index), column=here[x].map(columns.index))
+        values = frame.pivot_table(index="row", columns="column", values="estimate")
+        values = values.reindex(index=range(len(rows)), columns=range(len(columns)))
+        shown = values.map(lambda v: "" if np.isnan(v) else f"{100 * v:.0f}")
+        sns.heatmap(
+            values,
+            ax=panel.ax,
+            cmap=colors,
+            vmin=0,
+            vmax=1,
+            cbar=False,
+            annot=shown if room > 1.6 else False,
+            fmt="",
+            linewidths=0.06 * style.font,
+            linecolor="white",
+            annot_kws={"fontsize": style.font * min(0.9, room / 2.4)},
+        )
+        names = [plain(level_name(v), 12) for v in columns]
+        crowded = max(map(len, names)) * 0.55 + 0.6 > room
+        panel.ax.set_xticks(np.arange(len(columns)) + 0.5, names, rotation=90 if crowded else 0)
+        panel.ax.set_yticks(np.arange(len(rows)) + 0.5, [plain(level_name(v), 12) for v in rows], rotation=0)
+        panel.ax.tick_params(length=0)
+        panel.ax.grid(visible=False)
+    label_outer(panels, axis_name(x), axis_name(y))
+    bar = figure.colorbar(
+        ScalarMappable(mpl.colors.Normalize(0, 1), colors),
+        ax=[p.ax for p in panels],
+        ticks=[0, 0.5, 1],
+        aspect=12,
+        pad=0.015,
+        fraction=0.05,
+    )
+    bar.ax.set_yticklabels(["0", "50", "100"])
+    bar.set_label("converged (%)")
+    bar.outline.set_visible(False)
+    caption = view.caption(
+        f"Percentage of trials that converged; n = {spread(rates['n'])} trials a cell"
+        " (95% Wilson intervals in the table).",
+        view.trials,
+    )
+    finish(figure, style, caption)
+    return Drawing("heatmap", "Convergence rate over two axes", caption, figure, rates, rates)

@@ -1,0 +1,64 @@
+"""Loss curves: the median trial and the band in which most trials lie."""
+
+import numpy as np
+import seaborn as sns
+
+from analysis.axes import levels
+from analysis.figures.drawing import (
+    Drawing,
+    NotApplicableError,
+    View,
+    finish,
+    hues,
+    label_outer,
+    of_hue,
+    panel_grid,
+    spread,
+)
+from analysis.figures.style import FAINT, log_axis
+from analysis.statistics import loss_bands
+
+
+def draw(view: View) -> Drawing:
+    """Loss against epoch on logarithmic axes, by hue, one panel for each further condition."""
+    layout, style = view.layout.along_epochs(), view.style
+    trials = view.longest
+    bands = loss_bands(trials, view.data.curves, layout.conditions)
+    if bands.empty:
+        raise NotApplicableError("no run holds a loss curve that can be pooled with its condition's others")
+    look_of = hues(bands, layout.hue)
+    figure, panels = panel_grid(bands, layout.panels, style, sharex=True, sharey=True)
+    drawn = bands[bands["epoch"] > 0].replace([np.inf], np.nan)
+    for panel in panels:
+        log_axis(panel.ax, "x")
+        log_axis(panel.ax, "y")
+        here = panel.of(drawn)
+        for cutoff in levels(panel.of(view.trials)["epochs"])[:-1]:
+            panel.ax.axvline(cutoff, color=FAINT, linewidth=0.08 * style.font, linestyle=":")
+        for level, look in look_of.items():
+            rows = of_hue(here, layout.hue, level)
+            panel.ax.fill_between(rows["epoch"], rows["low"], rows["high"], color=look.color, alpha=0.16, linewidth=0)
+        for level, look in look_of.items():
+            rows = of_hue(here, layout.hue, level)
+            sns.lineplot(
+                x=rows["epoch"],
+                y=rows["estimate"],
+                ax=panel.ax,
+                color=look.color,
+                linestyle=look.dash,
+                errorbar=None,
+                estimator=None,
+                legend=False,
+            )
+        panel.ax.set_xlim(1, drawn["epoch"].max())
+    label_outer(panels, "epoch", "loss")
+    diverged = int(trials["diverged"].notna().sum())
+    caption = view.caption(
+        f"Median loss and the band from the 10th to the 90th percentile of n = {spread(bands['n'])} trials a curve, "
+        "each trial at its longest cut-off (dotted: shorter cut-offs)."
+        + (f" {diverged} diverged trials count as infinite." if diverged else ""),
+        trials,
+    )
+    finish(figure, style, caption, layout.hue, look_of, markers=False)
+    last = bands.groupby([*layout.conditions], dropna=False, sort=False).tail(1) if layout.conditions else bands.tail(1)
+    return Drawing("loss", "Loss curves", caption, figure, bands, last)

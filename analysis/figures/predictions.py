@@ -1,0 +1,86 @@
+"""What the trained networks answer."""
+
+import numpy as np
+import seaborn as sns
+from matplotlib.lines import Line2D
+
+from analysis.axes import Layout
+from analysis.figures.drawing import (
+    Drawing,
+    NotApplicableError,
+    View,
+    finish,
+    hues,
+    label_outer,
+    of_hue,
+    panel_grid,
+    spread,
+)
+from analysis.figures.style import INK
+from analysis.networks import task_of
+from analysis.statistics import prediction_quantiles
+
+
+def draw(view: View) -> Drawing:
+    """Final predictions by input pattern and hue; the dots of a group run from its lowest to its highest."""
+    layout, style = view.layout, view.style
+    if not any(str(c).startswith("prediction/") for c in view.trials):
+        raise NotApplicableError("predictions are kept for tasks with one output and up to 16 patterns")
+    layout = Layout(None, layout.hue, (*layout.panels, *([layout.x] if layout.x else [])))
+    table = prediction_quantiles(view.trials, layout.conditions)
+    patterns = sorted(table["pattern"].unique(), key=lambda p: (p.count("-"), p))
+    look_of = hues(table, layout.hue)
+    slot = 0.85 / len(look_of)
+    figure, panels = panel_grid(
+        table,
+        layout.panels,
+        style,
+        sharex=True,
+        sharey=True,
+        width=max(1.65, 0.5 + 0.07 * len(patterns) * len(look_of)),
+    )
+    for panel in panels:
+        here = panel.of(table)
+        task = task_of(panel.of(view.trials).iloc[0])
+        for name, target in zip(task.pattern_names, task.targets[:, 0], strict=True):
+            p = patterns.index(name)
+            panel.ax.hlines(target, p - 0.46, p + 0.46, color=INK, linewidth=0.1 * style.font, zorder=1)
+        for i, (level, look) in enumerate(look_of.items()):
+            rows = of_hue(here, layout.hue, level)
+            centre = rows["pattern"].map(patterns.index) + (i - (len(look_of) - 1) / 2) * slot
+            sns.scatterplot(
+                x=centre + (rows["quantile"] - 0.5) * slot * 0.85,
+                y=rows["estimate"],
+                ax=panel.ax,
+                color=look.color,
+                marker=look.marker,
+                s=(0.28 * style.font) ** 2,
+                linewidth=0,
+                legend=False,
+                zorder=2,
+            )
+        panel.ax.set_xlim(-0.6, len(patterns) - 0.4)
+        crowded = max(map(len, patterns)) * 0.5 * style.font / 72 > panel.width / len(patterns)
+        panel.ax.set_xticks(np.arange(len(patterns)), patterns, rotation=90 if crowded else 0)
+        panel.ax.grid(visible=False, axis="x")
+    label_outer(panels, "input pattern", "prediction")
+    dots = table.groupby(["pattern", *layout.conditions], dropna=False)["quantile"].size().max()
+    thinned = f"; each dot stands for 1/{dots} of them" if table["n"].max() > dots else ""
+    caption = view.caption(
+        f"Final predictions, lowest to highest from left to right in each group of n = {spread(table['n'])} "
+        f"trials{thinned}. Lines: targets.",
+        view.trials,
+    )
+    finish(
+        figure,
+        style,
+        caption,
+        layout.hue,
+        look_of,
+        line=False,
+        extra=[Line2D([], [], color=INK, linewidth=0.1 * style.font, label=" target")],
+    )
+    medians = view.trials.groupby(layout.conditions or (lambda _: 0), dropna=False)
+    columns = {f"prediction/{pattern}": pattern for pattern in patterns}
+    summary = medians[list(columns)].median().rename(columns=columns).reset_index(drop=not layout.conditions)
+    return Drawing("predictions", "Final predictions", caption, figure, table, summary)

@@ -1,0 +1,56 @@
+"""Writing a figure and its tables, the same bytes for the same data."""
+
+import html
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+
+from analysis.axes import level_name
+from analysis.figures.drawing import Drawing
+from analysis.figures.style import plain
+
+_ROWS_IN_MARKDOWN = 300
+
+
+def save(drawing: Drawing, folder: Path) -> list[Path]:
+    """Write a figure as PNG and SVG, its data as CSV and its table as Markdown; returns the four paths."""
+    paths = [folder / f"{drawing.name}.{ending}" for ending in ("png", "svg", "csv", "md")]
+    drawing.figure.draw_without_rendering()  # lays it out once; both formats then share the layout
+    drawing.figure.set_layout_engine("none")
+    drawing.figure.savefig(paths[0], metadata={"Software": None})
+    drawing.figure.savefig(paths[1], metadata={"Date": None, "Creator": None})
+    plt.close(drawing.figure)
+    drawing.data.to_csv(paths[2], index=False, lineterminator="\n", float_format="%.10g")
+    text = f"# {markdown_text(drawing.title)}\n\n{markdown_text(drawing.caption)}\n\n{markdown(drawing.table)}"
+    paths[3].write_text(text, "utf-8", newline="\n")
+    return paths
+
+
+def cell(value: object) -> str:
+    """One value of a table as text: four significant digits, ``none`` for what does not apply."""
+    if isinstance(value, float) and value == float("inf"):
+        return "inf"
+    if isinstance(value, float) and value == value and not value.is_integer():
+        return f"{value:.4g}"
+    return plain(level_name(value), 80)
+
+
+def markdown_text(text: str) -> str:
+    """Text that Markdown shows as it is, whatever it holds."""
+    escaped = html.escape(text, quote=False)
+    return "".join(f"\\{c}" if c in "\\`*_[]|~$" else c for c in escaped)
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """A frame as a Markdown table; of a long one the beginning."""
+    header = " | ".join(markdown_text(plain(str(c))) for c in table.columns)
+    rules = " | ".join("---:" if pd.api.types.is_numeric_dtype(table[c]) else "---" for c in table.columns)
+    rows = [
+        " | ".join(markdown_text(cell(value)) for value in row)
+        for row in table.head(_ROWS_IN_MARKDOWN).itertuples(index=False)
+    ]
+    lines = [f"| {line} |" for line in (header, rules, *rows)]
+    if len(table) > _ROWS_IN_MARKDOWN:
+        lines += ["", f"The first {_ROWS_IN_MARKDOWN} of {len(table):,} rows; all are in the CSV file."]
+    return "\n".join(lines) + "\n"

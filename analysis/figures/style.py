@@ -1,0 +1,219 @@
+"""The house style: sizes, fonts, colours, and how numbers and names are written."""
+
+import math
+import unicodedata
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from analysis.axes import level_name
+
+
+@dataclass(frozen=True)
+class Style:
+    """Sizes for one use of a figure.
+
+    Attributes
+    ----------
+    font : float
+        Points.
+    column, page : float
+        Widths of a figure with one panel and with several, inches.
+    """
+
+    font: float
+    column: float
+    page: float
+
+    @property
+    def scale(self) -> float:
+        """How much larger text is than in a paper; panels grow with it."""
+        return self.font / 8
+
+
+STYLES = {"paper": Style(font=8, column=3.5, page=7.0), "talk": Style(font=16, column=7.0, page=13.0)}
+
+INK = "#222222"
+FAINT = "#8a8a8a"
+SINGLE = "#0b5fa5"
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
+_DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (5, 1.5, 1.5, 1.5)))
+
+LABELS = {
+    "lr": "learning rate",
+    "hidden": "hidden width",
+    "epochs": "cut-off (epochs)",
+    "optimizer.momentum": "momentum",
+    "task.bits": "bits",
+}
+
+
+@contextmanager
+def applied(style: Style) -> Iterator[None]:
+    """Draw and save within the house style, the same bytes for the same data."""
+    font = style.font
+    with mpl.rc_context(
+        {
+            "font.family": "DejaVu Sans",  # comes with matplotlib: the same on every machine
+            "font.size": font,
+            "axes.titlesize": font,
+            "axes.labelsize": font,
+            "xtick.labelsize": font * 0.875,
+            "ytick.labelsize": font * 0.875,
+            "legend.fontsize": font * 0.875,
+            "legend.title_fontsize": font * 0.875,
+            "legend.frameon": False,
+            "axes.edgecolor": INK,
+            "axes.labelcolor": INK,
+            "text.color": INK,
+            "xtick.color": INK,
+            "ytick.color": INK,
+            "axes.linewidth": 0.08 * font,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "axes.axisbelow": True,
+            "grid.color": "#e4e4e4",
+            "grid.linewidth": 0.07 * font,
+            "lines.linewidth": 0.16 * font,
+            "lines.markersize": 0.5 * font,
+            "xtick.major.width": 0.08 * font,
+            "ytick.major.width": 0.08 * font,
+            "xtick.major.size": 0.35 * font,
+            "ytick.major.size": 0.35 * font,
+            "figure.facecolor": "white",
+            "figure.dpi": 100,
+            "savefig.dpi": 250 / style.scale,
+            "text.parse_math": False,  # a dollar sign in somebody's name is a dollar sign
+            "axes.unicode_minus": True,
+            "svg.hashsalt": "convergence-atlas",
+            "svg.fonttype": "path",
+        }
+    ):
+        yield
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one level of the hue is drawn."""
+
+    color: Any
+    marker: str
+    dash: Any
+
+
+def looks(levels: Sequence[Any]) -> dict[Any, Look]:
+    """Colours, markers and dashes by level: a light-to-dark scale for numbers, distinct hues for names.
+
+    Both are safe for the colour-blind, and no level is told by its colour alone.
+    """
+    numeric = all(not isinstance(level, str | bool | np.bool_) for level in levels)
+    if len(levels) == 1:
+        colors: Sequence[Any] = [SINGLE]
+    elif numeric or len(levels) > 8:
+        brightest = 0.72 if len(levels) <= 5 else 0.88
+        colors = [mpl.colormaps["viridis"](v) for v in np.linspace(0, brightest, len(levels))]
+    else:
+        colors = sns.color_palette("colorblind", len(levels))
+    return {
+        level: Look(colors[i], MARKERS[i % len(MARKERS)], _DASHES[i % len(_DASHES)]) for i, level in enumerate(levels)
+    }
+
+
+def plain(text: str, longest: int = 60) -> str:
+    """A name from outside as one printable line that is not too long."""
+    kept = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in text)
+    line = " ".join(kept.split())
+    return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+def axis_name(axis: str) -> str:
+    """How a parameter is called along an axis."""
+    return LABELS.get(axis, plain(axis))
+
+
+def named(axis: str, value: Any) -> str:
+    """One level with its parameter, as in ``lr = 0.1``."""
+    return f"{plain(axis)} = {plain(level_name(value), 40)}"
+
+
+def _power(exponent: int) -> str:
+    return "10" + str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
+def magnitude(value: float) -> str:
+    """How a tick of a logarithmic axis is written: 0.01 to 1,000 in full, beyond that as a power."""
+    if value <= 0:
+        return ""
+    if 0.01 <= value < 10_000:
+        return level_name(value)
+    exponent = round(math.log10(value))
+    return _power(exponent) if math.isclose(value, 10.0**exponent, rel_tol=1e-6) else level_name(value)
+
+
+def log_axis(ax: Axes, which: str, most_ticks: int = 6) -> None:
+    """Make an axis logarithmic, with ticks at powers of ten only."""
+    ax.set(**{f"{which}scale": "log"})
+    axis = ax.xaxis if which == "x" else ax.yaxis
+    axis.set_major_locator(LogLocator(numticks=most_ticks))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: magnitude(value)))
+    axis.set_minor_formatter(NullFormatter())
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Where the levels of a parameter lie along an axis.
+
+    Numbers lie at their values or, when they span much, at their logarithms; names, and numbers that would lie on
+    top of each other, are spaced evenly.
+    """
+
+    levels: Sequence[Any]
+    positions: Sequence[float]
+
+    @classmethod
+    def of(cls, levels: Sequence[Any]) -> "Scale":
+        """Choose positions for these levels."""
+        even = cls(levels, list(range(len(levels))))
+        if len(levels) < 2 or any(isinstance(v, str | bool | np.bool_) or not np.isfinite(v) for v in levels):
+            return even
+        values = np.array(levels, np.float64)
+        if values.min() > 0 and values.max() / values.min() >= 8:
+            values = np.log10(values)
+        gaps = np.diff(values)
+        close = gaps.min() < (values[-1] - values[0]) / 30
+        return even if close else cls(levels, (values / gaps.min()).tolist())
+
+    def __getitem__(self, level: Any) -> float:
+        """Position of a level; the smallest distance between two is 1."""
+        for candidate, position in zip(self.levels, self.positions, strict=True):
+            if candidate == level or (candidate != candidate and level != level):
+                return position
+        raise KeyError(level)
+
+    def label(self, ax: Axes, which: str, width: float, font: float) -> None:
+        """Put ticks at the levels, and the names of as many as have room on `width` inches."""
+        first, last = self.positions[0], self.positions[-1]
+        margin = 0.6
+        inches = width / (last - first + 2 * margin)
+        names, right = [], -math.inf
+        for level, position in zip(self.levels, self.positions, strict=True):
+            name = plain(level_name(level), 18)
+            half = 0.31 * font / 72 * (len(name) + 1) if which == "x" else 0.6 * font / 72
+            fits = position * inches - half >= right
+            names.append(name if fits else "")
+            right = position * inches + half if fits else right
+        ax.set(
+            **{
+                f"{which}ticks": self.positions,
+                f"{which}ticklabels": names,
+                f"{which}lim": (first - margin, last + margin),
+            }
+        )

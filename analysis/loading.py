@@ -1,0 +1,330 @@
+"""From MLflow to two tidy frames: `trials`, one row per trained network, and `curves`, one row per recorded loss."""
+
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.store import SWEEP, Record, Store, search
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+NO_CONDITION = ("seed", "trials")
+"""Parameters that tell trials of one condition apart, and are no condition themselves."""
+
+_QUANTILES = {"loss": np.nan, "loss/q10": 0.1, "loss/q50": 0.5, "loss/q90": 0.9}
+
+
+class SelectionError(Exception):
+    """What was asked for is not in the store; the message says what is."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep: one multirun under one parent run.
+
+    Attributes
+    ----------
+    run_id, name, experiment : str
+        Of the parent run.
+    label : str
+        What figures call it; its name unless chosen.
+    started : int
+        Milliseconds since 1970.
+    status : str
+        MLflow's: FINISHED, KILLED, ...
+    jobs, loaded : int
+        How many jobs belong to it, and how many of them have a finished run.
+    tags : dict
+        Of the parent run, provenance among them.
+    """
+
+    run_id: str
+    name: str
+    experiment: str
+    label: str
+    started: int
+    status: str
+    jobs: int
+    loaded: int
+    tags: dict[str, str]
+
+    @property
+    def commit(self) -> str:
+        """The git commit that ran, shortened, with ``+`` if it had uncommitted changes; empty if unknown."""
+        commit = self.tags.get("git_commit", "")[:10]
+        return commit + ("+" if commit and self.tags.get("git_dirty", "").lower() == "true" else "")
+
+
+@dataclass(frozen=True)
+class Data:
+    """What was loaded.
+
+    Attributes
+    ----------
+    trials : pandas.DataFrame
+        One row per network and cut-off: ``sweep`` (label), ``run_id``, ``seed``, a column per parameter,
+        ``converged``, ``epochs_to_converge`` (float, inf for failures), ``final_loss``, ``max_error`` and
+        ``diverged`` (the epoch; NaN where it does not apply), ``prediction/<bits>``.
+    curves : pandas.DataFrame
+        ``run_id`` (categorical), ``quantile`` (NaN for the curve of a single network; 0.1, 0.5, 0.9 over the
+        networks of a run with several), ``epoch``, ``loss``.
+    parameters : tuple of str
+        Columns of `trials` that may make a condition.
+    sweeps : tuple of Sweep
+        In the order asked for; empty if a filter alone was given.
+    run_filter : str
+        The MLflow filter, or "".
+    artifact_uris : dict
+        By run id.
+    """
+
+    trials: pd.DataFrame
+    curves: pd.DataFrame
+    parameters: tuple[str, ...]
+    sweeps: tuple[Sweep, ...]
+    run_filter: str
+    artifact_uris: dict[str, str]
+
+
+def load(store: Store, sweeps: Sequence[str] = ("latest",), labels: Sequence[str] = (), run_filter: str = "") -> Data:
+    """Load sweeps, or what a filter finds.
+
+    A run that belongs to several of the sweeps counts once under each label. The same trial from two runs (a sweep
+    that was run again, or overlapping seeds) counts once.
+
+    Parameters
+    ----------
+    store : Store
+    sweeps : sequence of str
+        Each ``latest``, a parent's run id, or a unique beginning of one. None: `run_filter` alone selects, over
+        the whole store.
+    labels : sequence of str
+        One a sweep, kept apart in the column ``sweep``; without labels all sweeps are pooled.
+    run_filter : str
+        In MLflow's search syntax, such as ``params.lr = '0.5'``.
+
+    Raises
+    ------
+    SelectionError
+        If a sweep is not found or not unique, or nothing finished was selected.
+    """
+    parents = _find_sweeps(store.client, sweeps) if sweeps else []
+    if labels and len(labels) != len(parents):
+        raise SelectionError(f"labels: {len(labels)} given for {len(parents)} sweeps")
+    tables = [_jobs(store.client, parent) for parent in parents]
+    wanted = [run_id for table in tables if table is not None for run_id in table["run_id"].dropna()]
+    filtered = [run.info.run_id for run in search(store.client, run_filter)] if run_filter else []
+    records = store.records([parent.info.run_id for parent in parents], wanted if parents else filtered)
+    parts: list[tuple[str, list[Record]]] = []
+    described = []
+    for i, (parent, table) in enumerate(zip(parents, tables, strict=True)):
+        members = _members(parent.info.run_id, table, records)
+        jobs = len(members) if table is None else len(table)
+        label = labels[i] if labels else (parents[0].info.run_name if len(parents) == 1 else "")
+        described.append(_sweep(store.client, parent, label, jobs, len(members)))
+        if run_filter:
+            members = [m for m in members if m.run_id in set(filtered)]
+        parts.append((label, members))
+    if not parents:
+        parts = [("", [r for r in records.values() if "lr" in r.params])]
+    if not any(members for _, members in parts):
+        raise SelectionError(
+            "no finished run was found"
+            + (f" in {', '.join(s.name for s in described)}" if described else "")
+            + (f" with the filter {run_filter!r}" if run_filter else "")
+        )
+    used = {m.run_id: m for _, members in parts for m in members}
+    trials, parameters = _trials(parts)
+    return Data(
+        trials=trials,
+        curves=_curves(store, trials),
+        parameters=parameters,
+        sweeps=tuple(described),
+        run_filter=run_filter,
+        artifact_uris={run_id: m.artifact_uri for run_id, m in used.items()},
+    )
+
+
+def download(uri: str) -> Path:
+    """Fetch an artifact; returns its local path (the artifact itself where the store is on this machine)."""
+    from mlflow.artifacts import download_artifacts
+
+    return Path(download_artifacts(artifact_uri=uri, tracking_uri=None))
+
+
+def keep_longest(trials: pd.DataFrame, parameters: Sequence[str]) -> pd.DataFrame:
+    """One row per network: of those trained to several cut-offs, the longest.
+
+    What happened up to a shorter cut-off is the beginning of the same training, so counting both would count one
+    network twice.
+    """
+    identity = ["sweep", "seed", *(p for p in parameters if p != "epochs")]
+    return trials.sort_values("epochs", kind="stable").drop_duplicates(identity, keep="last").sort_index()
+
+
+def _find_sweeps(client: "MlflowClient", names: Sequence[str]) -> list["Run"]:
+    parents = search(client, SWEEP)
+    known = ", ".join(f"{p.info.run_id[:8]} ({p.info.run_name})" for p in parents[:5])
+    if not parents:
+        raise SelectionError("there is no sweep in this store yet")
+    found, problems = [], []
+    for name in names:
+        matches = parents[:1] if name == "latest" else [p for p in parents if p.info.run_id.startswith(name)]
+        if len(matches) == 1:
+            found.append(matches[0])
+        elif matches:
+            problems.append(f"sweep={name} is the beginning of {len(matches)} run ids")
+        else:
+            problems.append(f"sweep={name} is no sweep here")
+    if problems:
+        raise SelectionError(f"{'; '.join(problems)}. Newest first: latest, {known}")
+    return found
+
+
+def _jobs(client: "MlflowClient", parent: "Run") -> pd.DataFrame | None:
+    """The sweep's table of jobs, which says what belongs to it; None if its parent has none."""
+    if not any(f.path == "jobs.csv" for f in client.list_artifacts(parent.info.run_id)):
+        return None
+    path = download(f"{parent.info.artifact_uri}/jobs.csv")
+    return pd.read_csv(io.StringIO(path.read_text("utf-8")), dtype="str")
+
+
+def _members(sweep_id: str, table: pd.DataFrame | None, records: dict[str, Record]) -> list[Record]:
+    """The finished runs that belong to a sweep."""
+    children = {
+        record.tags.get("config_hash", record.run_id): record
+        for record in records.values()
+        if record.tags.get("sweep_id") == sweep_id
+    }
+    if table is None:
+        return list(children.values())
+    members = {}
+    for run_id, config_hash in zip(table["run_id"], table["config_hash"], strict=True):
+        # A sweep that was killed could not write down the runs it had made since it planned them.
+        record = records.get(run_id) if isinstance(run_id, str) else children.get(config_hash)
+        if record is not None:
+            members[record.run_id] = record
+    return list(members.values())
+
+
+def _sweep(client: "MlflowClient", parent: "Run", label: str, jobs: int, loaded: int) -> Sweep:
+    info = parent.info
+    return Sweep(
+        run_id=info.run_id,
+        name=info.run_name or info.run_id,
+        experiment=client.get_experiment(info.experiment_id).name,
+        label=label,
+        started=info.start_time,
+        status=info.status,
+        jobs=jobs,
+        loaded=loaded,
+        tags=dict(parent.data.tags),
+    )
+
+
+def _trials(parts: list[tuple[str, list[Record]]]) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    members = [(label, record) for label, records in parts for record in records]
+    params = pd.DataFrame([record.params for _, record in members], dtype="str")
+    params = params.apply(typed)
+    single = pd.DataFrame(
+        {
+            "sweep": [label for label, _ in members],
+            "run_id": [record.run_id for _, record in members],
+            "started": [record.start_time for _, record in members],
+        }
+    )
+    outcomes = pd.DataFrame([_outcome(record) for _, record in members])
+    frame = pd.concat([single, params, outcomes], axis=1)
+    several = frame["trials"] > 1 if "trials" in frame else pd.Series(data=False, index=frame.index)
+    expanded = [
+        _expanded(row, record)
+        for (_, row), (_, record) in zip(
+            frame[several].iterrows(), (m for m, s in zip(members, several, strict=True) if s), strict=True
+        )
+    ]
+    frame = pd.concat([frame[~several], *expanded], ignore_index=True) if expanded else frame
+    parameters = tuple(c for c in params.columns if c not in NO_CONDITION)
+    predictions = sorted(c for c in frame.columns if c.startswith("prediction/"))
+    frame = (
+        frame.astype({"seed": np.int64, "epochs": np.int64, "converged": bool})
+        .sort_values(["sweep", *parameters, "seed", "started", "run_id"], kind="stable")
+        .drop_duplicates(["sweep", *parameters, "seed"])
+        .reset_index(drop=True)
+    )
+    outcome = ["converged", "epochs_to_converge", "final_loss", "max_error", "diverged"]
+    return frame[["sweep", "run_id", "seed", *parameters, *outcome, *predictions]], parameters
+
+
+def _outcome(record: Record) -> dict[str, float]:
+    """The numbers of a run with one trial; those of a run with several are in its trials.parquet."""
+    metrics = record.metrics
+    return {
+        "converged": metrics.get("converged", 0.0) == 1.0,
+        "epochs_to_converge": metrics.get("epochs_to_converge", np.inf),
+        "final_loss": metrics.get("final_loss", np.nan),
+        "max_error": metrics.get("max_error", np.nan),
+        "diverged": float(record.tags.get("diverged", "nan")),
+    } | {key: value for key, value in metrics.items() if key.startswith("prediction/")}
+
+
+def _expanded(row: "pd.Series[Any]", record: Record) -> pd.DataFrame:
+    table = pd.read_parquet(download(f"{record.artifact_uri}/trials.parquet"))
+    table["epochs_to_converge"] = table["epochs_to_converge"].astype("Float64").fillna(np.inf).astype(float)
+    table["diverged"] = np.nan
+    constant = row.drop([c for c in row.index if c in table.columns])
+    return table.assign(**{str(k): v for k, v in constant.items() if not str(k).startswith("prediction/")})
+
+
+def _curves(store: Store, trials: pd.DataFrame) -> pd.DataFrame:
+    runs = list(dict.fromkeys(trials["run_id"]))
+    points = store.histories(runs, list(_QUANTILES))
+    return pd.DataFrame(
+        {
+            "run_id": pd.Categorical.from_codes(points.run, categories=pd.Index(runs)),
+            "quantile": np.array(list(_QUANTILES.values()))[points.key],
+            "epoch": points.step,
+            "loss": points.value,
+        }
+    )
+
+
+_INTEGER = re.compile(r"[+-]?\d+")
+
+
+def typed(column: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Give a column of Hydra literals its type: whole numbers, numbers, booleans, or else text.
+
+    ``null`` and what a run does not have (the momentum of plain gradient descent) are missing: NaN in a column of
+    numbers, ``none`` in one of text.
+    """
+    values: dict[str, object] = {v: _literal(v) for v in column.dropna().unique()}
+    kinds = {type(v) for v in values.values() if v is not None}
+    missing = column.isna().any() or None in values.values()
+    if kinds <= {int, float} and kinds:
+        parsed = column.map(lambda v: np.nan if values.get(v) is None else values[v]).astype(np.float64)
+        return parsed.astype(np.int64) if kinds == {int} and not missing else parsed
+    if kinds == {bool} and not missing:
+        return column.map(values).astype(bool)
+    return column.fillna("none").replace("null", "none").astype("str")
+
+
+def _literal(text: str) -> object:
+    lowered = text.strip().lower()
+    if lowered in ("null", "none", ""):
+        return None
+    if lowered in ("true", "false"):
+        return lowered == "true"
+    if _INTEGER.fullmatch(lowered):
+        return int(lowered)
+    try:
+        return float(lowered)
+    except ValueError:
+        return text

@@ -1,0 +1,45 @@
+"""Rebuilding from its parameters what a run trained: its task and its trained network."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.loading import download
+from nn_core import tasks
+from nn_core.activations import ACTIVATIONS
+from nn_core.network import forward
+from nn_core.tasks import Task
+
+Array = NDArray[np.float64]
+
+
+def task_of(trial: "pd.Series[Any]") -> Task:
+    """The task of a trial.
+
+    Raises
+    ------
+    ValueError
+        If nn_core has no such task.
+    """
+    make = {"xor": tasks.xor, "parity": tasks.parity, "encoder": tasks.encoder}.get(trial["task"])
+    if make is None:
+        raise ValueError(f"unknown task {trial['task']!r}")
+    keys = ("bits", "width", "low", "high", "target_low", "target_high")
+    given = {key: trial[f"task.{key}"] for key in keys if pd.notna(trial.get(f"task.{key}"))}
+    return make(**{key: int(v) if key in ("bits", "width") else float(v) for key, v in given.items()})
+
+
+def weights_of(artifact_uri: str, trial: int | None = None) -> list[Array]:
+    """Final weights from a run's ``weights.npz``, layer by layer; of one of its trials if it has several."""
+    with np.load(download(f"{artifact_uri}/weights.npz")) as file:
+        layers = [file[f"weights{i + 1}"] for i in range(len(file.files))]
+    return layers if trial is None else [W[trial] for W in layers]
+
+
+def answers(trial: "pd.Series[Any]", weights: list[Array], inputs: Array) -> Array:
+    """What a trained network answers to inputs of shape (patterns, inputs); shape (patterns, outputs)."""
+    bias: Any = trial.get("bias")
+    known = not isinstance(bias, str) and pd.notna(bias)
+    return forward(weights, inputs, ACTIVATIONS[trial["activation"]], float(bias) if known else None)[-1]

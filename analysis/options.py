@@ -1,0 +1,168 @@
+"""Command lines in the manner of Hydra: ``key=value`` arguments against a dataclass."""
+
+import difflib
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar, cast, get_type_hints
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError  # type: ignore[import-untyped]
+
+FIGURES = ("rate", "heatmap", "loss", "survival", "ert", "predictions", "surface", "gallery", "paired")
+STYLES = ("paper", "talk")
+
+
+class OptionError(Exception):
+    """One or more arguments are wrong; the message names them all."""
+
+
+def _help(text: str) -> dict[str, str]:
+    return {"help": text}
+
+
+@dataclass
+class Selection:
+    """Which runs to read, and how their parameters are shown."""
+
+    sweep: list[str] = field(
+        default_factory=list,
+        metadata=_help("latest (the default), a parent's run id or its beginning, or several: [a,b]"),
+    )
+    compare: list[str] = field(
+        default_factory=list, metadata=_help("sweeps to put side by side, each named as for sweep")
+    )
+    labels: list[str] = field(
+        default_factory=list, metadata=_help("what to call the compared sweeps; by default 1, 2, ...")
+    )
+    filter: str = field(
+        default="",
+        metadata=_help("an MLflow search filter, as \"params.lr = '0.5'\"; alone, over the whole store"),
+    )
+    where: dict[str, Any] = field(
+        default_factory=dict, metadata=_help("keep some levels only: where.hidden=4 where.lr=[0.1,0.5]")
+    )
+    x: str = field(default="", metadata=_help("the parameter along the horizontal axis"))
+    hue: str = field(default="", metadata=_help("the parameter by colour"))
+    col: str = field(default="", metadata=_help("the parameter by columns of panels"))
+    row: str = field(default="", metadata=_help("the parameter by rows of panels"))
+    pair: list[Any] = field(
+        default_factory=list, metadata=_help("the two levels of x to compare seed by seed: pair=[0.1,0.5]")
+    )
+    runs: list[str] = field(
+        default_factory=list, metadata=_help("run ids, or beginnings, whose decision surfaces to draw")
+    )
+
+    @property
+    def sweeps(self) -> list[str]:
+        """The sweeps named."""
+        if self.compare:
+            return self.compare
+        return self.sweep or ([] if self.filter else ["latest"])
+
+    @property
+    def axes(self) -> dict[str, str]:
+        """The axes chosen."""
+        chosen = {"x": self.x, "hue": self.hue, "col": self.col, "row": self.row}
+        return {key: axis for key, axis in chosen.items() if axis}
+
+
+@dataclass
+class FigureOptions(Selection):
+    """Arguments of ``python -m analysis.figures``."""
+
+    only: list[str] = field(
+        default_factory=list, metadata=_help(f"figures to draw, of {', '.join(FIGURES)}; all by default")
+    )
+    style: str = field(default="paper", metadata=_help(f"{' or '.join(STYLES)}"))
+
+
+def _check_figures(options: FigureOptions) -> list[str]:
+    problems = [
+        f"only={name}: no such figure{_suggestion(name, FIGURES)}; valid are {', '.join(FIGURES)}"
+        for name in options.only
+        if name not in FIGURES
+    ]
+    if options.style not in STYLES:
+        problems.append(f"style={options.style}: valid are {', '.join(STYLES)}")
+    return problems
+
+
+Options = TypeVar("Options", bound=Selection)
+
+
+def parse(schema: type[Options], arguments: Sequence[str]) -> Options:
+    """Read ``key=value`` arguments.
+
+    Raises
+    ------
+    OptionError
+        With every unknown key and bad value, and what is valid instead.
+    """
+    types = get_type_hints(schema)
+    config: Any = OmegaConf.structured(schema)
+    problems = []
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        root = key.split(".")[0]
+        if not equals:
+            problems.append(f"{argument}: arguments have the form key=value")
+        elif root not in types or (key != root and root != "where"):
+            problems.append(f"{key}: no such key{_suggestion(key, types)}; valid are {', '.join(types)}")
+        else:
+            try:
+                if root == "where":  # the values of parameters, which may be numbers and whose names have dots
+                    name = key.removeprefix("where").removeprefix(".")
+                    parsed: Any = _value(value)
+                    config.where.update({name: parsed} if name else _flat(parsed))
+                elif key == "pair":
+                    config.pair = _value(value)
+                else:  # names stay text, or a run id like 12e4 would become a number
+                    OmegaConf.update(config, key, _names(value) if types[key] == list[str] else value)
+            except (OmegaConfBaseException, YAMLError, ValueError, AttributeError) as error:
+                problems.append(f"{argument}: {str(error).splitlines()[0]}")
+    options: Any = OmegaConf.to_object(config)
+    if options.compare and options.sweep:
+        problems.append("compare and sweep exclude each other: compare names the sweeps")
+    if options.labels and len(options.labels) != len(options.compare):
+        problems.append(f"labels: {len(options.labels)} given for {len(options.compare)} compared sweeps")
+    if options.pair and len(options.pair) != 2:
+        problems.append(f"pair={options.pair}: two levels are compared, as in pair=[0.1,0.5]")
+    if isinstance(options, FigureOptions):
+        problems += _check_figures(options)
+    if problems:
+        raise OptionError("\n".join(problems))
+    return cast("Options", options)
+
+
+def usage(schema: type[Selection], command: str, purpose: str) -> str:
+    """What ``--help`` prints."""
+    lines = [f"usage: {command} [key=value ...]", "", purpose, ""]
+    for f in fields(schema):
+        lines += textwrap.wrap(
+            f"{f.name:<8}  {f.metadata['help']}", 100, initial_indent="  ", subsequent_indent=" " * 12
+        )
+    return "\n".join(lines)
+
+
+def _names(value: str) -> list[str]:
+    inner = value.removeprefix("[").removesuffix("]") if value.startswith("[") else value
+    return [name.strip().strip("'\"") for name in inner.split(",") if name.strip()]
+
+
+def _flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
+def _suggestion(name: str, valid: Sequence[str] | dict[str, Any]) -> str:
+    close = difflib.get_close_matches(name, list(valid), 1)
+    return f", did you mean {close[0]}?" if close else ""
+
+
+def _value(text: str) -> Any:
+    """A value in Hydra's and OmegaConf's notation."""
+    return OmegaConf.to_container(OmegaConf.from_dotlist([f"value={text}"]), resolve=False)["value"]  # type: ignore[call-overload,index]
