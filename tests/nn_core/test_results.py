@@ -1,0 +1,141 @@
+import numpy as np
+import pytest
+
+from nn_core import (
+    Fixed,
+    GradientDescent,
+    Momentum,
+    Status,
+    Training,
+    Uniform,
+    advance,
+    initial_ensemble,
+    recorded_epochs,
+    results,
+    start,
+    tasks,
+)
+
+NUMBERS = {"learns": (1.0, 0.9), "crawls": (1e-6, 0.0), "overflows": (1.0, 1.5)}
+
+
+def ensemble(update="batch", stop=False):
+    """One network that learns XOR, one too slow to, and one whose momentum takes it out of float64."""
+    training = Training(tasks.xor(), derivative_offset=0.1, bias=1.0, update=update, stop_when_converged=stop)
+    learning_rates, momenta = map(np.array, zip(*NUMBERS.values(), strict=True))
+    weights = initial_ensemble(Uniform(-1, 1), (3, 4, 1), 1.0, [0, 1, 4])
+    return start(training, Momentum(learning_rates, momenta), weights)
+
+
+def predict(weights, bias=1.0):
+    """XOR as the network of one result answers it, written out."""
+    values = tasks.xor().inputs
+    for W in weights:
+        with np.errstate(over="ignore"):
+            values = 1 / (1 + np.exp(-(values @ W[:-1] + bias * W[-1])))
+    return values
+
+
+@pytest.fixture(scope="module")
+def state():
+    return advance(ensemble(), 2500)
+
+
+@pytest.fixture(scope="module")
+def trained(state):
+    return dict(zip(NUMBERS, results(state), strict=True))
+
+
+def test_statuses(state, trained):
+    learned, slow, overflowed = trained.values()
+
+    assert learned.status is Status.CONVERGED
+    assert learned.converged
+    assert learned.epochs_to_converge == state.first_success[0] > 0
+    assert (learned.epochs, learned.diverged_at) == (2500, None)
+    assert learned.max_error < 0.4
+
+    assert slow.status is Status.CUT_OFF
+    assert not slow.converged
+    assert (slow.epochs, slow.epochs_to_converge, slow.diverged_at) == (2500, None, None)
+    assert slow.max_error >= 0.4
+
+    assert overflowed.status is Status.DIVERGED
+    assert overflowed.epochs == overflowed.diverged_at == state.diverged_at[2] < 2500
+
+
+def test_messages_say_what_happened_and_what_to_do(trained):
+    learned, slow, overflowed = trained.values()
+    assert learned.message.startswith(f"converged after {learned.epochs_to_converge} epochs. ")
+    assert slow.message.startswith("cut off at 2500 epochs without meeting the criterion. ")
+    assert "more epochs" in slow.message
+    assert overflowed.message.startswith(f"diverged after {overflowed.diverged_at} epochs. ")
+    assert "lower the learning rate" in overflowed.message
+    assert len({status.advice for status in Status}) == len(Status)
+
+
+def test_predictions_loss_and_error_are_those_of_the_final_weights(trained):
+    targets = tasks.xor().targets
+    for name in ("learns", "crawls"):
+        result = trained[name]
+        outputs = predict(result.weights)
+        np.testing.assert_allclose(result.predictions, outputs, rtol=1e-12)
+        assert result.final_loss == pytest.approx(((targets - outputs) ** 2).sum(), rel=1e-12)
+        assert result.max_error == pytest.approx(np.abs(targets - outputs).max(), rel=1e-12)
+        assert [W.shape for W in result.weights] == [(4, 4), (5, 1)]
+
+
+def test_curves_end_where_training_ended(state, trained):
+    grid = recorded_epochs(80, 2500)
+    for r, result in enumerate(trained.values()):
+        before = grid < result.epochs
+        assert result.loss_epochs.tolist() == [*grid[before].tolist(), result.epochs]
+        assert result.losses.tolist() == [*state.losses[r, before].tolist(), result.final_loss]
+
+
+@pytest.mark.parametrize("cut_off", [0, 1, 2, 99, 100, 101])
+def test_curves_hold_every_cut_off_once(cut_off):
+    first = ensemble()
+    (result, *_) = results(advance(first, cut_off))
+    assert result.loss_epochs.tolist() == sorted({*recorded_epochs(80, cut_off).tolist(), cut_off})
+    assert result.epochs == cut_off
+    for epoch, loss in zip(result.loss_epochs.tolist(), result.losses.tolist(), strict=True):
+        outputs = predict([W[0] for W in advance(first, epoch).weights])
+        assert loss == pytest.approx(((tasks.xor().targets - outputs) ** 2).sum(), rel=1e-12)
+
+
+@pytest.mark.parametrize("update", ["batch", "online"])
+def test_a_network_that_stopped_made_only_its_epochs(update):
+    learned, slow, _ = results(advance(ensemble(update, stop=True), 2500))
+    assert learned.status is Status.CONVERGED
+    assert learned.epochs == learned.epochs_to_converge == learned.loss_epochs[-1] < 2500
+    assert learned.max_error < 0.4
+    assert slow.epochs == slow.loss_epochs[-1] == 2500
+
+
+def test_reading_results_at_several_cut_offs_on_the_way():
+    early = advance(ensemble(), 40)
+    late = advance(early, 1000)
+    assert [result.epochs for result in results(early)] == [40, 40, 40]
+    assert results(early)[0].status is Status.CUT_OFF
+    assert results(late)[0].status is Status.CONVERGED
+    assert results(late)[0].epochs_to_converge > 40
+
+
+def test_meeting_the_criterion_and_then_overflowing_is_both():
+    weights = [W[np.newaxis] for W in Fixed((2.0, -1.0)).matrices((1, 1), 1.0)]
+    training = Training(tasks.parity(1), derivative_offset=0.1, bias=1.0)
+    (result,) = results(advance(start(training, Momentum(1.0, 1.5), weights), 3000))
+    assert result.status is Status.DIVERGED
+    assert result.converged
+    assert result.epochs_to_converge == 0
+    assert 0 < result.diverged_at == result.epochs
+
+
+def test_meeting_the_criterion_and_losing_it_again_is_converged():
+    # Weight decay that takes all of every weight away: an answer known at the start is forgotten with the first update.
+    training = Training(tasks.parity(1), bias=1.0, weight_decay=1000.0)
+    weights = [W[np.newaxis] for W in Fixed((20.0, -10.0)).matrices((1, 1), 1.0)]
+    (result,) = results(advance(start(training, GradientDescent(0.001), weights), 5))
+    assert (result.status, result.epochs_to_converge, result.epochs) == (Status.CONVERGED, 0, 5)
+    assert result.max_error == pytest.approx(0.5, abs=0.01)
