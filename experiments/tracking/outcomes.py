@@ -1,0 +1,52 @@
+"""What came of a sweep's jobs, as the store tells it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from experiments.tracking.store import Store
+
+
+@dataclass(frozen=True)
+class Child:
+    """A run that a sweep made."""
+
+    run_id: str
+    status: str
+
+
+def children(store: Store, sweep_id: str) -> dict[str, Child]:
+    """Look up the runs that a sweep made, by their config_hash."""
+    if store.database is not None:
+        rows = store.database.query(
+            "SELECT hashes.value, runs.run_uuid, runs.status FROM tags AS sweeps "
+            "JOIN runs ON runs.run_uuid = sweeps.run_uuid "
+            "JOIN tags AS hashes ON hashes.run_uuid = runs.run_uuid AND hashes.key = 'config_hash' "
+            "WHERE sweeps.key = 'sweep_id' AND sweeps.value = ? AND runs.lifecycle_stage = 'active' "
+            "ORDER BY runs.start_time, runs.run_uuid",
+            (sweep_id,),
+        )
+        return {config_hash: Child(run_id, status) for config_hash, run_id, status in rows}
+    return {
+        run.data.tags["config_hash"]: Child(run.info.run_id, run.info.status)
+        for run in store.search(f"tags.sweep_id = '{sweep_id}'")
+        if "config_hash" in run.data.tags
+    }
+
+
+def convergence_rates(store: Store, run_ids: Sequence[str]) -> Mapping[str, float]:
+    """Look up the share of trials that converged in each of these runs; runs without that metric are left out."""
+    wanted = set(run_ids)
+    if store.database is not None:
+        rows = store.database.query(
+            "SELECT latest_metrics.run_uuid, latest_metrics.value FROM latest_metrics "
+            "JOIN runs ON runs.run_uuid = latest_metrics.run_uuid "
+            "WHERE latest_metrics.key IN ('converged', 'convergence_rate') AND runs.experiment_id = ?",
+            (int(store.experiment_id),),
+        )
+        return {run_id: rate for run_id, rate in rows if run_id in wanted}
+    found = {}
+    for run in store.search("attributes.status = 'FINISHED'"):
+        rate = run.data.metrics.get("converged", run.data.metrics.get("convergence_rate"))
+        if rate is not None and run.info.run_id in wanted:
+            found[run.info.run_id] = rate
+    return found
