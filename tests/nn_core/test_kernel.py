@@ -1,0 +1,407 @@
+import decimal
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from numba import njit
+
+import nn_core as nn
+from nn_core import kernel, lanes, training
+
+NUMPY, NUMBA = training.advance, kernel.advance
+
+# Ensembles to train.
+
+TASKS = (
+    nn.tasks.xor(),
+    nn.tasks.xor(-1.0, 1.0, -1.0, 1.0),
+    nn.tasks.parity(2, -0.5, 0.5, -0.5, 0.5),
+    nn.tasks.parity(3),
+    nn.tasks.encoder(3),
+    nn.tasks.encoder(5, 0.0, 1.0, 0.1, 0.9),
+)
+
+
+MODERATE = st.floats(0.01, 1.0)
+WILD = st.one_of(st.floats(0.01, 10.0), st.sampled_from([1e5, 1e200, 1e308]))
+
+
+@st.composite
+def trainings(draw):
+    return nn.Training(
+        task=draw(st.sampled_from(TASKS)),
+        activation=draw(st.sampled_from(list(nn.ACTIVATIONS.values()))),
+        derivative_offset=draw(st.sampled_from([0.0, 0.1])),
+        bias=draw(st.sampled_from([None, 1.0, -0.5, 0.0])),
+        loss=draw(st.sampled_from(list(nn.LOSSES.values()))),
+        weight_decay=draw(st.sampled_from([0.0, 1e-3])),
+        update=draw(st.sampled_from(["batch", "online"])),
+        criterion=draw(
+            st.one_of(
+                st.builds(nn.Tolerance, st.floats(0.05, 1.0)),
+                st.builds(nn.MeanSquaredError, st.floats(0.01, 1.0)),
+            )
+        ),
+        stop_when_converged=draw(st.booleans()),
+        per_decade=draw(st.sampled_from([3, 80])),
+    )
+
+
+@st.composite
+def optimizers(draw, networks, rates=MODERATE):
+    def numbers(values):
+        return np.array(draw(st.lists(values, min_size=networks, max_size=networks)))
+
+    kind = draw(st.sampled_from([nn.GradientDescent, nn.Momentum, nn.Quickprop]))
+    if kind is nn.Momentum:
+        return nn.Momentum(numbers(rates), momentum=numbers(st.floats(0.0, 0.95)), scaled=draw(st.booleans()))
+    if kind is nn.Quickprop:
+        return nn.Quickprop(numbers(rates), mu=numbers(st.floats(1.0, 2.25)), split_by_fan_in=draw(st.booleans()))
+    return nn.GradientDescent(numbers(rates))
+
+
+@st.composite
+def states(draw, rates=MODERATE, most=20):
+    """Draw an ensemble; its networks differ in initial weights, learning rate and momentum."""
+    common = draw(trainings())
+    networks = draw(st.integers(1, most))
+    hidden = draw(st.lists(st.integers(1, 5), min_size=1, max_size=3))
+    sizes = (common.task.inputs.shape[1], *hidden, common.task.targets.shape[1])
+    first = draw(st.integers(0, 10**6))
+    weights = nn.initial_ensemble(nn.Uniform(-1.5, 1.5), sizes, common.bias, range(first, first + networks))
+    return nn.start(common, draw(optimizers(networks, rates)), weights)
+
+
+def lesson(networks, lr, hidden=4, **shared):
+    """Make an ensemble like the lesson's network."""
+    weights = nn.initial_ensemble(nn.Uniform(0.0, 1.0), (3, hidden, 1), None, range(networks))
+    return nn.start(nn.Training(nn.tasks.xor(), **shared), nn.GradientDescent(lr), weights)
+
+
+def arrays(state):
+    """All arrays of a state that training changes, by name."""
+    named = {f"weights{layer}": W for layer, W in enumerate(state.weights, start=1)}
+    named |= {f"memory{m}.{layer}": M for m, ms in enumerate(state.memory) for layer, M in enumerate(ms, start=1)}
+    return named | {
+        "losses": state.losses,
+        "first_success": state.first_success,
+        "diverged_at": state.diverged_at,
+    }
+
+
+def assert_identical(ours, theirs):
+    assert ours.epoch == theirs.epoch
+    for (name, a), b in zip(arrays(ours).items(), arrays(theirs).values(), strict=True):
+        assert a.shape == b.shape, name
+        assert a.dtype == b.dtype, name
+        assert a.tobytes() == b.tobytes(), name
+
+
+def distances(ours, theirs):
+    """How far apart two states are, network by network, relative to 1 + the network's largest number of each kind."""
+    worst = np.zeros(ours.networks)
+    for (name, a), b in zip(arrays(ours).items(), arrays(theirs).values(), strict=True):
+        assert a.shape == b.shape, name
+        if a.dtype == np.float64 and a.size:
+            a, b = (x.reshape(ours.networks, -1) for x in (a, b))
+            worst = np.maximum(worst, np.abs(a - b).max(axis=1) / (1.0 + np.abs(b).max(axis=1)))
+    return worst
+
+
+def sensitivity(state, to_epoch):
+    """How far apart the reference ends if its start differs in the last bits: what no engine can be blamed for."""
+    theirs, rng = NUMPY(state, to_epoch), np.random.default_rng(0)
+
+    def nudged(layers):
+        return [W * (1.0 + 4e-16 * rng.choice([-1.0, 1.0], size=W.shape)) for W in layers]
+
+    starts = (replace(state, weights=nudged(state.weights), memory=tuple(map(nudged, state.memory))) for _ in range(3))
+    return np.maximum.reduce([distances(NUMPY(start, to_epoch), theirs) for start in starts])
+
+
+def assert_close(ours, theirs, relative, chaos=0.0):
+    """Compare states: integers exactly, floats as well as `relative` and what chaos there is allow."""
+    assert ours.epoch == theirs.epoch
+    np.testing.assert_array_equal(ours.first_success, theirs.first_success)
+    np.testing.assert_array_equal(ours.diverged_at, theirs.diverged_at)
+    error = distances(ours, theirs)
+    assert (error <= relative + 100.0 * chaos).all(), f"off by {error.max():.3g}"
+
+
+# Functions.
+
+
+def _over_arrays(function):
+    @njit
+    def apply(x, y):
+        for i in range(len(x) // lanes.LANES):
+            lanes.store(y, i, function(lanes.load(x, i)))
+
+    def elementwise(values):
+        x = np.zeros(-(-len(values) // lanes.LANES) * lanes.LANES)
+        x[: len(values)] = values
+        y = np.empty_like(x)
+        apply(x, y)
+        return y[: len(values)]
+
+    return elementwise
+
+
+@pytest.fixture(scope="module")
+def sigmoid():
+    return _over_arrays(lanes.sigmoid)
+
+
+@pytest.fixture(scope="module")
+def tanh():
+    return _over_arrays(lanes.tanh)
+
+
+@pytest.fixture(scope="module")
+def log1p():
+    return _over_arrays(lanes.log1p)
+
+
+def ulps(values, exact):
+    """Largest distance from exact results, in units of the last place of their float64."""
+    return max(
+        float(abs(Decimal(value) - truth) / Decimal(np.spacing(abs(float(truth)))))
+        for value, truth in zip(values.tolist(), exact, strict=True)
+    )
+
+
+def spread_out(low, high, count=1500):
+    """Numbers of all magnitudes within a range, both ends included."""
+    rng = np.random.default_rng(1)
+    near_zero = np.geomspace(1e-300, max(-low, high), count) * rng.choice([-1, 1], count)
+    both = np.concatenate([rng.uniform(low, high, count), near_zero, [low, high, 0.0]])
+    return both[(both >= low) & (both <= high)]
+
+
+@pytest.fixture(autouse=True)
+def fifty_digits():
+    with decimal.localcontext(prec=50, Emin=-decimal.MAX_EMAX, Emax=decimal.MAX_EMAX):
+        yield
+
+
+def test_sigmoid_is_within_two_units_in_the_last_place(sigmoid):
+    z = spread_out(-708.0, 745.0)
+    assert ulps(sigmoid(z), [1 / (1 + (-Decimal(x)).exp()) for x in z.tolist()]) <= 2.0
+
+
+def test_sigmoid_of_extremes(sigmoid):
+    z = np.array([-np.inf, -1e300, -746.0, -709.0, 40.0, 709.0, 746.0, 1e300, np.inf, -0.0])
+    np.testing.assert_array_equal(sigmoid(z), [0, 0, 0, 0, 1, 1, 1, 1, 1, 0.5])
+    assert np.isnan(sigmoid(np.array([np.nan]))).all()
+
+
+def test_tanh_is_within_three_units_in_the_last_place(tanh):
+    z = spread_out(-745.0, 745.0)
+    e = [(-2 * abs(Decimal(x))).exp() if abs(x) > 1e-10 else None for x in z.tolist()]
+    # tanh z = z - z^3/3 + ..., which is z to 20 digits below 1e-10
+    exact = [Decimal(x) if y is None else ((1 - y) / (1 + y)).copy_sign(Decimal(x)) for x, y in zip(z, e, strict=True)]
+    assert ulps(tanh(z), exact) <= 3.0
+
+
+def test_tanh_of_extremes(tanh):
+    np.testing.assert_array_equal(tanh(np.array([-np.inf, -1e300, 0.0, 30.0, np.inf])), [-1, -1, 0, 1, 1])
+    assert np.isnan(tanh(np.array([np.nan]))).all()
+
+
+def test_log1p_is_within_three_units_in_the_last_place(log1p):
+    x = spread_out(-0.9999999, 0.9999999)
+    x = np.append(x, np.nextafter(np.sqrt([0.5, 0.5]), [0, 1]) - 1)  # where the exponent changes
+    # ln(1 + x) = x - x^2/2 + ...
+    exact = [(1 + Decimal(v)).ln() if abs(v) > 1e-20 else Decimal(v) - Decimal(v) ** 2 / 2 for v in x.tolist()]
+    assert ulps(log1p(x), exact) <= 3.0
+    assert np.isnan(log1p(np.array([np.nan]))).all()
+
+
+# Against the reference.
+
+
+@given(states(), st.integers(0, 3))
+@settings(max_examples=300)
+def test_one_epoch_equals_the_reference(state, epochs_before):
+    state = NUMPY(state, epochs_before)
+    to_epoch = epochs_before + 1
+    # Four online updates at lr 1 in a row, or Quickprop's d s / (p - s), can be ill-conditioned.
+    assert_close(NUMBA(state, to_epoch), NUMPY(state, to_epoch), relative=1e-13, chaos=sensitivity(state, to_epoch))
+
+
+@pytest.mark.parametrize("lr", [0.01, 0.1, 0.5, 1.0])
+@pytest.mark.parametrize("hidden", [2, 4, 8])
+def test_trajectories_of_300_epochs_equal_the_reference(lr, hidden):
+    state = lesson(50, lr, hidden)
+    chaos = sensitivity(state, 300)
+    assert_close(NUMBA(state, 300), NUMPY(state, 300), relative=1e-10, chaos=chaos)
+    assert (chaos < 1e-12).mean() >= 0.9  # a few networks are chaotic already at lr 1
+
+
+def test_learning_times_equal_the_reference():
+    state = lesson(100, 1.0, criterion=nn.Tolerance(0.1))
+    ours, theirs = NUMBA(state, 3000), NUMPY(state, 3000)
+    assert (theirs.first_success != nn.NEVER).sum() > 50
+    np.testing.assert_array_equal(ours.first_success, theirs.first_success)
+
+
+@pytest.mark.parametrize("optimizer", [nn.GradientDescent(8.0), nn.Momentum(2.0, momentum=0.9), nn.Quickprop(1.0)])
+def test_as_many_networks_converge_as_in_the_reference_where_rounding_grows(optimizer):
+    networks = 200
+    weights = nn.initial_ensemble(nn.Uniform(-1.0, 1.0), (2, 3, 1), 1.0, range(networks))
+    state = nn.start(nn.Training(nn.tasks.parity(2), bias=1.0), optimizer, weights)
+    ours, theirs = ((engine(state, 800).first_success != nn.NEVER).sum() for engine in (NUMBA, NUMPY))
+    assert 0 < theirs < networks
+    assert abs(ours - theirs) <= 0.05 * networks
+
+
+@given(states(most=3))
+@settings(max_examples=50)
+def test_a_small_step_is_the_numerical_gradient(state):
+    rate = 1e-3
+    plain = replace(state.training, derivative_offset=0.0, update="batch", weight_decay=0.0, stop_when_converged=False)
+    training, task = plain, plain.task
+    outputs = nn.forward(state.weights, task.inputs, training.activation, training.bias)[-1]
+    assume(np.abs(task.targets - outputs).max() < 0.99)  # the arctanh loss is capped at 1, where it has no slope
+    after = NUMBA(nn.start(plain, nn.GradientDescent(rate), state.weights), 1)
+
+    def loss(weights):
+        return float(
+            training.loss.value(task.targets, nn.forward(weights, task.inputs, training.activation, training.bias)[-1])
+        )
+
+    for r in range(state.networks):
+        slopes = nn.numerical_gradient(loss, [W[r] for W in state.weights])
+        for before, now, slope in zip(state.weights, after.weights, slopes, strict=True):
+            np.testing.assert_allclose((before[r] - now[r]) / rate, slope, rtol=1e-5, atol=1e-6)
+
+
+# Independence, bit for bit.
+
+
+@given(states(rates=WILD, most=30), st.integers(0, 60), st.data())
+@settings(max_examples=150)
+def test_a_network_does_not_notice_its_neighbours(state, epochs, data):
+    chosen = np.array(data.draw(st.lists(st.integers(0, state.networks - 1), min_size=1, max_size=30)))
+    assert_identical(NUMBA(state.take(chosen), epochs), NUMBA(state, epochs).take(chosen))
+
+
+def test_a_network_does_not_notice_a_crowd():
+    state = lesson(1000, np.geomspace(0.01, 100.0, 1000), stop_when_converged=True)
+    together = NUMBA(state, 500)
+    for r in (0, 7, 8, 500, 999):
+        alone = np.array([r])
+        assert_identical(NUMBA(state.take(alone), 500), together.take(alone))
+
+
+@given(states(rates=WILD), st.lists(st.integers(0, 120), min_size=1, max_size=5))
+@settings(max_examples=150)
+def test_slices_make_no_difference(state, stops):
+    stops.sort()
+    sliced = state
+    for stop in stops:
+        sliced = NUMBA(sliced, stop)
+    assert_identical(sliced, NUMBA(state, stops[-1]))
+
+
+@given(states())
+def test_advancing_leaves_the_state_it_came_from_alone(state):
+    before = {name: a.copy() for name, a in arrays(state).items()}
+    NUMBA(state, 2)
+    for name, a in arrays(state).items():
+        np.testing.assert_array_equal(a, before[name])
+
+
+# Endings.
+
+
+@given(states(rates=st.sampled_from([0.1, 1e200, 1e308])), st.integers(1, 5))
+@settings(max_examples=150)
+def test_divergence_equals_the_reference(state, epochs):
+    ours, theirs = NUMBA(state, epochs), NUMPY(state, epochs)
+    # A learning rate of 1e308 makes of a last-bit difference what it likes; but not before the first step that fails.
+    same = (theirs.diverged_at == 0) | (np.asarray(state.optimizer.learning_rate) == 0.1)
+    np.testing.assert_array_equal(ours.diverged_at[same], theirs.diverged_at[same])
+    for W, V, start in zip(ours.weights, theirs.weights, state.weights, strict=True):
+        assert np.isfinite(W).all()
+        np.testing.assert_array_equal(W[ours.diverged_at == 0], start[ours.diverged_at == 0])
+        assert V.shape == W.shape
+
+
+@pytest.mark.parametrize("update", ["batch", "online"])
+@pytest.mark.parametrize("stop", [False, True])
+def test_a_network_keeps_its_last_finite_weights(update, stop):
+    # Weights grow by a factor of about -1000 a step, so the epoch at which they leave the range of float64 is known.
+    shared = nn.Training(nn.tasks.xor(), weight_decay=1001.0, update=update, stop_when_converged=stop)
+    weights = nn.initial_ensemble(nn.Uniform(0.5, 1.0), (3, 4, 1), None, range(20))
+    state = nn.start(shared, nn.GradientDescent(np.where(np.arange(20) % 3 == 0, 1.0, 1e-5)), weights)
+    ours, theirs = NUMBA(state, 200), NUMPY(state, 200)
+    steps = 1 if update == "batch" else 4
+    assert set(ours.diverged_at[::3]) == {int((308.3 - 0.3) / 3 / steps)}
+    assert (np.delete(ours.diverged_at, np.s_[::3]) == nn.NEVER).all()
+    assert_close(ours, theirs, relative=1e-10)
+
+
+def test_networks_that_have_all_ended_cost_nothing():
+    state = lesson(20, 1.0, criterion=nn.Tolerance(2.0), stop_when_converged=True)
+    ended = NUMBA(state, 10**12)
+    assert (ended.first_success == 0).all()
+    np.testing.assert_array_equal(ended.losses, np.repeat(ended.losses[:, :1], ended.losses.shape[1], axis=1))
+
+
+def test_stopping_equals_the_reference():
+    state = lesson(50, 1.0, stop_when_converged=True)
+    ours, theirs = NUMBA(state, 1500), NUMPY(state, 1500)
+    assert len(set(theirs.first_success)) > 10
+    assert_close(ours, theirs, relative=1e-10, chaos=sensitivity(state, 1500))
+
+
+# What it refuses, and what it says.
+
+
+def test_going_back_is_refused():
+    state = NUMBA(lesson(2, 0.1), 5)
+    with pytest.raises(ValueError, match="to_epoch=4: the ensemble is already at epoch 5"):
+        NUMBA(state, 4)
+
+
+def test_what_was_not_compiled_is_refused():
+    class Other(nn.GradientDescent):
+        pass
+
+    state = lesson(2, 0.1)
+    cubic = nn.Loss("cubic", lambda targets, outputs: outputs, lambda targets, outputs: outputs)
+    step = nn.Activation("step", np.sign, np.zeros_like, -1.0, 1.0)
+    for different, name in (
+        (replace(state, training=replace(state.training, loss=cubic)), "cubic"),
+        (replace(state, training=replace(state.training, activation=step)), "step"),
+        (replace(state, training=replace(state.training, criterion=object())), "object"),
+        (replace(state, optimizer=Other(np.array([0.1, 0.1]))), "Other"),
+    ):
+        with pytest.raises(ValueError, match=f"not.* {name}; the NumPy engine"):
+            NUMBA(different, 1)
+
+
+def test_the_first_compilation_says_so_and_the_next_comes_from_the_cache(tmp_path):
+    script = """
+import logging, nn_core as nn
+logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+weights = nn.initial_ensemble(nn.Uniform(), (3, 4, 1), None, range(2))
+state = nn.start(nn.Training(nn.tasks.xor()), nn.GradientDescent(0.1), weights)
+nn.engine("numba")(nn.engine("numba")(state, 1), 2)
+"""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", script], env=environment, check=True, capture_output=True, text=True
+        ).stderr
+        for _ in range(2)
+    ]
+    assert said[0].count("nn_core.kernel: compiling the training kernel") == 1
+    assert said[1] == ""
