@@ -26,7 +26,7 @@ lock:  ## renew requirements.lock
 
 demo: setup  ## the default sweep, its figures, and the line that opens the MLflow UI
 	mkdir -p $(DEMO)
-	cd $(DEMO) && ../$(BIN)/python -m experiments.train -m 'lr=0.05,0.1,0.5,1.0' 'hidden=2,4,8' 'epochs=1500,10000' 'seed=range(100)'
+	cd $(DEMO) && ../$(BIN)/python -m experiments.train -m 'lr=0.05,0.1,0.5,1.0' 'hidden=2,4,8' 'epochs=1500,10000' 'seed=range(100)' criterion.tolerance=0.1
 	cd $(DEMO) && ../$(BIN)/python -m analysis.figures sweep=latest
 	@echo
 	@echo "Browse the runs:  cd $(DEMO) && ../$(BIN)/python -m experiments.sweeps ui"
