@@ -100,7 +100,7 @@ def _logs_predictions(task: Task) -> bool:
     return len(task.pattern_names) <= MOST_PREDICTIONS and task.targets.shape[1] == 1
 
 
-def _finite(epochs: Array, losses: Array) -> Curve:
+def _finite(epochs: NDArray[np.int64], losses: Array) -> Curve:
     kept = np.isfinite(losses)
     return Curve(epochs[kept], losses[kept])
 
@@ -197,5 +197,6 @@ def _trials_table(config: Config, task: Task, results: Sequence[Result]) -> byte
 
 def _npz(weights: Sequence[Array]) -> bytes:
     buffer = io.BytesIO()
-    np.savez(buffer, **{f"weights{depth}": W for depth, W in enumerate(weights, start=1)})
+    named: dict[str, Any] = {f"weights{depth}": W for depth, W in enumerate(weights, start=1)}
+    np.savez(buffer, **named)
     return buffer.getvalue()
