@@ -70,7 +70,8 @@ class Data:
     Attributes
     ----------
     trials : pandas.DataFrame
-        One row per network and cut-off: ``sweep`` (label), ``run_id``, ``seed``, a column per parameter,
+        One row per network and cut-off: ``sweep`` (label), ``run_id``, ``trial`` (its place in the run), ``seed``,
+        a column per parameter,
         ``converged``, ``epochs_to_converge`` (float, inf for failures), ``final_loss``, ``max_error`` and
         ``diverged`` (the epoch; NaN where it does not apply), ``prediction/<bits>``.
     curves : pandas.DataFrame
@@ -238,6 +239,7 @@ def _trials(parts: list[tuple[str, list[Record]]]) -> tuple[pd.DataFrame, tuple[
         {
             "sweep": [label for label, _ in members],
             "run_id": [record.run_id for _, record in members],
+            "trial": 0,
             "started": [record.start_time for _, record in members],
         }
     )
@@ -260,7 +262,7 @@ def _trials(parts: list[tuple[str, list[Record]]]) -> tuple[pd.DataFrame, tuple[
         .reset_index(drop=True)
     )
     outcome = ["converged", "epochs_to_converge", "final_loss", "max_error", "diverged"]
-    return frame[["sweep", "run_id", "seed", *parameters, *outcome, *predictions]], parameters
+    return frame[["sweep", "run_id", "trial", "seed", *parameters, *outcome, *predictions]], parameters
 
 
 def _outcome(record: Record) -> dict[str, float]:
@@ -279,6 +281,7 @@ def _expanded(row: "pd.Series[Any]", record: Record) -> pd.DataFrame:
     table = pd.read_parquet(download(f"{record.artifact_uri}/trials.parquet"))
     table["epochs_to_converge"] = table["epochs_to_converge"].astype("Float64").fillna(np.inf).astype(float)
     table["diverged"] = np.nan
+    table["trial"] = np.arange(len(table))
     constant = row.drop([c for c in row.index if c in table.columns])
     return table.assign(**{str(k): v for k, v in constant.items() if not str(k).startswith("prediction/")})
 

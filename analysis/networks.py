@@ -31,11 +31,19 @@ def task_of(trial: "pd.Series[Any]") -> Task:
     return make(**{key: int(v) if key in ("bits", "width") else float(v) for key, v in given.items()})
 
 
-def weights_of(artifact_uri: str, trial: int | None = None) -> list[Array]:
-    """Final weights from a run's ``weights.npz``, layer by layer; of one of its trials if it has several."""
+def weights_of(artifact_uri: str, trial: int) -> list[Array]:
+    """Final weights from a run's ``weights.npz``, layer by layer, shapes (units below [+ 1], units above).
+
+    Parameters
+    ----------
+    artifact_uri
+        Of the run.
+    trial
+        Which of its networks, if it has several.
+    """
     with np.load(download(f"{artifact_uri}/weights.npz")) as file:
         layers = [file[f"weights{i + 1}"] for i in range(len(file.files))]
-    return layers if trial is None else [W[trial] for W in layers]
+    return [W[trial] if W.ndim == 3 else W for W in layers]
 
 
 def answers(trial: "pd.Series[Any]", weights: list[Array], inputs: Array) -> Array:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast, get_type_hints
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError  # type: ignore[import-untyped]
+from yaml import YAMLError
 
 FIGURES = ("rate", "heatmap", "loss", "survival", "ert", "predictions", "surface", "gallery", "paired")
 STYLES = ("paper", "talk")

@@ -8,7 +8,7 @@ from pathlib import Path
 import matplotlib as mpl
 
 from analysis.axes import lay_out
-from analysis.figures import heatmap, loss, predictions, rate
+from analysis.figures import ert, heatmap, loss, paired, predictions, rate, surface, survival
 from analysis.figures.drawing import Drawing, NotApplicableError, View
 from analysis.figures.saving import save
 from analysis.figures.style import STYLES, applied
@@ -21,7 +21,12 @@ DRAW: dict[str, Callable[[View], Drawing]] = {
     "rate": rate.draw,
     "heatmap": heatmap.draw,
     "loss": loss.draw,
+    "survival": survival.draw,
+    "ert": ert.draw,
     "predictions": predictions.draw,
+    "surface": surface.draw,
+    "gallery": surface.draw_gallery,
+    "paired": paired.draw,
 }
 
 

@@ -61,7 +61,7 @@ class View:
 
     def caption(self, text: str, trials: pd.DataFrame) -> str:
         """Complete a caption with what every figure must say: criterion, cut-off, selection, sweep, commit."""
-        cutoffs = ", ".join(level_name(c) for c in levels(trials["epochs"]))
+        cutoffs = listed([level_name(c) for c in levels(trials["epochs"])])
         parts = [text.strip(), criterion(trials), f"Cut-off {cutoffs} epochs."]
         chosen = [named(axis, v) for axis, values in self.where.items() for v in values]
         if chosen:
@@ -111,6 +111,11 @@ def criterion(trials: pd.DataFrame) -> str:
     return f"Converged: {'; or '.join(sentences)}." if sentences else ""
 
 
+def listed(names: Sequence[str]) -> str:
+    """Write a list: a, b and c."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
 def spread(n: "pd.Series[int]") -> str:
     """Write the numbers of trials: 25, or 20 to 25."""
     low, high = int(n.min()), int(n.max())
@@ -142,6 +147,7 @@ def panel_grid(
     *,
     width: float = 1.65,
     height: float = 1.45,
+    square: bool = False,
     **subplots: Any,
 ) -> tuple[Figure, list[Panel]]:
     """Make a figure with one panel for each combination of levels that occurs.
@@ -154,6 +160,8 @@ def panel_grid(
         Of two, the first makes rows and the second columns where the page is wide enough; else panels wrap.
     width, height : float
         Of a panel, inches in a paper: the least width, and the height.
+    square : bool
+        Panels do not widen to fill the page.
     **subplots
         Passed to ``Figure.subplots``.
     """
@@ -171,6 +179,8 @@ def panel_grid(
         rows = math.ceil(len(ordered) / fit)
         columns = math.ceil(len(ordered) / rows)
     page = style.column if len(ordered) == 1 and width * style.scale <= style.column else style.page
+    if square:
+        page = min(style.page, max(style.column, (columns * width + 0.5) * style.scale))
     room = max(10, int(page / columns / style.font * 72 / 0.6))
     titles = [
         textwrap.fill(", ".join(named(axis, value) for axis, value in condition.items()), room) for condition in ordered
@@ -260,9 +270,10 @@ def finish(
             handlelength=2.2,
             columnspacing=1.2,
             handletextpad=0.4,
-            borderaxespad=0.2,
+            borderaxespad=0.1,
+            borderpad=0.1,
         )
-        above = (math.ceil(len(handles) / columns) + (title is not None)) * 1.45 * style.font / 72
+        above = (math.ceil(len(handles) / columns) + (title is not None)) * 1.3 * style.font / 72
     size = 0.75 * style.font
     lines = textwrap.wrap(caption, int((width - 0.1) / (0.535 * size / 72)))
     figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=size, color="#555555", linespacing=1.25)

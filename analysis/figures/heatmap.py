@@ -19,7 +19,7 @@ def draw(view: View) -> Drawing:
     x, y = str(layout.x), layout.hue
     rates = convergence_rates(view.trials, layout.conditions)
     columns, rows = levels(rates[x]), levels(rates[y])[::-1]
-    cell = 0.24
+    cell = 0.24 if max(len(rows), len(columns)) > 6 else 0.36
     figure, panels = panel_grid(
         rates, layout.panels, style, width=max(2.0, 0.9 + cell * len(columns)), height=0.75 + cell * len(rows)
     )
@@ -31,7 +31,10 @@ def draw(view: View) -> Drawing:
         frame = here.assign(row=here[y].map(rows.index), column=here[x].map(columns.index))
         values = frame.pivot_table(index="row", columns="column", values="estimate")
         values = values.reindex(index=range(len(rows)), columns=range(len(columns)))
+        counts = frame.pivot_table(index="row", columns="column", values="n").reindex_like(values)
         shown = values.map(lambda v: "" if np.isnan(v) else f"{100 * v:.0f}")
+        if cell > 0.3 and room > 4:
+            shown += counts.map(lambda n: "" if np.isnan(n) else f"\nn = {n:,.0f}")
         sns.heatmap(
             values,
             ax=panel.ax,
@@ -43,7 +46,7 @@ def draw(view: View) -> Drawing:
             fmt="",
             linewidths=0.06 * style.font,
             linecolor="white",
-            annot_kws={"fontsize": style.font * min(0.9, room / 2.4)},
+            annot_kws={"fontsize": style.font * min(0.875, room / 2.4), "linespacing": 1.1},
         )
         names = [plain(level_name(v), 12) for v in columns]
         crowded = max(map(len, names)) * 0.55 + 0.6 > room

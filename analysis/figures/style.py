@@ -149,10 +149,10 @@ def _power(exponent: int) -> str:
 
 
 def magnitude(value: float) -> str:
-    """How a tick of a logarithmic axis is written: 0.01 to 1,000 in full, beyond that as a power."""
+    """How a tick of a logarithmic axis is written: 0.001 to 1,000 in full, beyond that as a power."""
     if value <= 0:
         return ""
-    if 0.01 <= value < 10_000:
+    if 0.001 <= value < 10_000:
         return level_name(value)
     exponent = round(math.log10(value))
     return _power(exponent) if math.isclose(value, 10.0**exponent, rel_tol=1e-6) else level_name(value)

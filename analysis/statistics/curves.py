@@ -1,52 +1,15 @@
-"""Statistics of sweeps, as tidy frames: a row per condition with an estimate, its interval (low, high) and n.
+"""Loss curves and final predictions: where the middle of the trials lies."""
 
-Nothing is drawn here. A condition is a combination of values of the columns `by`.
-"""
-
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.axes import levels
-from nn_core.statistics import wilson_interval
+from analysis.statistics.conditions import conditions
+from analysis.statistics.resampling import percentile_interval, resampled_quantile, resamples
 
 Array = NDArray[np.float64]
-
-
-def conditions(trials: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
-    """Each condition with its trials, in the natural order of the levels."""
-    if not by:
-        yield {}, trials
-        return
-    ranks = pd.DataFrame(
-        {axis: trials[axis].map({level: i for i, level in enumerate(levels(trials[axis]))}) for axis in by}
-    )
-    for axis in by:  # NaN is a level (the parameter does not apply), which map cannot look up
-        ranks[axis] = ranks[axis].fillna(0)
-    for _, members in trials.groupby([ranks[axis] for axis in by], sort=True):
-        yield {axis: members[axis].iloc[0] for axis in by}, members
-
-
-def convergence_rates(trials: pd.DataFrame, by: Sequence[str], confidence: float = 0.95) -> pd.DataFrame:
-    """Fraction of trials that converged, with its Wilson interval, by condition.
-
-    Returns
-    -------
-    pandas.DataFrame
-        `by`, estimate, low, high, converged, n.
-    """
-    counts = pd.DataFrame(
-        [
-            condition | {"converged": int(members["converged"].sum()), "n": len(members)}
-            for condition, members in conditions(trials, by)
-        ]
-    )
-    low, high = wilson_interval(counts["converged"], counts["n"], confidence)
-    rates = counts.assign(estimate=counts["converged"] / counts["n"], low=low, high=high)
-    return rates[[*by, "estimate", "low", "high", "converged", "n"]]
 
 
 def loss_bands(
@@ -147,3 +110,34 @@ def prediction_quantiles(trials: pd.DataFrame, by: Sequence[str], dots: int = 25
                 for q, e in zip(levels_, estimates, strict=True)
             ]
     return pd.DataFrame(rows, columns=[*by, "pattern", "quantile", "estimate", "n"])
+
+
+def median_final_losses(
+    trials: pd.DataFrame, by: Sequence[str], strata: Sequence[str] = (), resampled: int = 1000, confidence: float = 0.95
+) -> pd.DataFrame:
+    """Median final loss by condition, with a bootstrap percentile interval; diverged trials count as infinite.
+
+    Parameters
+    ----------
+    trials, by
+        Trials and the columns that make a condition.
+    strata : sequence of str
+        Columns pooled in a condition whose levels the experimenter fixed: resampled one by one, so that their
+        shares stay what they are.
+    resampled, confidence
+        Number of resamples, and two-sided level.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `by`, estimate, low, high, n.
+    """
+    rows = []
+    for condition, members in conditions(trials, by):
+        losses = members["final_loss"].fillna(np.inf).to_numpy(np.float64)
+        stratum = list(members[list(strata)].itertuples(index=False, name=None))
+        medians = resampled_quantile(losses[:, np.newaxis], resamples(stratum, resampled), 0.5)[:, 0]
+        low, high = percentile_interval(medians, confidence)
+        median = np.quantile(losses, 0.5, method="inverted_cdf")
+        rows.append({**condition, "estimate": median, "low": float(low), "high": float(high), "n": len(losses)})
+    return pd.DataFrame(rows)

@@ -1,0 +1,67 @@
+"""What a success costs, against the cut-off at which a trial is abandoned for a new one."""
+
+import numpy as np
+import seaborn as sns
+
+from analysis.figures.drawing import (
+    Drawing,
+    NotApplicableError,
+    View,
+    finish,
+    hues,
+    label_outer,
+    of_hue,
+    panel_grid,
+    spread,
+)
+from analysis.figures.style import log_axis
+from analysis.statistics import best_restarts, running_times
+
+
+def draw(view: View) -> Drawing:
+    """ERT against the cut-off, by hue, with its minimum marked."""
+    layout, style = view.layout.along_epochs(), view.style
+    trials = view.longest
+    if not trials["converged"].any():
+        raise NotApplicableError("no trial converged, so no number of epochs buys a success")
+    costs = running_times(trials, layout.conditions)
+    best = best_restarts(trials, layout.conditions)
+    look_of = hues(trials, layout.hue)
+    figure, panels = panel_grid(trials, layout.panels, style, sharex=True, sharey=True)
+    drawn = costs[np.isfinite(costs["estimate"])]
+    top = drawn["estimate"].max() * 1.6
+    for panel in panels:
+        log_axis(panel.ax, "x")
+        log_axis(panel.ax, "y")
+        for level, look in look_of.items():
+            rows = of_hue(panel.of(drawn), layout.hue, level)
+            panel.ax.fill_between(
+                rows["cutoff"],
+                rows["low"],
+                rows["high"].clip(upper=top * 10),
+                color=look.color,
+                alpha=0.15,
+                linewidth=0,
+            )
+            sns.lineplot(
+                x=rows["cutoff"], y=rows["estimate"], ax=panel.ax, color=look.color, linestyle=look.dash,
+                errorbar=None, estimator=None, legend=False, linewidth=0.13 * style.font,
+            )  # fmt: skip
+        for level, look in look_of.items():
+            rows = of_hue(panel.of(best), layout.hue, level)
+            panel.ax.plot(
+                rows["cutoff"], rows["estimate"], look.marker, color=look.color, markersize=0.62 * style.font,
+                markeredgecolor="white", markeredgewidth=0.08 * style.font, zorder=5,
+            )  # fmt: skip
+        panel.ax.set_xlim(drawn["cutoff"].min() * 0.8, drawn["cutoff"].max() * 1.25)
+        panel.ax.set_ylim(drawn["estimate"].min() / 1.8, top)
+    label_outer(panels, "cut-off (epochs)", "epochs per success")
+    caption = view.caption(
+        "Expected running time: epochs spent by all trials over successes, if each trial is abandoned at the cut-off "
+        f"and another one begun; n = {spread(costs['n'])} trials a curve, 95% bootstrap intervals. Marked: the best "
+        "restart.",
+        trials,
+    )
+    finish(figure, style, caption, layout.hue, look_of)
+    table = best.rename(columns={"cutoff": "best_cutoff", "estimate": "ert"})
+    return Drawing("ert", "Expected running time", caption, figure, costs, table)

@@ -1,0 +1,93 @@
+"""Epochs to converge: how many trials have converged by when, and how many are still at it."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.transforms import ScaledTranslation, blended_transform_factory
+
+from analysis.axes import level_name
+from analysis.figures.drawing import Drawing, Panel, View, finish, hues, label_outer, of_hue, panel_grid, spread
+from analysis.figures.style import Look, Style, log_axis, plain
+from analysis.statistics import at_risk, logrank_tests, median_times, survival_curves
+
+
+def draw(view: View) -> Drawing:
+    """Kaplan-Meier curves, rising, by hue, with the numbers at risk below each panel."""
+    layout, style = view.layout.along_epochs(), view.style
+    trials = view.longest
+    curves = survival_curves(trials, layout.conditions)
+    look_of = hues(curves, layout.hue)
+    table_height = (len(look_of) + 0.4) * _LINE * style.font
+    figure, panels = panel_grid(
+        trials, layout.panels, style, height=1.45 + table_height / 72 / style.scale, sharey=True
+    )
+    end = float(trials["epochs"].max())
+    begin = max(1.0, 10.0 ** np.floor(np.log10(max(1.0, curves.loc[curves["estimate"] > 0, "epoch"].min()))))
+    begin = min(begin, end / 10)
+    for panel in panels:
+        log_axis(panel.ax, "x")
+        here = panel.of(curves)
+        for level, look in look_of.items():
+            rows = of_hue(here, layout.hue, level)
+            if rows.empty:
+                continue
+            # From no trial at the left edge to the longest cut-off, past the last event.
+            cutoff = of_hue(panel.of(trials), layout.hue, level)["epochs"].max()
+            epochs = np.maximum([begin, *rows["epoch"], cutoff], begin)
+            band = [[0.0, *rows[c], rows[c].iloc[-1]] for c in ("estimate", "low", "high")]
+            panel.ax.fill_between(epochs, band[1], band[2], step="post", color=look.color, alpha=0.15, linewidth=0)
+            panel.ax.step(epochs, band[0], where="post", color=look.color, linestyle=look.dash)
+        panel.ax.set_xlim(begin, end)
+        panel.ax.set_ylim(-0.04, 1.04)
+        panel.ax.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
+        panel.ax.axhline(0.5, color="#bbbbbb", linewidth=0.06 * style.font, zorder=0)
+        _numbers_at_risk(panel, trials, layout.hue, look_of, style)
+        panel.ax.xaxis.labelpad = table_height + 1
+    label_outer(panels, "epoch", "fraction converged")
+    medians = median_times(trials, layout.conditions)
+    caption = view.caption(
+        f"Fraction of trials converged by each epoch (1 - Kaplan-Meier, 95% intervals) of n = {spread(medians['n'])} "
+        "trials a curve, each counted once, at its longest cut-off, where it is censored. Below: trials not yet "
+        f"converged nor cut off.{_logrank_sentence(trials, layout.hue, layout.panels)}",
+        trials,
+    )
+    finish(figure, style, caption, layout.hue, look_of, markers=False)
+    medians = medians.rename(columns={"estimate": "median"})
+    return Drawing("survival", "Epochs to converge", caption, figure, curves, medians)
+
+
+_LINE = 1.12
+
+
+def _numbers_at_risk(
+    panel: Panel, trials: pd.DataFrame, hue: str | None, look_of: dict[object, Look], style: Style
+) -> None:
+    """Write a small table under the tick labels: a row per level, a column per tick."""
+    ax = panel.ax
+    left, right = ax.get_xlim()
+    decades = 10.0 ** np.arange(np.ceil(np.log10(left)), np.floor(np.log10(right)) + 1)
+    size = 0.75 * style.font
+    below_ticks = 1.75 * style.font
+    for i, (level, look) in enumerate(look_of.items()):
+        members = of_hue(panel.of(trials), hue, level)
+        down = ScaledTranslation(0, -(below_ticks + (i + 0.6) * _LINE * style.font) / 72, ax.figure.dpi_scale_trans)
+        at_ticks = blended_transform_factory(ax.transData, ax.transAxes) + down
+        if hue:
+            ax.text(
+                -0.03, 0, plain(level_name(level), 10), transform=ax.transAxes + down, fontsize=size,
+                ha="right", va="center", color=look.color, fontweight="bold",
+            )  # fmt: skip
+        for decade, count in zip(decades, at_risk(members, decades), strict=True):
+            ax.text(decade, 0, f"{count:,}", transform=at_ticks, fontsize=size, ha="center", va="center")
+
+
+def _logrank_sentence(trials: pd.DataFrame, hue: str | None, panels: tuple[str, ...]) -> str:
+    if hue is None:
+        return ""
+    tests = logrank_tests(trials, hue, panels)
+    if tests.empty:
+        return ""
+    different = int((tests["p_holm"] < 0.05).sum())
+    return (
+        f" Log-rank between levels of {plain(hue)} within panels: {different} of {len(tests)} pairs differ "
+        "(p < 0.05 after Holm's correction)."
+    )

@@ -1,0 +1,38 @@
+"""Statistics of sweeps, as tidy frames: a row per condition with an estimate, its interval (low, high) and n.
+
+A condition is a combination of values of the columns `by`. Nothing is drawn here.
+"""
+
+from analysis.statistics.conditions import conditions
+from analysis.statistics.curves import loss_bands, median_final_losses, prediction_quantiles
+from analysis.statistics.multiplicity import holm
+from analysis.statistics.rates import convergence_rates, mcnemar, paired_difference, paired_rates, pairs
+from analysis.statistics.resampling import percentile_interval, resampled_quantile, resamples
+from analysis.statistics.running_time import best_restarts, running_times
+from analysis.statistics.sample_size import seeds_for_groups, seeds_for_pairs, seeds_needed
+from analysis.statistics.survival import at_risk, logrank_tests, median_times, survival_curves
+
+__all__ = [
+    "at_risk",
+    "best_restarts",
+    "conditions",
+    "convergence_rates",
+    "holm",
+    "logrank_tests",
+    "loss_bands",
+    "mcnemar",
+    "median_final_losses",
+    "median_times",
+    "paired_difference",
+    "paired_rates",
+    "pairs",
+    "percentile_interval",
+    "prediction_quantiles",
+    "resampled_quantile",
+    "resamples",
+    "running_times",
+    "seeds_for_groups",
+    "seeds_for_pairs",
+    "seeds_needed",
+    "survival_curves",
+]

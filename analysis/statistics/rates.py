@@ -1,0 +1,161 @@
+"""Convergence rates: of one condition, and of two that began from the same weights."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtri
+from scipy.stats import binomtest
+
+from analysis.statistics.conditions import conditions
+from analysis.statistics.multiplicity import holm
+from nn_core.statistics import wilson_interval
+
+Array = NDArray[np.float64]
+
+_INITIAL_WEIGHTS = ("task", "task.bits", "task.width", "hidden", "init")
+"""With the seed, the range of the initialiser and whether there is a bias, these decide the initial weights."""
+
+
+def convergence_rates(trials: pd.DataFrame, by: Sequence[str], confidence: float = 0.95) -> pd.DataFrame:
+    """Fraction of trials that converged, with its Wilson interval, by condition.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `by`, estimate, low, high, converged, n.
+    """
+    counts = pd.DataFrame(
+        [
+            condition | {"converged": int(members["converged"].sum()), "n": len(members)}
+            for condition, members in conditions(trials, by)
+        ]
+    )
+    low, high = wilson_interval(counts["converged"], counts["n"], confidence)
+    rates = counts.assign(estimate=counts["converged"] / counts["n"], low=low, high=high)
+    return rates[[*by, "estimate", "low", "high", "converged", "n"]]
+
+
+def paired_difference(
+    only_first: ArrayLike, only_second: ArrayLike, n: ArrayLike, confidence: float = 0.95
+) -> tuple[Array, Array, Array]:
+    """Difference of two success rates observed on the same n subjects: second minus first, low, high.
+
+    Parameters
+    ----------
+    only_first, only_second
+        Subjects that succeeded under one condition only.
+    n
+        Subjects, the concordant ones included.
+    confidence
+        Two-sided level, in (0, 1).
+
+    References
+    ----------
+    D. Bonett & R. Price, "Adjusted Wald confidence interval for a difference of binomial proportions based on
+    paired data", J. Educ. Behav. Stat. 37 (2012) 479-488: Wald's interval after one more subject of each
+    discordant kind.
+    """
+    first, second, total = (np.asarray(count, np.float64) for count in (only_first, only_second, n))
+    p_first, p_second = (first + 1) / (total + 2), (second + 1) / (total + 2)
+    centre = p_second - p_first
+    half_width = ndtri((1 + confidence) / 2) * np.sqrt((p_first + p_second - centre**2) / (total + 2))
+    difference = np.asarray((second - first) / total, np.float64)
+    return difference, np.maximum(centre - half_width, -1.0), np.minimum(centre + half_width, 1.0)
+
+
+def mcnemar(only_first: int, only_second: int) -> float:
+    """Two-sided exact p-value that the two kinds of discordant pairs are equally likely (McNemar 1947)."""
+    discordant = only_first + only_second
+    return float(binomtest(only_first, discordant, 0.5).pvalue) if discordant else 1.0
+
+
+def pairs(trials: pd.DataFrame, axis: str, first: Any, second: Any, by: Sequence[str]) -> pd.DataFrame:
+    """Trials under two levels of `axis` that began from the same initial weights, side by side.
+
+    The same weights means the same seed, drawn into the same shapes from the same range; so trials of different
+    hidden widths are never paired. Where the cut-offs of the two differ, both are judged at the shorter.
+
+    Parameters
+    ----------
+    trials : pandas.DataFrame
+        Each network once, at its longest cut-off.
+    axis : str
+        The column that differs.
+    first, second
+        Its two levels.
+    by : sequence of str
+        Columns that must agree, beyond those that decide the initial weights.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `by`, seed, cutoff; converged_first, converged_second; epochs_first, epochs_second (inf for failures).
+        Empty if nothing can be paired.
+    """
+    start = [c for c in trials.columns if c in _INITIAL_WEIGHTS or c.startswith("init.")]
+    bias = trials["bias"].isin(["none"]) | trials["bias"].isna() if "bias" in trials else False
+    keyed = trials.assign(biased=bias)
+    key = list(dict.fromkeys([*by, "seed", *start, "biased"]))
+    needed = [*key, "epochs", "epochs_to_converge"]
+    sides = [keyed.loc[keyed[axis] == level, list(dict.fromkeys(needed))] for level in (first, second)]
+    joined: pd.DataFrame = sides[0].merge(sides[1], on=key, suffixes=("_first", "_second"))
+    cutoff = joined[["epochs_first", "epochs_second"]].min(axis=1)
+    found: pd.DataFrame = joined[list(dict.fromkeys([*by, "seed"]))].assign(cutoff=cutoff)
+    for side in ("first", "second"):
+        epochs = joined[f"epochs_to_converge_{side}"].where(joined[f"epochs_to_converge_{side}"] <= cutoff, np.inf)
+        found[f"converged_{side}"] = np.isfinite(epochs)
+        found[f"epochs_{side}"] = epochs
+    return found
+
+
+def paired_rates(
+    trials: pd.DataFrame,
+    axis: str,
+    level_pairs: Sequence[tuple[Any, Any]],
+    by: Sequence[str],
+    confidence: float = 0.95,
+) -> pd.DataFrame:
+    """Compare the convergence rates of pairs of conditions on the same initial weights.
+
+    Parameters
+    ----------
+    trials : pandas.DataFrame
+        Each network once, at its longest cut-off.
+    axis, level_pairs
+        The column that differs, and which of its levels to compare.
+    by : sequence of str
+        The other columns that make a condition.
+    confidence
+        Of the intervals, each by itself.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `by`, first, second, estimate (rate of the second minus the first), low, high, both, only_first,
+        only_second, neither, n, p (McNemar, exact), p_holm (over all rows). Pairs that cannot be formed are
+        missing.
+    """
+    rows = []
+    for first, second in level_pairs:
+        matched = pairs(trials, axis, first, second, by)
+        if matched.empty:
+            continue
+        for condition, members in conditions(matched, by):
+            a, b = members["converged_first"], members["converged_second"]
+            counts = {
+                "both": int((a & b).sum()),
+                "only_first": int((a & ~b).sum()),
+                "only_second": int((~a & b).sum()),
+                "neither": int((~a & ~b).sum()),
+                "n": len(members),
+            }
+            p = mcnemar(counts["only_first"], counts["only_second"])
+            rows.append({**condition, "first": first, "second": second, **counts, "p": p})
+    counted = ["both", "only_first", "only_second", "neither", "n", "p"]
+    table = pd.DataFrame(rows, columns=[*by, "first", "second", *counted])
+    estimate, low, high = paired_difference(table["only_first"], table["only_second"], table["n"], confidence)
+    table = table.assign(estimate=estimate, low=low, high=high, p_holm=holm(table["p"]))
+    return table[[*by, "first", "second", "estimate", "low", "high", *counted, "p_holm"]]

@@ -1,0 +1,130 @@
+"""Epochs to converge as what they are: times, right-censored at the cut-off.
+
+All functions take each network once, at its longest cut-off.
+"""
+
+import itertools
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import CensoredData, ecdf, logrank
+
+from analysis.axes import levels
+from analysis.statistics.conditions import conditions
+from analysis.statistics.multiplicity import holm
+from nn_core.statistics import wilson_interval
+
+
+def _censored(trials: pd.DataFrame) -> CensoredData:
+    converged = trials["converged"].to_numpy(bool)
+    return CensoredData(
+        uncensored=trials.loc[converged, "epochs_to_converge"].to_numpy(np.float64),
+        right=trials.loc[~converged, "epochs"].to_numpy(np.float64),
+    )
+
+
+def _kaplan_meier(trials: pd.DataFrame, confidence: float) -> pd.DataFrame:
+    """One condition: epoch, estimate, low, high, at_risk at each epoch where a trial converged or was cut off."""
+    with warnings.catch_warnings():  # the interval is undefined at 0 and 1; see below
+        warnings.filterwarnings("ignore", "The confidence interval is undefined", RuntimeWarning)
+        converged = ecdf(_censored(trials)).cdf
+        interval = converged.confidence_interval(confidence, method="log-log")
+    epochs = converged.quantiles
+    low, high = interval.low.probabilities, interval.high.probabilities
+    # At 0 and at 1 the formula has no value, and no width would claim certainty: Wilson's interval serves there.
+    n = len(trials)
+    certain = np.isnan(low) | np.isnan(high)
+    wilson_low, wilson_high = wilson_interval(np.round(converged.probabilities * n), n, confidence)
+    return pd.DataFrame(
+        {
+            "epoch": epochs.astype(np.int64),
+            "estimate": converged.probabilities,
+            "low": np.where(certain, wilson_low, low),
+            "high": np.where(certain, wilson_high, high),
+            "at_risk": at_risk(trials, epochs),
+            "n": n,
+        }
+    )
+
+
+def survival_curves(trials: pd.DataFrame, by: Sequence[str], confidence: float = 0.95) -> pd.DataFrame:
+    """Fraction of trials converged by each epoch, one minus the Kaplan-Meier estimate, by condition.
+
+    Greenwood's variance on the log(-log) scale gives the interval at each epoch by itself.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `by`, epoch, estimate, low, high, at_risk (trials not yet converged nor cut off before this epoch), n.
+
+    References
+    ----------
+    E. Kaplan & P. Meier, "Nonparametric estimation from incomplete observations", J. Amer. Statist. Assoc. 53
+    (1958) 457-481; J. Kalbfleisch & R. Prentice, "The Statistical Analysis of Failure Time Data" (2002), 1.4.
+    """
+    parts = [_kaplan_meier(members, confidence).assign(**condition) for condition, members in conditions(trials, by)]
+    return pd.concat(parts, ignore_index=True)[[*by, "epoch", "estimate", "low", "high", "at_risk", "n"]]
+
+
+def at_risk(trials: pd.DataFrame, epochs: NDArray[Any]) -> NDArray[np.int64]:
+    """Trials not yet converged nor cut off before each of these epochs."""
+    ended = np.sort(np.minimum(trials["epochs_to_converge"].to_numpy(), trials["epochs"].to_numpy()))
+    return len(ended) - np.searchsorted(ended, epochs, side="left")
+
+
+def median_times(trials: pd.DataFrame, by: Sequence[str], confidence: float = 0.95) -> pd.DataFrame:
+    """Median epochs to converge, where the Kaplan-Meier curve reaches one half, by condition.
+
+    Infinite where fewer than half of the trials converged: failures count. The interval is where the curve's own
+    interval contains one half (Brookmeyer & Crowley, Biometrics 38 (1982) 29-41).
+
+    Returns
+    -------
+    pandas.DataFrame
+        `by`, estimate, low, high, converged, n.
+    """
+    rows = []
+    for condition, members in conditions(trials, by):
+        curve = _kaplan_meier(members, confidence)
+        # The upper curve is the first to reach one half, so it gives the lower end.
+        half = {
+            name: next(iter(curve.loc[curve[column] >= 0.5 - 1e-12, "epoch"].astype(float)), np.inf)
+            for name, column in (("estimate", "estimate"), ("low", "high"), ("high", "low"))
+        }
+        rows.append({**condition, **half, "converged": int(members["converged"].sum()), "n": len(members)})
+    return pd.DataFrame(rows)
+
+
+def logrank_tests(trials: pd.DataFrame, axis: str, by: Sequence[str]) -> pd.DataFrame:
+    """Compare the epochs to converge of every two levels of `axis`, within each condition.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `by`, first, second, statistic (positive where the second converges faster), p (two-sided), p_holm (over
+        all rows), n_first, n_second.
+
+    References
+    ----------
+    N. Mantel, "Evaluation of survival data and two new rank order statistics arising in its consideration",
+    Cancer Chemother. Rep. 50 (1966) 163-170.
+    """
+    rows = []
+    for condition, members in conditions(trials, by):
+        for first, second in itertools.combinations(levels(members[axis]), 2):
+            a, b = (members[members[axis] == level] for level in (first, second))
+            sizes = {"n_first": len(a), "n_second": len(b)}
+            if a["converged"].any() or b["converged"].any():
+                test = logrank(_censored(b), _censored(a))
+                statistic, p = float(test.statistic), float(test.pvalue)
+            else:  # nothing happened, so nothing speaks for a difference
+                statistic, p = 0.0, 1.0
+            rows.append({**condition, "first": first, "second": second, "statistic": statistic, "p": p, **sizes})
+    columns = [*by, "first", "second", "statistic", "p", "n_first", "n_second"]
+    table = pd.DataFrame(rows, columns=columns)
+    table.insert(len(by) + 4, "p_holm", holm(table["p"]))
+    return table
