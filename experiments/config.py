@@ -4,7 +4,9 @@
 ranges and settings that contradict each other, is `experiments.validation`'s.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
@@ -150,6 +152,11 @@ class Config:
     fail_fast: bool = False
 
 
+def hidden_layers(hidden: Any) -> tuple[int, ...]:
+    """Widths of the hidden layers: ``4`` and ``[4]`` are the same network."""
+    return tuple(hidden) if isinstance(hidden, list | tuple) else (hidden,)
+
+
 def register() -> None:
     """Make schema and group options known to Hydra."""
     store = ConfigStore.instance()
@@ -183,3 +190,17 @@ def known_keys(composed: DictConfig) -> list[str]:
 
     walk(composed, "")
     return keys
+
+
+def remedy(key: str, known: Iterable[str]) -> str:
+    """Say what may have been meant by a key that is not among those known."""
+    known = list(known)
+    group, _, option = key.partition(".")
+    owners = [
+        name for name, schema in GROUPS.get(group, {}).items() if option in {entry.name for entry in fields(schema)}
+    ]
+    if owners:
+        return f"{key} is an option of {' and '.join(f'{group}={name}' for name in owners)}"
+    if close := get_close_matches(key, known, n=1):
+        return f"did you mean {close[0]}?"
+    return f"valid keys are {', '.join(known)}"

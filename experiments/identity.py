@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from experiments.config import GROUPS, Config
-from experiments.validation import hidden_layers
+from experiments.config import GROUPS, Config, hidden_layers
 
 NOT_PART_OF_A_RUN = frozenset({"experiment", "engine", "resume", "dry_run", "fail_fast"})
 
@@ -29,6 +28,8 @@ def literal(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, list | tuple):
         return f"[{','.join(literal(v) for v in value)}]"
+    if isinstance(value, float):
+        return str(value + 0.0)  # -0.0 is 0.0
     return str(value)
 
 

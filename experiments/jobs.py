@@ -6,9 +6,9 @@ a job is then a copy of a typed configuration with some fields replaced.
 """
 
 import itertools
+import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from difflib import get_close_matches
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
@@ -20,7 +20,8 @@ from omegaconf import DictConfig, OmegaConf, flag_override
 from omegaconf.errors import OmegaConfBaseException
 
 from experiments import identity
-from experiments.config import Config, known_keys
+from experiments.config import GROUPS, Config, known_keys, remedy
+from experiments.validation import MOST_OF_A_KEY
 
 
 class ConfigurationError(CompactHydraException):
@@ -53,12 +54,17 @@ def typed(composed: DictConfig) -> Config:
     Raises
     ------
     ConfigurationError
-        If a value is missing or of the wrong type.
+        If a key does not exist, or a value is missing or of the wrong type.
     """
+    own = _without_hydra(composed)
+    if OmegaConf.get_type(own) is not Config:
+        raise ConfigurationError("the primary configuration: valid is one with train_schema first in its defaults")
+    if found := [*_unknown_keys(own), *_missing_values(own)]:
+        raise ConfigurationError("\n".join(found))
     try:
-        config = OmegaConf.to_object(_without_hydra(composed))
+        config = OmegaConf.to_object(own)
     except OmegaConfBaseException as error:
-        raise ConfigurationError(str(error).splitlines()[0] + _key_of(error)) from error
+        raise ConfigurationError(f"{error.full_key}: {_first_line(error)}") from None
     assert isinstance(config, Config)
     return config
 
@@ -70,8 +76,30 @@ def _without_hydra(composed: DictConfig) -> DictConfig:
     return own
 
 
-def _key_of(error: OmegaConfBaseException) -> str:
-    return f" (key: {error.full_key})" if error.full_key else ""
+def _unknown_keys(own: DictConfig) -> Iterator[str]:
+    """Find what ``+key=value``, or a file, has added to the schema or put in the place of a group's options."""
+    added: dict[str, Any] = {}
+    for prefix, node in (("", own), *((f"{key}.", own._get_node(key)) for key in own)):
+        group = prefix[:-1]
+        schema = OmegaConf.get_type(node) if isinstance(node, DictConfig) else None
+        if group in GROUPS and schema not in GROUPS[group].values() and not OmegaConf.is_missing(own, group):
+            yield f"{group}={node!s}: valid is one of {', '.join(GROUPS[group])}"
+        elif isinstance(node, DictConfig) and is_dataclass(schema):
+            names = {entry.name for entry in fields(schema)}
+            added.update({f"{prefix}{key}": node._get_node(key) for key in node if key not in names})
+    known = [key for key in known_keys(own) if not any(f"{key}.".startswith(f"{other}.") for other in added)]
+    for key, value in added.items():
+        yield f"{key}={value}: there is no such key; {remedy(key, known)}"
+
+
+def _missing_values(own: DictConfig) -> Iterator[str]:
+    for key in sorted(OmegaConf.missing_keys(own)):
+        valid = f"one of {', '.join(GROUPS[key])}" if key in GROUPS else "a list of numbers"
+        yield f"{key} has no value: valid is {valid}"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 @dataclass(frozen=True)
@@ -86,6 +114,10 @@ class _Axis:
     def path(self) -> str:
         """The configuration key alone."""
         return self.key.lstrip("+~").split("@")[0]
+
+    def __str__(self) -> str:
+        shown = [line.split("=", 1)[1] for line in self.values[:MOST_OF_A_KEY]]
+        return f"{self.key}={','.join(shown)}{',...' if len(shown) < len(self.values) else ''}"
 
 
 def expand(
@@ -114,20 +146,58 @@ def expand(
     """
     parser = OverridesParser.create(config_loader=loader)
     composer = _Composer(loader, config_name, tuple(hydra_overrides))
-    given = [_axis(loader, override, most) for override in parser.parse_overrides(list(arguments))]
+    given = _once([_axis(loader, override, most) for override in parser.parse_overrides(list(arguments))])
     _refuse_unsweepable(given)
-    jobs: list[Job] = []
-    for axes in _with_sweep_parameters(composer, parser, loader, given, most):
-        jobs.extend(_jobs(composer, axes, most - len(jobs)))
+    combinations = list(_with_sweep_parameters(composer, parser, loader, given, most))
+    count = sum(_count(axes) for axes in combinations)
+    if count > most:
+        raise ConfigurationError(_too_many(f"{count:,} jobs", most))
+    variants = {_groups(axes): _Variants(composer, axes) for axes in combinations}
+    jobs = []
+    for axes, overrides in _in_order(combinations):
+        config = variants[_groups(axes, overrides)].config(overrides)
+        flat = identity.params(config)
+        jobs.append(Job(overrides, config, flat, identity.config_hash(flat)))
     return jobs
+
+
+def _once(axes: Iterable[_Axis]) -> list[_Axis]:
+    """Of a key that is given more than once, take the last value, in the place of the first, as Hydra does."""
+    return list({axis.key: axis for axis in axes}.values())
+
+
+def _count(axes: Sequence[_Axis]) -> int:
+    return math.prod(len(axis.values) for axis in axes)
+
+
+def _groups(axes: Sequence[_Axis], overrides: Sequence[str] | None = None) -> tuple[str, ...]:
+    """Which options of the groups, of all axes' single values or of some overrides of the same order."""
+    lines = [axis.values[0] for axis in axes] if overrides is None else overrides
+    return tuple(line for axis, line in zip(axes, lines, strict=True) if axis.is_group)
+
+
+def _in_order(combinations: Sequence[Sequence[_Axis]]) -> Iterator[tuple[Sequence[_Axis], tuple[str, ...]]]:
+    """All jobs, with their axes; the last override varies fastest, be it a group or not.
+
+    Only where combinations of groups each bring sweeps of their own, they come one after the other.
+    """
+    if len({tuple(axis.key for axis in axes) for axes in combinations}) == 1:
+        whole = [
+            replace(column[0], values=list(dict.fromkeys(value for axis in column for value in axis.values)))
+            for column in zip(*combinations, strict=True)
+        ]
+        if _count(whole) == sum(_count(axes) for axes in combinations):
+            combinations = [whole]
+    for axes in combinations:
+        for overrides in itertools.product(*(axis.values for axis in axes)):
+            yield axes, overrides
 
 
 def _refuse_unsweepable(axes: Iterable[_Axis]) -> None:
     for axis in axes:
         if len(axis.values) > 1 and axis.path in identity.NOT_PART_OF_A_RUN:
             raise ConfigurationError(
-                f"{axis.key}={','.join(v.split('=', 1)[1] for v in axis.values)}: valid is one value for the whole "
-                f"sweep, {axis.path} is not part of a run"
+                f"{axis}: valid is one value for the whole sweep, {axis.path} is not part of a run"
             )
 
 
@@ -158,6 +228,8 @@ def _check_range(override: Override, sweep: RangeSweep, most: int) -> None:
     assert sweep.start is not None
     assert sweep.stop is not None
     count = (sweep.stop - sweep.start) / sweep.step
+    if not math.isfinite(count) or not math.isfinite(sweep.step):
+        raise ConfigurationError(f"{override.input_line}: valid are a finite start, stop and step")
     if count > most:
         raise ConfigurationError(_too_many(f"{override.input_line}: {count:,.0f} values", most))
 
@@ -182,29 +254,15 @@ def _with_sweep_parameters(
         chosen = dict(zip((axis.key for axis in swept_groups), choice, strict=True))
         fixed = [replace(axis, values=[chosen[axis.key]]) if axis.key in chosen else axis for axis in given]
         composed = composer.compose(axis.values[0] for axis in fixed if axis.is_group or len(axis.values) == 1)
-        parameters = composed.hydra.sweeper.params or {}
-        known = {axis.path for axis in fixed}
-        lines = [f"{key}={value}" for key, value in parameters.items() if key.lstrip("+~").split("@")[0] not in known]
-        added = [_axis(loader, override, most) for override in parser.parse_overrides(lines)]
-        if not added:
-            yield fixed
-            continue
-        _refuse_unsweepable(added)
-        yield from _with_sweep_parameters(composer, parser, loader, [*added, *fixed], most)
-
-
-def _jobs(composer: "_Composer", axes: Sequence[_Axis], most: int) -> Iterator[Job]:
-    """All combinations of one combination of groups."""
-    count = 1
-    for axis in axes:
-        count *= len(axis.values)
-    if count > most:
-        raise ConfigurationError(_too_many(f"{count:,} jobs", most))
-    variants = _Variants(composer, axes)
-    for overrides in itertools.product(*(axis.values for axis in axes)):
-        config = variants.config(overrides)
-        flat = identity.params(config)
-        yield Job(overrides, config, flat, identity.config_hash(flat))
+        lines = [f"{key}={value}" for key, value in (composed.hydra.sweeper.params or {}).items()]
+        of_study = [_axis(loader, override, most) for override in parser.parse_overrides(lines)]
+        _refuse_unsweepable(of_study)
+        by_path = {axis.path: axis for axis in fixed}
+        new = {axis.path for axis in of_study} - by_path.keys()
+        # Hydra puts a study's sweeps before those of the command line; a key of both stays where the study has it.
+        merged = {axis.path: by_path.get(axis.path, axis) for axis in of_study}
+        axes = [*merged.values(), *(axis for axis in fixed if axis.path not in merged)]
+        yield from _with_sweep_parameters(composer, parser, loader, axes, most) if new else [axes]
 
 
 class _Composer:
@@ -223,11 +281,17 @@ class _Composer:
 
     def load(self, overrides: Sequence[str]) -> DictConfig:
         """Compose."""
-        return self._loader.load_configuration(
-            config_name=self._config_name,
-            overrides=[*self._hydra_overrides, *overrides],
-            run_mode=RunMode.RUN,
-        )
+        try:
+            return self._loader.load_configuration(
+                config_name=self._config_name,
+                overrides=[*self._hydra_overrides, *overrides],
+                run_mode=RunMode.RUN,
+            )
+        except CompactHydraException:
+            raise
+        except Exception as error:
+            # Some impossible overrides meet assertions and the like in Hydra.
+            raise ConfigurationError(f"{' '.join(overrides)}: {_first_line(error)}") from None
 
 
 class _Variants:
@@ -238,32 +302,51 @@ class _Variants:
         self._positions = [position for position, axis in enumerate(axes) if len(axis.values) > 1]
         self._swept = [axes[position] for position in self._positions]
         self._base = _without_hydra(composer.compose(axis.values[0] for axis in axes if len(axis.values) == 1))
-        # What depends on other keys, or changes which keys there are, is left to Hydra, job by job.
-        self._by_hydra = "${" in OmegaConf.to_yaml(self._base) or any(
-            "${" in line or line[0] in "+~" for axis in self._swept for line in axis.values
-        )
         self._typed: Config | None = None
         self._values: dict[str, Any] = {}
-        if not self._by_hydra:
-            self._typed = typed(self._base)
-            problems = [problem for axis in self._swept for problem in self._convert(axis)]
-            if problems:
-                raise ConfigurationError("\n".join(problems))
+
+        known = known_keys(self._base)
+        elements = {axis.path for axis in self._swept if OmegaConf.is_list(_parent(self._base, axis.path))}
+        if unknown := [axis for axis in self._swept if axis.path not in {*known, *elements}]:
+            raise ConfigurationError(
+                "\n".join(f"{axis}: there is no such key; {remedy(axis.path, known)}" for axis in unknown)
+            )
+        # What depends on other keys, or on the order of overrides, is left to Hydra, job by job.
+        paths = [f"{axis.path}." for axis in axes if not axis.is_group]
+        if (
+            elements
+            or "${" in OmegaConf.to_yaml(self._base)
+            or any("$" in line or line[0] in "+~" for axis in self._swept for line in axis.values)
+            or any(a != b and (a.startswith(b) or b.startswith(a)) for a, b in itertools.combinations(paths, 2))
+        ):
+            return
+        if problems := [problem for axis in self._swept for problem in self._convert(axis)]:
+            raise ConfigurationError("\n".join(problems))
+        first = self._base.copy()  # with values for keys that have none but in the sweep
+        for axis in self._swept:
+            OmegaConf.update(first, axis.path, self._values[axis.values[0]])
+        self._typed = typed(first)
 
     def _convert(self, axis: _Axis) -> Iterator[str]:
-        """Convert each value of an axis as OmegaConf does for its key; yields what is wrong."""
+        """Convert each value of an axis as OmegaConf does for its key; yields what is wrong with the first few."""
         scratch = self._base.copy()
         parser = OverridesParser.create()
+        problems = 0
         for line in axis.values:
             text = line.split("=", 1)[1]
             # Seeds come by the ten thousand, and Hydra's grammar takes 0.1 ms for each.
             plain = text.isascii() and text.isdigit() and (text == "0" or text[0] != "0")
             try:
                 value = int(text) if plain else parser.parse_override(line).value()
+                if isinstance(value, dict):
+                    scratch = self._base.copy()  # or it would be merged into the value before
                 OmegaConf.update(scratch, axis.path, value, merge=True)
                 converted = OmegaConf.select(scratch, axis.path)
             except OmegaConfBaseException as error:
-                yield f"{line}: {str(error).splitlines()[0]}{_suggestion(axis.path, self._base)}"
+                yield f"{line}: {_first_line(error)}"
+                problems += 1
+                if problems == MOST_OF_A_KEY:
+                    return
                 continue
             self._values[line] = OmegaConf.to_object(converted) if OmegaConf.is_config(converted) else converted
 
@@ -277,15 +360,15 @@ class _Variants:
         return config
 
 
+def _parent(composed: DictConfig, path: str) -> Any:
+    """Return the node that holds a key; None if there is none."""
+    try:
+        return OmegaConf.select(composed, path.rpartition(".")[0])
+    except OmegaConfBaseException:
+        return None
+
+
 def _replaced(node: Any, path: Sequence[str], value: Any) -> Any:
     """Copy frozen dataclasses along a path, with the field at its end replaced."""
     head, *rest = path
     return replace(node, **{head: _replaced(getattr(node, head), rest, value) if rest else value})
-
-
-def _suggestion(path: str, composed: DictConfig) -> str:
-    keys = known_keys(composed)
-    if path in keys:
-        return ""
-    close = get_close_matches(path, keys, n=1)
-    return f"; did you mean {close[0]}?" if close else ""

@@ -19,8 +19,9 @@ from experiments.config import (
     ToleranceCriterion,
     UniformInit,
     XavierInit,
+    hidden_layers,
 )
-from experiments.validation import hidden_layers, layer_sizes
+from experiments.validation import layer_sizes
 from nn_core import Training
 
 

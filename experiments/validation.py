@@ -4,7 +4,7 @@ Every problem is one line that names the key, its value and what would be valid;
 found together, before anything runs.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from itertools import pairwise
@@ -22,21 +22,21 @@ from experiments.config import (
     QuickpropOptimizer,
     ToleranceCriterion,
     UniformInit,
+    hidden_layers,
 )
-from experiments.tracking.record import LONGEST_PARAM
+from experiments.identity import literal, params, run_name
+from experiments.tracking.record import LONGEST_NAME, LONGEST_PARAM
 from nn_core import ACTIVATIONS, ENGINES, LOSSES, count_weights
 
 LARGEST_LAYER = 4096
 LARGEST_TRIALS = 100_000
-LARGEST_SEED = 2**63 - 1 - LARGEST_TRIALS
+LARGEST_SEED = 2**62
 LARGEST_PARITY = 12
 LARGEST_EPOCHS = 10**9
 LARGEST_PER_DECADE = 1000
 
-
-def hidden_layers(hidden: Any) -> tuple[int, ...]:
-    """Widths of the hidden layers: ``4`` and ``[4]`` are the same network."""
-    return tuple(hidden) if isinstance(hidden, list | tuple) else (hidden,)
+MOST_OF_A_KEY = 5
+"""Bad values of a key that a sweep's problems list one by one."""
 
 
 def layer_sizes(config: Config) -> tuple[int, ...]:
@@ -68,12 +68,12 @@ def _is_whole(value: Any, low: int, high: int) -> bool:
 
 def _number(key: str, value: Any, valid: str, ok: Callable[[float], bool]) -> Iterable[str]:
     if not (_is_number(value) and ok(value)):
-        yield f"{key}={value}: valid is {valid}"
+        yield f"{key}={literal(value)}: valid is {valid}"
 
 
 def _whole(key: str, value: Any, low: int, high: int) -> Iterable[str]:
     if not _is_whole(value, low, high):
-        yield f"{key}={value}: valid is a whole number from {low} to {high}"
+        yield f"{key}={literal(value)}: valid is a whole number from {low} to {high:,}"
 
 
 def _one_of(key: str, value: Any, names: Iterable[str]) -> Iterable[str]:
@@ -81,21 +81,24 @@ def _one_of(key: str, value: Any, names: Iterable[str]) -> Iterable[str]:
     if value not in names:
         close = get_close_matches(str(value), names, n=1)
         hint = f"; did you mean {close[0]}?" if close else ""
-        yield f"{key}={value}: valid is one of {', '.join(names)}{hint}"
+        yield f"{key}={literal(value)}: valid is one of {', '.join(names)}{hint}"
 
 
 def _top_level(config: Config) -> Iterable[str]:
     yield from _number("lr", config.lr, "a finite number above 0", lambda v: v > 0)
-    yield from _whole("seed", config.seed, 0, LARGEST_SEED)
+    if not _is_whole(config.seed, 0, LARGEST_SEED):
+        yield f"seed={config.seed}: valid is a whole number from 0 to 2^62"
     layers = hidden_layers(config.hidden)
     if not layers or not all(_is_whole(width, 1, LARGEST_LAYER) for width in layers):
         yield (
-            f"hidden={config.hidden}: valid is a whole number from 1 to {LARGEST_LAYER}, or a list of such, like [8,4]"
+            f"hidden={literal(config.hidden)}: valid is a whole number from 1 to {LARGEST_LAYER:,}, "
+            "or a list of such, like [8,4]"
         )
     yield from _whole("epochs", config.epochs, 1, LARGEST_EPOCHS)
     yield from _whole("trials", config.trials, 1, LARGEST_TRIALS)
-    if not config.experiment.strip() or not config.experiment.isprintable():
-        yield f"experiment={config.experiment!r}: valid is a name of printable characters"
+    name = config.experiment
+    if not name.strip() or not name.isprintable() or len(name) > LONGEST_NAME:
+        yield f"experiment={name!r}: valid is a name of 1 to {LONGEST_NAME} printable characters, not all blank"
     yield from _one_of("activation", config.activation, ACTIVATIONS)
     yield from _number("derivative_offset", config.derivative_offset, "a finite number, 0 or above", lambda v: v >= 0)
     if config.bias is not None:
@@ -124,7 +127,7 @@ def _groups(config: Config) -> Iterable[str]:
         yield from _number("init.std", init.std, "a finite number above 0", lambda v: v > 0)
     elif isinstance(init, FixedInit):
         if not all(_is_number(w) for w in init.weights):
-            yield f"init.weights={list(init.weights)}: valid is a list of finite numbers"
+            yield f"init.weights={literal(init.weights)}: valid is a list of finite numbers"
         if len(str(init.weights)) > LONGEST_PARAM:
             yield f"init.weights has {len(init.weights)} numbers: valid are as many as {LONGEST_PARAM} characters hold"
 
@@ -205,33 +208,52 @@ def sweep_problems(configs: Sequence[Config], hashes: Sequence[str]) -> list[str
     for config in configs:
         for problem in problems(config):
             by_message[problem] = by_message.get(problem, 0) + 1
-    found = [f"{problem}  ({count} of {len(configs)} jobs)" for problem, count in by_message.items()]
-    return found or [*_duplicates(hashes), *_overlaps(configs)]
+    return list(_abridged(by_message, len(configs))) or list(_duplicates(configs, hashes)) or list(_overlaps(configs))
 
 
-def _duplicates(hashes: Sequence[str]) -> Iterable[str]:
+def _abridged(by_message: Mapping[str, int], jobs: int) -> Iterable[str]:
+    """Say each problem once, with the number of jobs that have it; of many values of a key only the first few."""
+    by_key: dict[str, list[str]] = {}
+    for message, count in by_message.items():
+        by_key.setdefault(message.partition("=")[0], []).append(f"{message}  ({count:,} of {jobs:,} jobs)")
+    for key, messages in by_key.items():
+        yield from messages[:MOST_OF_A_KEY]
+        if len(messages) > MOST_OF_A_KEY:
+            yield f"... and {len(messages) - MOST_OF_A_KEY:,} more values of {key}"
+
+
+def _duplicates(configs: Sequence[Config], hashes: Sequence[str]) -> Iterable[str]:
     seen: dict[str, int] = {}
     for number, config_hash in enumerate(hashes):
-        if config_hash in seen:
-            yield f"jobs {seen[config_hash]} and {number} are the same configuration: valid is to give every value once"
+        first = seen.setdefault(config_hash, number)
+        if first != number:
+            name = run_name(params(configs[number]))
+            yield (
+                f"{len(hashes):,} jobs, {len(set(hashes)):,} different: jobs {first} and {number}, for one, are both "
+                f"{name}; valid is to give every value once"
+            )
             return
-        seen[config_hash] = number
 
 
 def _overlaps(configs: Sequence[Config]) -> Iterable[str]:
-    """Find jobs that would train the same seed twice, because `seed` is swept in steps smaller than `trials`."""
+    """Find jobs that would train the same network twice, because their seeds overlap or do not matter."""
     spans: dict[str, list[tuple[int, int]]] = {}
     for config in configs:
-        if config.trials > 1:
-            condition = repr(replace(config, seed=0, trials=1))
-            spans.setdefault(condition, []).append((config.seed, config.trials))
+        condition = repr(replace(config, seed=0, trials=1, hidden=hidden_layers(config.hidden)))
+        spans.setdefault(condition, []).append((config.seed, config.trials))
+        if isinstance(config.init, FixedInit) and len(spans[condition]) > 1:
+            (seed, _), (other, _) = spans[condition]
+            yield f"seed={seed},{other} with init=fixed: valid is one seed, all would be the same network"
+            return
     for jobs in spans.values():
         jobs.sort()
-        for (seed, trials), (next_seed, _) in pairwise(jobs):
+        for (seed, trials), (next_seed, next_trials) in pairwise(jobs):
             if seed + trials > next_seed:
+                apart = max(trials for _, trials in jobs)
+                last = min(seed + trials, next_seed + next_trials) - 1
+                twice = f"seed {last}" if last == next_seed else f"seeds {next_seed} to {last}"
                 yield (
-                    f"seed={seed} and seed={next_seed} with trials={trials} share seeds {next_seed} to "
-                    f"{seed + trials - 1}: valid are seeds at least {trials} apart, such as "
-                    f"seed=range(0,{trials * len(jobs)},{trials})"
+                    f"seed={seed} trials={trials} and seed={next_seed} trials={next_trials} both train {twice}: valid "
+                    f"are seeds at least {apart} apart, such as seed=range(0,{apart * len(jobs)},{apart})"
                 )
                 return

@@ -1,6 +1,6 @@
 """The one place where Hydra discovers this project's plugins; their logic is in `experiments`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
@@ -18,7 +18,7 @@ class EnsembleLauncher(ensemble_launcher.EnsembleLauncher):
 class AtlasSweeper(Sweeper):
     """``hydra/sweeper=atlas``; see `experiments.sweeper`."""
 
-    def __init__(self, params: dict[str, Any] | None, max_jobs: int) -> None:
+    def __init__(self, params: dict[str, Any], max_jobs: int) -> None:
         self._max_jobs = max_jobs  # `params` are read from each composed configuration: every study brings its own
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
@@ -35,7 +35,7 @@ class AtlasSweeper(Sweeper):
 @dataclass
 class _SweeperOptions:
     _target_: str = "hydra_plugins.atlas.AtlasSweeper"
-    params: dict[str, Any] | None = None
+    params: dict[str, Any] = field(default_factory=dict)
     max_jobs: int = 200_000
 
 
