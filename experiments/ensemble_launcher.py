@@ -14,7 +14,6 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 if TYPE_CHECKING:
-    from experiments.interruption import Interruption
     from experiments.jobs import Job
     from experiments.sweep import Sweep
     from experiments.tracking.store import Store
@@ -32,24 +31,30 @@ class EnsembleLauncher(Launcher):
         """Refuse: other sweepers hand over strings alone."""
         raise CompactHydraException("hydra/launcher=ensemble: valid together with hydra/sweeper=atlas")
 
-    def train(self, jobs: "Sequence[Job]", sweep: "Sweep", store: "Store", interruption: "Interruption") -> None:
+    def train(self, jobs: "Sequence[Job]", sweep: "Sweep", store: "Store") -> None:
         """Train and track jobs.
 
         Raises
         ------
         Interrupted
             After the chunk in hand, if the user asked to stop.
-        JobsFailed
+        SweepStopped
             With ``fail_fast``, at the first failure.
+        TrackingError
+            If runs cannot be stored.
         """
         from tqdm import tqdm
+        from tqdm.contrib.logging import logging_redirect_tqdm
 
         import nn_core
-        from experiments import ensemble, runs
-        from experiments.sweep import JobsFailed
+        from experiments import ensemble, interruption, runs
+        from experiments.sweep import SweepStopped
 
         advance = nn_core.engine(jobs[0].config.engine)
-        with tqdm(total=len(jobs), unit="run", smoothing=0.1, dynamic_ncols=True) as bar:
+        with (
+            logging_redirect_tqdm(),
+            tqdm(total=len(jobs), unit="run", smoothing=0.1, dynamic_ncols=True, disable=None) as bar,
+        ):
 
             def after_slice(epoch: int) -> None:
                 bar.set_postfix_str(f"epoch {epoch:,}", refresh=False)
@@ -57,11 +62,12 @@ class EnsembleLauncher(Launcher):
 
             for units in ensemble.chunks(jobs):
                 for outcomes in ensemble.train_chunk(units, advance, after_slice):
-                    store.write([runs.record(o, sweep.run_name(o.job.params), sweep.run_tags) for o in outcomes])
+                    with interruption.held():
+                        store.write([runs.record(o, sweep.run_name(o.job.params), sweep.run_tags) for o in outcomes])
                     bar.update(len(outcomes))
                     failed = [outcome for outcome in outcomes if outcome.error is not None]
                     for outcome in failed:
-                        log.error("Job failed: %s\n%s", " ".join(outcome.job.overrides), outcome.error)
+                        log.error("%s failed:\n%s", sweep.run_name(outcome.job.params), outcome.error)
                     if failed and outcomes[0].job.config.fail_fast:
-                        raise JobsFailed
+                        raise SweepStopped
                 interruption.check()

@@ -1,64 +1,105 @@
-"""Ctrl-C and SIGTERM: the first lets the chunk in hand be finished, the second does not."""
+"""Ctrl-C and SIGTERM: what is being written is finished, what is being trained is not insisted on.
 
-import logging
+Signals belong to the process, and so does the state here. While `listening`, a signal raises `Interrupted` wherever the
+program is, except in stretches that are `held`: those go on to their end, and the signal takes effect there.
+"""
+
+import os
 import signal
-from types import FrameType, TracebackType
-from typing import Self
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from types import FrameType
 
-log = logging.getLogger(__name__)
+STOPPING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 class Interrupted(BaseException):
     """The user asked to stop. Not an `Exception`: nothing on the way up may take it for a failed job."""
 
 
-class Interruption:
-    """Context in which SIGINT and SIGTERM are counted instead of killing.
+@dataclass
+class _Stretch:
+    message: str
+    signals: int = 0
+
+
+@dataclass
+class _State:
+    first: int | None = None  # the first signal that came
+    stretches: list[_Stretch] = field(default_factory=list)  # held ones that we are in, the innermost last
+
+
+_state = _State()
+
+
+@contextmanager
+def listening() -> Iterator[None]:
+    """Turn signals into `Interrupted` from here on; afterwards they kill at once and silently."""
+    # Who starts a program in the background, or under nohup, may have it ignore some signals. That is respected.
+    heard = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
+    for number in heard:
+        signal.signal(number, _on_signal)
+    try:
+        yield
+    finally:
+        for number in heard:
+            signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def held(message: str = "") -> Iterator[None]:
+    """Hold signals back until the end of this stretch, where the first takes effect; a second does so at once.
 
     Parameters
     ----------
-    finish_what : str or None
-        What is still finished after the first signal; None to stop at once.
+    message : str
+        What the user is told when the first comes.
 
-    Attributes
-    ----------
-    signal : int or None
-        The first signal that came.
+    Raises
+    ------
+    Interrupted
+        At the end, unless that is the end of an inner stretch and the outer one holds the signal, too.
     """
+    _state.stretches.append(_Stretch(message))
+    try:
+        yield
+    finally:
+        stretch = _state.stretches.pop()
+    for _ in range(stretch.signals):
+        _take_effect()
 
-    def __init__(self, finish_what: str | None) -> None:
-        self._finish_what = finish_what
-        self.signal: int | None = None
 
-    def __enter__(self) -> Self:
-        self._before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-        return self
+def check() -> None:
+    """Stop here if a signal came, even if it is held; a good place to stop is no place to miss.
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+    Raises
+    ------
+    Interrupted
+    """
+    if _state.first is not None:
+        raise Interrupted
 
-    @property
-    def exit_code(self) -> int:
-        """What a shell expects of a program that a signal ended: 130 for Ctrl-C, 143 for SIGTERM."""
-        return 0 if self.signal is None else 128 + self.signal
 
-    def check(self) -> None:
-        """Stop here if a signal came.
+def exit_code() -> int:
+    """What a shell expects of a program that a signal ended: 130 for Ctrl-C, 143 for SIGTERM."""
+    return 0 if _state.first is None else 128 + _state.first
 
-        Raises
-        ------
-        Interrupted
-        """
-        if self.signal is not None:
-            raise Interrupted
 
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self.signal is not None:
-            raise Interrupted
-        self.signal = number
-        if self._finish_what is None:
-            raise Interrupted
-        log.warning("Stopping after %s; once more to stop at once.", self._finish_what)
+def _on_signal(number: int, _frame: FrameType | None) -> None:
+    if _state.first is None:
+        _state.first = number
+    _take_effect()
+
+
+def _take_effect() -> None:
+    if not _state.stretches:
+        raise Interrupted
+    stretch = _state.stretches[-1]
+    stretch.signals += 1
+    if stretch.signals > 1:
+        raise Interrupted
+    if stretch.message:
+        # Not by logging or print: the signal may have come in the middle of either.
+        with suppress(OSError):
+            os.write(2, f"\n{stretch.message}\n".encode())

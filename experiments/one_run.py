@@ -1,30 +1,34 @@
 """One job by itself: the task that Hydra calls for a single run, and that job-by-job launchers call for each job."""
 
+import contextlib
 import logging
 import sys
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 import nn_core
-from experiments import ensemble, identity, runs
+from experiments import ensemble, identity, interruption, runs
 from experiments.ensemble import Outcome, Unit
-from experiments.interruption import Interrupted, Interruption
+from experiments.interruption import Interrupted
 from experiments.jobs import ConfigurationError, Job, typed
-from experiments.sweep import JobsFailed, Sweep
+from experiments.sweep import Sweep, SweepStopped
+from experiments.tracking.errors import TrackingError
 from experiments.tracking.provenance import provenance
 from experiments.tracking.record import RunRecord
-from experiments.tracking.store import open_store
+from experiments.tracking.store import Store, open_store
 from experiments.validation import problems
 
 log = logging.getLogger(__name__)
 
 
-class TrainingFailedError(Exception):
-    """A training raised; the message is the traceback, which is on the FAILED run, too."""
+class JobFailedError(Exception):
+    """A training raised. Its traceback is on the FAILED run and in the log; this tells the launcher."""
 
 
-def train_one(composed: DictConfig, sweep: Sweep | None = None, interruption: Interruption | None = None) -> None:
+def train_one(composed: DictConfig, sweep: Sweep | None = None) -> None:
     """Train, track and report one run.
 
     Parameters
@@ -33,65 +37,83 @@ def train_one(composed: DictConfig, sweep: Sweep | None = None, interruption: In
         The configuration, as Hydra composed it.
     sweep : Sweep or None
         The sweep that the run belongs to; without one, its predictions are printed.
-    interruption : Interruption or None
-        That of the sweep, where it runs in this process.
 
     Raises
     ------
     ConfigurationError
         If the configuration cannot run; nothing has been created then.
-    TrackingError
-        If the run cannot be tracked.
-    TrainingFailedError
-        If the training raised.
-    JobsFailed
-        Instead, in a sweep with ``fail_fast``.
+    Interrupted
+        If the user asked to stop; nothing has been tracked then.
+    JobFailedError
+        In a sweep, if the training raised.
+    SweepStopped
+        In a sweep, if it is not to go on: the run cannot be tracked, or ``fail_fast`` is set and the training raised.
+    SystemExit
+        Without a sweep, if the training raised or the run cannot be tracked.
     """
-    if interruption is not None:
-        interruption.check()
+    interruption.check()
     config = typed(composed)
     if found := problems(config):
         raise ConfigurationError("\n".join(found))
     flat = identity.params(config)
     job = Job((), config, flat, identity.config_hash(flat))
-    if sweep is None and config.dry_run:
-        print(f"Would train {identity.run_name(flat)}: {' '.join(f'{k}={v}' for k, v in flat.items())}")
-        return
+    # hydra.job.chdir moves jobs into folders of their own, but all share the store of the folder they were launched in.
+    with contextlib.chdir(HydraConfig.get().runtime.cwd), logging_redirect_tqdm():
+        if sweep is None:
+            _single(job)
+        else:
+            _of_sweep(job, sweep)
 
-    if sweep is None:
-        outcome, record = _single_run(job)
-    else:
+
+def _single(job: Job) -> None:
+    name = identity.run_name(job.params)
+    if job.config.dry_run:
+        print(f"Would train {name}: {' '.join(f'{key}={value}' for key, value in job.params.items())}")
+        return
+    made_by = provenance(engine=job.config.engine, launcher="none")
+    try:
+        store = open_store(job.config.experiment)
         outcome = _trained(job)
-        record = runs.record(outcome, sweep.run_name(flat), sweep.run_tags)
-    (run_id,) = open_store(config.experiment).write([record])
-
+        run_id = _write(store, runs.record(outcome, name, made_by.tags, made_by.artifacts))
+    except TrackingError as error:
+        sys.exit(str(error))
+    except Interrupted:
+        print(f"\nStopped. To run it again: {made_by.tags['command']}", file=sys.stderr)
+        raise
     if outcome.error is not None:
-        log.error("%s failed:\n%s", record.name, outcome.error)
-        if sweep is not None and config.fail_fast:
-            raise JobsFailed
-        raise TrainingFailedError(outcome.error)
-    if sweep is not None:
-        log.info("%s: %s", record.name, ", ".join(sorted({result.status.value for result in outcome.results})))
-        return
-    print(runs.report(config, outcome.results))
+        log.error("%s failed:\n%s", name, outcome.error)
+        sys.exit(1)
+    print(runs.report(job.config, outcome.results))
+    if not run_id:
+        sys.exit(1)
     print(f"Run {run_id}; to see it: python -m experiments.sweeps ui")
 
 
-def _single_run(job: Job) -> tuple[Outcome, RunRecord]:
-    """Train a run that belongs to no sweep: it carries its own provenance, and Ctrl-C ends it."""
-    made_by = provenance(engine=job.config.engine, launcher="none")
+def _of_sweep(job: Job, sweep: Sweep) -> None:
+    name = sweep.run_name(job.params)
     try:
-        with Interruption(None) as interruption:
-            outcome = _trained(job)
-    except Interrupted:
-        print(f"Stopped; nothing was tracked. To run it again: {made_by.tags['command']}", file=sys.stderr)
-        raise SystemExit(interruption.exit_code) from None
-    return outcome, runs.record(outcome, identity.run_name(job.params), made_by.tags, made_by.artifacts)
+        store = open_store(job.config.experiment)
+        outcome = _trained(job)
+        _write(store, runs.record(outcome, name, sweep.run_tags))
+    except TrackingError as error:
+        log.error("%s: %s", name, error)
+        raise SweepStopped from error
+    if outcome.error is not None:
+        log.error("%s failed:\n%s", name, outcome.error)
+        raise SweepStopped if job.config.fail_fast else JobFailedError(outcome.error)
+    log.info("%s: %s", name, ", ".join(sorted({result.status.value for result in outcome.results})))
+
+
+def _write(store: Store, record: RunRecord) -> str:
+    """Track a run; returns its id, or nothing if the server was away and it is kept on disk."""
+    with interruption.held():
+        (run_id,) = store.write([record])
+    return run_id
 
 
 def _trained(job: Job) -> Outcome:
     """Train a job, showing how far it is when that takes a while."""
-    with tqdm(total=job.config.epochs, unit="epoch", delay=1.0, leave=False, dynamic_ncols=True) as bar:
+    with tqdm(total=job.config.epochs, unit="epoch", delay=1.0, leave=False, dynamic_ncols=True, disable=None) as bar:
 
         def after_slice(epoch: int) -> None:
             bar.update(epoch - bar.n)

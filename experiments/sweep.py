@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from experiments import identity
 
 
-class JobsFailed(BaseException):
-    """A job failed, and the sweep was told to stop at that. Not an `Exception`, or a launcher would carry on."""
+class SweepStopped(BaseException):
+    """The sweep is not to go on. Not an `Exception`, or a launcher would carry on."""
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,15 @@ believed alike.
 """
 
 import functools
+import itertools
 import logging
 import shlex
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, cast
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
@@ -18,14 +22,14 @@ from hydra.core.utils import configure_log, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from experiments import interruption, summary
 from experiments import jobs as command_line
-from experiments import summary
 from experiments.ensemble_launcher import EnsembleLauncher
-from experiments.interruption import Interrupted, Interruption
+from experiments.interruption import Interrupted
 from experiments.jobs import ConfigurationError, Job
-from experiments.sweep import JobsFailed, Sweep
+from experiments.sweep import Sweep, SweepStopped
 from experiments.tracking import outcomes
-from experiments.tracking.errors import TrackingError
+from experiments.tracking.errors import StoreUnreachableError, TrackingError
 from experiments.tracking.provenance import provenance
 from experiments.tracking.record import LONGEST_TAG, RunUpdate
 from experiments.tracking.store import Store, find_store, open_store
@@ -72,72 +76,122 @@ def run_sweep(
     )
     if problems := sweep_problems([job.config for job in jobs], [job.config_hash for job in jobs]):
         raise ConfigurationError("\n".join(problems))
+    try:
+        if jobs[0].config.dry_run:
+            _dry_run(jobs)
+            return
+        ending = _run(hydra_context, task, config, arguments, jobs)
+    except TrackingError as error:
+        sys.exit(str(error))
+    if interruption.exit_code() or ending != "FINISHED":
+        sys.exit(interruption.exit_code() or 1)
+
+
+def _run(
+    hydra_context: HydraContext, task: TaskFunction, config: DictConfig, arguments: Sequence[str], jobs: Sequence[Job]
+) -> Ending:
+    """Do what is left to do, and leave a parent run that says what came of it."""
     settings = jobs[0].config
-    hashes = [job.config_hash for job in jobs]
-    if settings.dry_run:
-        _dry_run(jobs)
-        return
-
     store = open_store(settings.experiment)
-    finished = store.finished(hashes) if settings.resume else {}
-    failed = store.failed(hashes) if settings.resume else {}
-    to_do = [job for job in jobs if job.config_hash not in finished]
-    _set_up_logging(config)
-    log.info(summary.plan_line(len(jobs), len(to_do), len(finished), sum(j.config_hash in failed for j in to_do)))
-
-    keys = summary.swept_keys(jobs)
+    plan = _plan(store, jobs)
+    _make_folder(config)
+    _log_there(config)
+    log.info(plan.line)
     made_by = provenance(engine=settings.engine, launcher=config.hydra.runtime.choices["hydra/launcher"])
-    reused: Runs = {config_hash: (run_id, "reused") for config_hash, run_id in finished.items()}
-    parent = store.start_parent(_sweep_name(arguments, config), {"kind": "sweep", **made_by.tags})
+    sweep: Sweep | None = None
     ending: Ending = "FAILED"
-    with Interruption(None if _in_other_processes(config) else "the runs in hand") as interruption:
-        try:
-            store.update_parent(
-                parent, RunUpdate(artifacts={**made_by.artifacts, **_plan_artifacts(config, jobs, reused)})
-            )
-            ending = _launch(hydra_context, task, config, to_do, Sweep(parent, keys), store, interruption)
-        finally:
-            ending = _close(config, store, parent, jobs, keys, reused, ending)
-    if ending == "KILLED":
-        log.warning("Stopped. To go on from here: %s", made_by.tags["command"])
-        raise SystemExit(interruption.exit_code)
-    if ending == "FAILED":
-        raise SystemExit(1)
+    interruption.check()
+    try:
+        with interruption.held():
+            parent = store.start_parent(_name(arguments, config), {"kind": "sweep", **made_by.tags})
+            sweep = Sweep(parent, summary.swept_keys(jobs))
+            planned = {
+                "multirun.yaml": OmegaConf.to_yaml(config).encode(),
+                "jobs.csv": summary.jobs_csv(jobs, plan.reused),
+            }
+            store.update_parent(parent, RunUpdate(artifacts={**made_by.artifacts, **planned}))
+        if plan.to_do:
+            _launch(hydra_context, task, config, plan.to_do, sweep, store)
+    except (Interrupted, SweepStopped):
+        pass
+    except TrackingError as error:
+        log.error("%s", error)
+    except Exception:
+        log.exception("The launcher failed")
+    finally:
+        if sweep is not None:
+            with interruption.held("Closing the sweep; once more to leave it as it is."):
+                ending = _close(config, store, sweep, jobs, plan.reused, made_by.tags["command"])
+    return ending
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What a sweep finds, and what is left to do."""
+
+    jobs: Sequence[Job]
+    finished: Mapping[str, str]  # config_hash to run id
+    failed: Mapping[str, str]
+
+    @property
+    def to_do(self) -> list[Job]:
+        return [job for job in self.jobs if job.config_hash not in self.finished]
+
+    @property
+    def reused(self) -> Runs:
+        return {config_hash: (run_id, "reused") for config_hash, run_id in self.finished.items()}
+
+    @property
+    def line(self) -> str:
+        failed = sum(job.config_hash in self.failed for job in self.to_do)
+        return summary.plan_line(len(self.jobs), len(self.to_do), len(self.finished), failed)
+
+
+def _plan(store: Store | None, jobs: Sequence[Job]) -> _Plan:
+    if store is None or not jobs[0].config.resume:
+        return _Plan(jobs, {}, {})
+    hashes = [job.config_hash for job in jobs]
+    return _Plan(jobs, store.finished(hashes), store.failed(hashes))
 
 
 def _dry_run(jobs: Sequence[Job]) -> None:
-    store = find_store(jobs[0].config.experiment)
-    hashes = [job.config_hash for job in jobs]
-    finished = store.finished(hashes) if store and jobs[0].config.resume else {}
-    failed = store.failed(hashes) if store and jobs[0].config.resume else {}
-    to_do = [job for job in jobs if job.config_hash not in finished]
-    print(summary.plan_table(jobs, finished, failed))
-    print(summary.plan_line(len(jobs), len(to_do), len(finished), sum(j.config_hash in failed for j in to_do)))
+    plan = _plan(find_store(jobs[0].config.experiment), jobs)
+    print(summary.plan_table(jobs, plan.finished, plan.failed))
+    print(plan.line)
 
 
-def _set_up_logging(config: DictConfig) -> None:
+def _make_folder(config: DictConfig) -> None:
+    """Make the sweep's folder; its default name is the time, which sweeps that start together have in common."""
+    wanted = Path(config.hydra.sweep.dir)
+    chosen_by_user = any(override.startswith("hydra.sweep.dir=") for override in config.hydra.overrides.hydra)
+    try:
+        wanted.parent.mkdir(parents=True, exist_ok=True)
+        for number in itertools.count(1):
+            folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
+            with suppress(FileExistsError):
+                folder.mkdir()
+                break
+            if chosen_by_user and folder.is_dir():
+                break
+    except OSError as error:
+        raise ConfigurationError(
+            f"hydra.sweep.dir={wanted}: valid is a folder to write to ({error.strerror})"
+        ) from error
+    with read_write(config.hydra), open_dict(config.hydra):
+        config.hydra.sweep.dir = str(folder)
+        config.hydra.runtime.output_dir = str(folder.absolute())
+    OmegaConf.save(config, folder / "multirun.yaml")
+
+
+def _log_there(config: DictConfig) -> None:
     """Log into the sweep's folder, as Hydra's jobs do into theirs."""
     setup_globals()
-    sweep_dir = Path(config.hydra.sweep.dir)
-    sweep_dir.mkdir(parents=True, exist_ok=True)
-    with read_write(config.hydra.runtime), open_dict(config.hydra.runtime):
-        config.hydra.runtime.output_dir = str(sweep_dir.absolute())
     HydraConfig.instance().set_config(config)
     configure_log(config.hydra.job_logging, config.hydra.verbose)
-    OmegaConf.save(config, sweep_dir / "multirun.yaml")
 
 
-def _sweep_name(arguments: Sequence[str], config: DictConfig) -> str:
+def _name(arguments: Sequence[str], config: DictConfig) -> str:
     return " ".join(arguments) or str(config.hydra.job.config_name)
-
-
-def _in_other_processes(config: DictConfig) -> bool:
-    """Whether Ctrl-C reaches the jobs by itself, so that there is nothing to finish here."""
-    return config.hydra.runtime.choices["hydra/launcher"] not in {"ensemble", "basic"}
-
-
-def _plan_artifacts(config: DictConfig, jobs: Sequence[Job], runs: Runs) -> dict[str, bytes]:
-    return {"multirun.yaml": OmegaConf.to_yaml(config).encode(), "jobs.csv": summary.jobs_csv(jobs, runs)}
 
 
 def _launch(
@@ -147,53 +201,47 @@ def _launch(
     jobs: Sequence[Job],
     sweep: Sweep,
     store: Store,
-    interruption: Interruption,
-) -> Ending:
+) -> None:
     """Have the jobs done; whether they succeeded is another question."""
-    if not jobs:
-        return "FINISHED"
-    in_process = None if _in_other_processes(config) else interruption
     launcher = Plugins.instance().instantiate_launcher(
         hydra_context=hydra_context,
-        task_function=functools.partial(task, sweep=sweep, interruption=in_process),
+        task_function=functools.partial(cast("Callable[..., Any]", task), sweep=sweep),
         config=config,
     )
+    in_hand = interruption.held("Stopping after the runs in hand; once more to stop at once.")
+    if isinstance(launcher, EnsembleLauncher):
+        with in_hand:
+            launcher.train(jobs, sweep, store)
+        return
+    # Other processes are not waited for: nobody else is there to tell them.
+    in_process = config.hydra.runtime.choices["hydra/launcher"] == "basic"
     try:
-        if isinstance(launcher, EnsembleLauncher):
-            launcher.train(jobs, sweep, store, interruption)
-        else:
+        with in_hand if in_process else nullcontext():
             launcher.launch([list(job.overrides) for job in jobs], initial_job_idx=0)
-            _set_up_logging(config)  # job-by-job launchers leave the last job's behind
-    except Interrupted:
-        return "KILLED"
-    except JobsFailed:
-        return "FAILED"
-    except TrackingError as error:
-        log.error("%s", error)
-        return "FAILED"
-    return "FINISHED"
+    finally:
+        _log_there(config)  # job-by-job launchers leave the last job's logging behind
 
 
 def _close(
-    config: DictConfig,
-    store: Store,
-    parent: str,
-    jobs: Sequence[Job],
-    keys: Sequence[str],
-    reused: Runs,
-    ending: Ending,
+    config: DictConfig, store: Store, sweep: Sweep, jobs: Sequence[Job], reused: Runs, resume_command: str
 ) -> Ending:
     """Read back what came of the jobs, write it on the parent run, and end that."""
-    made = outcomes.children(store, parent)
+    try:
+        made = outcomes.children(store, sweep.run_id)
+    except StoreUnreachableError:
+        store.update_parent(sweep.run_id, RunUpdate(status="FAILED"))  # kept on disk like the runs
+        raise
+    for child in made.values():
+        if child.status == "RUNNING":  # through MLflow's client, a run is there before it is finished
+            store.update_parent(child.run_id, RunUpdate(status="KILLED"))
     runs: Runs = {
         **reused,
         **{h: (child.run_id, "new") for h, child in made.items() if child.status == "FINISHED"},
         **{h: (child.run_id, "failed") for h, child in made.items() if child.status == "FAILED"},
     }
     failed = [job for job in jobs if runs.get(job.config_hash, ("", ""))[1] == "failed"]
-    missing = [job for job in jobs if job.config_hash not in runs]
-    if ending == "FINISHED" and (failed or missing):
-        ending = "FAILED"
+    missing = len(jobs) - len(runs)
+    ending: Ending = "KILLED" if missing and interruption.exit_code() else "FAILED" if missing or failed else "FINISHED"
     counts = {
         "jobs": len(jobs),
         "finished": sum(origin == "new" for _, origin in runs.values()),
@@ -207,11 +255,11 @@ def _close(
         for run_id, _ in [runs.get(job.config_hash, ("", ""))]
         if run_id in rates
     }
-    table = summary.convergence_table(jobs, keys, successes)
+    table = summary.convergence_table(jobs, sweep.keys, successes)
     jobs_csv = summary.jobs_csv(jobs, runs)
     (Path(config.hydra.sweep.dir) / "jobs.csv").write_bytes(jobs_csv)
     store.update_parent(
-        parent,
+        sweep.run_id,
         RunUpdate(
             metrics=counts,
             tags={"mlflow.note.content": _note(counts, table)},
@@ -220,7 +268,16 @@ def _close(
         ),
     )
     store.analyze()
-    _report(counts, table, failed, missing if ending == "FAILED" else [])
+    log.info("%s\n\n%s\n", ", ".join(f"{count:,} {what}" for what, count in counts.items()), table)
+    for job in failed[:LONGEST_LIST]:
+        log.error("failed: python -m experiments.train %s", shlex.join(job.overrides))
+    if len(failed) > LONGEST_LIST:
+        log.error("... and %s more that failed; all are in jobs.csv", f"{len(failed) - LONGEST_LIST:,}")
+    if missing:
+        log.warning("%s jobs are left. To go on from here: %s", f"{missing:,}", resume_command)
+    if ending == "FINISHED":
+        print("See it in the MLflow UI:  python -m experiments.sweeps ui")
+        print("Draw its figures:         python -m analysis.figures sweep=latest")
     return ending
 
 
@@ -228,16 +285,3 @@ def _note(counts: Mapping[str, int], table: str) -> str:
     listed = ", ".join(f"{count:,} {what}" for what, count in counts.items())
     note = f"{listed}\n\n{table}"
     return note if len(note) <= LONGEST_TAG else f"{note[: LONGEST_TAG - 40].rsplit(chr(10), 1)[0]}\n\n... and more."
-
-
-def _report(counts: Mapping[str, int], table: str, failed: Sequence[Job], missing: Sequence[Job]) -> None:
-    print(f"\n{table}\n")
-    log.info(", ".join(f"{count:,} {what}" for what, count in counts.items()))
-    for what, group in (("failed", failed), ("left no run", missing)):
-        for job in group[:LONGEST_LIST]:
-            log.error("%s: python -m experiments.train %s", what, shlex.join(job.overrides))
-        if len(group) > LONGEST_LIST:
-            log.error("... and %s more that %s; all are in jobs.csv", f"{len(group) - LONGEST_LIST:,}", what)
-    if not failed and not missing:
-        print("See it in the MLflow UI:  python -m experiments.sweeps ui")
-        print("Draw its figures:         python -m analysis.figures sweep=latest")

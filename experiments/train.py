@@ -1,20 +1,18 @@
 """Train networks, tracked in MLflow: ``python -m experiments.train lr=0.5``, or a sweep with ``-m``."""
 
 import sys
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import hydra
-from omegaconf import DictConfig
+from experiments import interruption
 
-from experiments import config
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 
 
-@hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")
-def task(composed: DictConfig, **surroundings: Any) -> None:
+def task(composed: "DictConfig", **surroundings: Any) -> None:
     """Do one job; see `experiments.one_run`, which is slow to import and not needed for ``--help``."""
     from experiments.one_run import train_one
 
@@ -26,9 +24,21 @@ def main() -> None:
     if any(argument.startswith("--experimental-rerun") for argument in sys.argv[1:]):
         # It would read a pickle, and whoever wrote that file could run anything here.
         sys.exit("--experimental-rerun is not supported; python -m experiments.sweeps show RUN repeats a run")
+    try:
+        with interruption.listening():  # first of all: Hydra takes a third of a second to import
+            _hydra()
+    except interruption.Interrupted:
+        sys.exit(interruption.exit_code())
+
+
+def _hydra() -> None:
+    import hydra
+
+    from experiments import config
+
     config.register()
     try:
-        task()
+        hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")(task)()
     except SystemExit as stop:
         if stop.code == 1:
             for line in _suggestions(sys.argv[1:]):
@@ -38,7 +48,11 @@ def main() -> None:
 
 def _suggestions(arguments: list[str]) -> list[str]:
     """For each override of a key that does not exist, the key that may have been meant."""
+    from difflib import get_close_matches
+
     from hydra import compose, initialize_config_dir
+
+    from experiments import config
 
     with initialize_config_dir(str(CONF), version_base="1.3"):
         known = config.known_keys(compose("train"))
