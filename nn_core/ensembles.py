@@ -17,7 +17,7 @@ from nn_core.training import NEVER, State
 SLICE_SECONDS = 0.1
 """How long a slice should take. The first ones are shorter, while the speed is not known."""
 
-FIRST_SLICE = 32
+FIRST_SLICE = 1
 """Epochs of the first slice."""
 
 
