@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments import interruption
+from experiments import completion, interruption
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -24,6 +24,8 @@ def main() -> None:
     if any(argument.startswith("--experimental-rerun") for argument in sys.argv[1:]):
         # It would read a pickle, and whoever wrote that file could run anything here.
         sys.exit("--experimental-rerun is not supported; python -m experiments.sweeps show RUN repeats a run")
+    if completion.answers(sys.argv[1:]):
+        return
     try:
         with interruption.listening():  # first of all: Hydra takes a third of a second to import
             _hydra()

@@ -1,0 +1,29 @@
+"""Tab completion for ``python -m experiments.train``: Hydra's own knows scripts and commands, but no modules."""
+
+import os
+import re
+from collections.abc import Sequence
+
+_SCRIPT = r"""_experiments_train() {
+    local line=${COMP_LINE:0:COMP_POINT} choices
+    [[ $line =~ ^[[:space:]]*[^[:space:]]+[[:space:]]+-m[[:space:]]+experiments\.train[[:space:]] ]] || return
+    local word=${line##*[[:space:]]}
+    choices=$(COMP_LINE=$line "${COMP_WORDS[0]}" -m experiments.train -sc query=bash 2>/dev/null)
+    COMPREPLY=($(compgen -W "$choices" -- "$word"))
+    if [[ $COMP_WORDBREAKS == *=* ]]; then  # then bash replaces no more than what follows the last =
+        COMPREPLY=("${COMPREPLY[@]#"${word%"${word##*=}"}"}")
+    fi
+}
+complete -o nospace -o default -F _experiments_train python python3"""
+
+
+def answers(arguments: Sequence[str]) -> bool:
+    """Print the script for bash if that is asked for; anything else is left to Hydra, in words that it understands."""
+    if not {"-sc", "--shell-completion"} & set(arguments):
+        return False
+    if "install=bash" in arguments:
+        print(_SCRIPT)
+        return True
+    if "COMP_LINE" in os.environ:
+        os.environ["COMP_LINE"] = re.sub(r"^\s*\S+\s+-m\s+experiments\.train\b", "train", os.environ["COMP_LINE"])
+    return False
