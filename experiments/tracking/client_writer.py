@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from experiments.tracking.errors import RESUME, StoreUnreachableError, TrackingError
+from experiments.tracking.errors import RESUME, StoreUnreachableError, TrackingError, explain_os
 from experiments.tracking.record import RunRecord, RunUpdate, short_name
 
 if TYPE_CHECKING:
@@ -18,18 +18,27 @@ if TYPE_CHECKING:
 def mlflow_errors(uri: str) -> Iterator[None]:
     """Turn what MLflow raises into a `TrackingError` that names the store."""
     from mlflow.exceptions import MlflowException
+    from requests import RequestException
 
+    remote = uri.startswith(("http://", "https://"))
     try:
         yield
     except MlflowException as error:
+        status = error.get_http_status_code()  # type: ignore[no-untyped-call]
         if "out-of-date database schema" in error.message:
             raise TrackingError(
                 f"the store {uri} was made by another version of MLflow. Back it up, then: mlflow db upgrade {uri}"
             ) from error
-        status = error.get_http_status_code()  # type: ignore[no-untyped-call]
-        if uri.startswith("http") and status >= 500:
+        if remote and status >= 500:
             raise StoreUnreachableError(f"the tracking server {uri} does not answer: {error.message[:500]}") from error
         raise TrackingError(f"the store {uri} refused: {error.message[:500]}. {RESUME}") from error
+    except RequestException as error:
+        status = 503 if error.response is None else error.response.status_code
+        if status >= 500:
+            raise StoreUnreachableError(f"the tracking server {uri} does not answer: {error}") from error
+        raise TrackingError(f"the tracking server {uri} refused: {error}. {RESUME}") from error
+    except OSError as error:
+        raise explain_os(error, uri) from error
 
 
 @dataclass(frozen=True)
@@ -73,6 +82,27 @@ class ClientWriter:
             self.client.log_batch(run_id, metrics, [Param(key, value) for key, value in record.params.items()])
             self._log_artifacts(run_id, record.artifacts)
             self.client.set_terminated(run_id, record.status, record.end_ms)
+
+    def complete(self, run_id: str, record: RunRecord, spool_id: str) -> None:
+        """Store a run that was kept on disk, going on from whatever of it an earlier attempt has stored.
+
+        Parameters
+        ----------
+        run_id : str
+            The run that was begun for it; empty if there is none.
+        record : RunRecord
+        spool_id : str
+            Tags the run if it has to be created, so that the next attempt finds it.
+        """
+        tags = {**record.tags, "spool_id": spool_id}
+        with mlflow_errors(self.uri):
+            begun = self.client.search_runs(
+                [self.experiment_id], f"attributes.run_id = '{run_id}'" if run_id else f"tags.spool_id = '{spool_id}'"
+            )
+        if not begun:
+            self.fill(self.start(record.name, tags, record.start_ms), record)
+        elif begun[0].info.status != record.status:
+            self.fill(begun[0].info.run_id, record)
 
     def update(self, run_id: str, update: RunUpdate, now_ms: int) -> None:
         """Add to a run that is under way, and end it if the update says so."""

@@ -28,7 +28,14 @@ TABLES = {
 }  # fmt: skip
 """Columns of the tables that hold runs, in MLflow 3.17; a store whose tables differ is none of ours to write to."""
 
-EXPERIMENT_COLUMNS = {"experiment_id", "name", "artifact_location", "lifecycle_stage", "workspace"}
+EXPERIMENT_TABLES = {
+    "experiments": (
+        "experiment_id", "name", "artifact_location", "lifecycle_stage", "creation_time", "last_update_time",
+        "workspace",
+    ),
+    "experiment_tags": ("key", "value", "experiment_id"),
+}  # fmt: skip
+"""Columns of the tables that hold experiments."""
 
 _LOCK_TIMEOUT_S = 120.0
 """How long to wait for other writers: far longer than any of our transactions lasts."""
@@ -62,12 +69,10 @@ class Database(Protocol):
 def differences(database: Database) -> list[str]:
     """Say where the database's tables differ from `TABLES`; empty if they do not."""
     found = []
-    for table, known in TABLES.items():
+    for table, known in (TABLES | EXPERIMENT_TABLES).items():
         columns = database.columns(table)
         if columns != set(known):
             found.append(f"{table}: {', '.join(sorted(columns ^ set(known)))}")
-    if missing := EXPERIMENT_COLUMNS - database.columns("experiments"):
-        found.append(f"experiments: {', '.join(sorted(missing))}")
     return found
 
 

@@ -4,7 +4,7 @@ import errno
 import sqlite3
 from pathlib import Path
 
-RESUME = "Nothing is lost: launch the same command again and it goes on from the runs already stored."
+RESUME = "Nothing is lost: launch the same command again, and it goes on from the runs already stored."
 
 
 class TrackingError(Exception):
@@ -18,7 +18,7 @@ class StoreUnreachableError(TrackingError):
 def explain_os(error: OSError, path: Path | str) -> TrackingError:
     """Say what a failed file operation at or below `path` means."""
     match error.errno:
-        case errno.ENOSPC | errno.EDQUOT:
+        case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
             return TrackingError(f"no space left for {path}. Free some, then: {RESUME}")
         case errno.EROFS | errno.EACCES | errno.EPERM:
             return TrackingError(

@@ -14,7 +14,7 @@ def local_folder(artifact_uri: str) -> Path | None:
     parsed = urlparse(artifact_uri)
     if parsed.scheme == "file":
         return Path(unquote(parsed.path))
-    return None if parsed.scheme else Path(artifact_uri)
+    return None if parsed.scheme else Path(unquote(artifact_uri))
 
 
 def save(artifact_uri: str, artifacts: Mapping[str, bytes]) -> None:

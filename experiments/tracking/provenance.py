@@ -1,21 +1,171 @@
-"""Where a run comes from."""
+"""Where a run comes from: code, command, versions, machine, process."""
 
+import hashlib
+import os
+import platform
 import shlex
+import shutil
+import socket
+import subprocess
 import sys
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+
+from experiments.tracking.record import LONGEST_TAG
+
+PACKAGES = ("convergence-atlas", "numpy", "numba", "hydra-core", "mlflow")
+
+CODE = ("conf", "experiments", "hydra_plugins", "nn_core", "pyproject.toml", "requirements.lock")
+"""What can change a result; other changes to the checkout do not make it dirty."""
+
+LARGEST_DIFF = 1_000_000
+"""Bytes of a diff that are kept."""
 
 
 @dataclass(frozen=True)
 class Provenance:
-    tags: dict = field(default_factory=dict)
-    artifacts: dict = field(default_factory=dict)
+    """Where a run comes from.
+
+    Attributes
+    ----------
+    tags : mapping of str to str
+        ``git_commit`` and ``git_dirty`` (``unknown`` where there is no checkout or no git), ``command``, ``versions``,
+        ``python``, ``machine``, ``host``, ``pid``, ``process`` (see `process_identity`), ``engine``, ``launcher``.
+    artifacts : mapping of str to bytes
+        ``git_diff.patch``: what a dirty checkout adds to its commit.
+    """
+
+    tags: Mapping[str, str]
+    artifacts: Mapping[str, bytes]
 
 
 def provenance(*, engine: str, launcher: str) -> Provenance:
-    return Provenance(
-        {
-            "engine": engine,
-            "launcher": launcher,
-            "command": shlex.join(["python", "-m", "experiments.train", *sys.argv[1:]]),
-        }
-    )
+    """Describe the present process.
+
+    Parameters
+    ----------
+    engine, launcher : str
+        What trains, and what executes the jobs.
+    """
+    commit, diff = _checkout()
+    tags = {
+        "git_commit": commit or "unknown",
+        "git_dirty": "unknown" if commit is None else "true" if diff else "false",
+        "command": command()[:LONGEST_TAG],
+        "versions": ", ".join(f"{package} {_version(package)}" for package in PACKAGES),
+        "python": platform.python_version(),
+        "machine": machine(),
+        "host": socket.gethostname(),
+        "pid": str(os.getpid()),
+        "process": process_identity(os.getpid()) or "unknown",
+        "engine": engine,
+        "launcher": launcher,
+    }
+    if commit is not None:
+        tags["mlflow.source.git.commit"] = commit  # the name under which MLflow's UI looks for it
+    return Provenance(tags, {"git_diff.patch": diff} if diff else {})
+
+
+def command() -> str:
+    """Return the command line that started this process, to be pasted into a shell."""
+    return shlex.join(["python", *sys.orig_argv[1:]])
+
+
+def machine() -> str:
+    """Name processor, cores that may be used, and operating system."""
+    return f"{_processor()}, {_cores()} cores, {platform.system()} {platform.release()} {platform.machine()}"
+
+
+def process_identity(pid: int) -> str | None:
+    """Tell a process from any other that had, has or will have its pid.
+
+    Returns
+    -------
+    str or None
+        ``machine/boot/pid namespace/start``; None if there is no such process, or no ``/proc`` to ask.
+    """
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        namespace = Path(f"/proc/{pid}/ns/pid").readlink().name
+    except OSError:
+        return None
+    # The second field, the program's name, may itself contain spaces and parentheses; the start is the 22nd.
+    state, *_, start = stat.rpartition(")")[2].split()[:20]
+    if state in {"Z", "X"}:
+        return None
+    return f"{_machine_id()}/{boot}/{namespace}/{start}"
+
+
+def _machine_id() -> str:
+    """A digest, since the id itself is meant to stay on its machine."""
+    try:
+        text = Path("/etc/machine-id").read_bytes()
+    except OSError:
+        text = b""
+    return hashlib.sha256(b"convergence-atlas" + text).hexdigest()[:12]
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or "unknown processor"
+
+
+def _cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
+def _checkout() -> tuple[str | None, bytes]:
+    """Commit of the checkout that this code runs from, and what has been changed in it since."""
+    spec = find_spec("nn_core")
+    git = shutil.which("git")
+    if spec is None or spec.origin is None or git is None:
+        return None, b""
+    root = Path(spec.origin).parent.parent
+    # Installed as a copy, the code may well lie in somebody else's repository, which does not track it.
+    if _git(git, root, "ls-files", "--error-unmatch", "nn_core/__init__.py") is None:
+        return None, b""
+    commit = _git(git, root, "rev-parse", "HEAD")
+    if commit is None:
+        return None, b""
+    diff = _git(git, root, "diff", "HEAD", "--no-color", "--no-ext-diff", "--", *CODE) or b""
+    new = _git(git, root, "ls-files", "--others", "--exclude-standard", "-z", "--", *CODE) or b""
+    for path in sorted(filter(None, new.split(b"\0"))):
+        diff += b"untracked: " + path + b"\n"
+        if len(diff) < LARGEST_DIFF:
+            diff += (root / os.fsdecode(path)).read_bytes() + b"\n"
+    return commit.decode().strip(), diff[:LARGEST_DIFF]
+
+
+def _git(git: str, root: Path, *arguments: str) -> bytes | None:
+    """Ask git; None if it has no answer."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    try:
+        done = subprocess.run(  # noqa: S603
+            [git, "-C", str(root), "-c", "core.quotePath=false", *arguments],
+            capture_output=True,
+            check=True,
+            env=environment,
+            timeout=20,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout

@@ -75,7 +75,7 @@ class SqlWriter:
                     )
                 )
                 self._insert(transaction, [pair for pair in zip(run_ids, records, strict=True) if pair[0] not in there])
-        except TrackingError:
+        except BaseException:
             self._clean_up(run_ids)
             raise
 
@@ -103,7 +103,11 @@ class SqlWriter:
                 )
             for key, number in update.metrics.items():
                 row = (key, float(number), now_ms, 0, False, run_id)
-                transaction.insert("metrics", [row])
+                transaction.execute(
+                    "INSERT INTO metrics (key, value, timestamp, step, is_nan, run_uuid) "
+                    "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                    row,
+                )
                 transaction.execute(
                     "INSERT INTO latest_metrics (key, value, timestamp, step, is_nan, run_uuid) "
                     "VALUES (?, ?, ?, ?, ?, ?) "

@@ -5,29 +5,31 @@ import logging
 import os
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from uuid import uuid4
 
+from experiments.tracking import creation, spool
 from experiments.tracking import database as databases
 from experiments.tracking.client_writer import ClientWriter, mlflow_errors
+from experiments.tracking.creation import mlflow_client, sqlite_uri
 from experiments.tracking.database import PostgresDatabase, SqliteDatabase
-from experiments.tracking.errors import TrackingError, explain_os
+from experiments.tracking.errors import StoreUnreachableError, TrackingError
 from experiments.tracking.record import RunRecord, RunUpdate
 from experiments.tracking.sql_writer import RUNS_PER_TRANSACTION, SqlWriter, new_run_ids
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 log = logging.getLogger(__name__)
-
-EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
-"""Without it MLflow's UI opens an experiment on a page of empty traces."""
 
 
 def tracking_uri() -> str:
@@ -35,19 +37,9 @@ def tracking_uri() -> str:
     if uri := os.environ.get("MLFLOW_TRACKING_URI"):
         if uri in {"sqlite://", "sqlite:///:memory:"}:
             raise TrackingError(f"MLFLOW_TRACKING_URI={uri} is gone when the process ends; name a file")
-        if path := databases.sqlite_path(uri):
-            return _sqlite_uri(path)
-        return uri
-    return _sqlite_uri(Path.cwd() / "mlflow.db")
-
-
-def artifact_root() -> Path:
-    """Where experiments created here keep their artifacts; also where ``mlflow ui`` looks by default."""
-    return Path.cwd() / "mlartifacts"
-
-
-def _sqlite_uri(path: Path) -> str:
-    return f"sqlite:///{str(path).replace('%', '%25').replace('?', '%3F')}"
+        path = databases.sqlite_path(uri)
+        return uri if path is None else sqlite_uri(path)
+    return sqlite_uri(Path.cwd() / "mlflow.db")
 
 
 @dataclass(frozen=True)
@@ -55,11 +47,12 @@ class Experiment:
     """An MLflow experiment."""
 
     id: str
+    name: str
     artifact_location: str
     active: bool
 
 
-@dataclass(frozen=True)
+@dataclass
 class Store:
     """One experiment in a tracking store.
 
@@ -67,31 +60,42 @@ class Store:
     ----------
     uri : str
         Tracking URI.
+    experiment : str
+        The experiment's name.
     experiment_id : str
     artifact_location : str
         Where the experiment keeps its artifacts.
     database : SqliteDatabase, PostgresDatabase or None
         Set if runs are written and read by SQL.
+    spooled : int
+        Finished runs and updates that did not get through and were kept on disk; see `write`.
     """
 
     uri: str
+    experiment: str
     experiment_id: str
     artifact_location: str
     database: SqliteDatabase | PostgresDatabase | None
+    spooled: int = 0
 
     @cached_property
     def client(self) -> "MlflowClient":
         """MLflow's client for this store (imports MLflow, which takes seconds)."""
-        return _client(self.uri)
+        return mlflow_client(self.uri)
 
     @cached_property
-    def _writer(self) -> SqlWriter | ClientWriter:
+    def writer(self) -> SqlWriter | ClientWriter:
+        """The fastest way to write to this store."""
         if self.database is None:
             return ClientWriter(self.client, self.uri, self.experiment_id, _context_tags())
         return SqlWriter(self.database, self.experiment_id, self.artifact_location, _context_tags())
 
     def write(self, records: Sequence[RunRecord]) -> list[str]:
         """Store finished runs.
+
+        By SQL, in transactions of at most 256 runs, a run is stored whole or not at all. A server that does not
+        answer is asked again with growing pauses; then the runs are kept on disk, which is logged and counted
+        in `spooled`, for ``python -m experiments.sweeps sync`` to upload.
 
         Parameters
         ----------
@@ -100,35 +104,48 @@ class Store:
         Returns
         -------
         list of str
-            Their run ids.
+            Their run ids; empty strings for runs that were kept on disk.
 
         Raises
         ------
         TrackingError
-            If the store cannot be written to. By SQL, in transactions of at most 256 runs, a run is there whole or
-            not at all; through the client a run that was begun stays RUNNING.
+            If the store cannot be written to for another reason: disk full, no permission, experiment deleted.
         """
         run_ids: list[str] = []
-        if isinstance(self._writer, ClientWriter):
-            for record in records:
-                run_id = self._writer.start(record.name, record.tags, record.start_ms)
-                self._writer.fill(run_id, record)
-                run_ids.append(run_id)
-            return run_ids
         for first in range(0, len(records), RUNS_PER_TRANSACTION):
             chunk = records[first : first + RUNS_PER_TRANSACTION]
-            chunk_ids = new_run_ids(len(chunk))
-            self._writer.write(chunk, chunk_ids)
-            run_ids += chunk_ids
+            if isinstance(self.writer, SqlWriter):
+                run_ids += self._write_by_sql(self.writer, chunk)
+            else:
+                run_ids += [self._write_by_client(self.writer, record) for record in chunk]
         return run_ids
 
     def start_parent(self, name: str, tags: Mapping[str, str]) -> str:
         """Create the run of a sweep that begins now, and return its id."""
-        return self._writer.start(name, tags, _now_ms())
+        return self.writer.start(name, tags, _now_ms())
 
     def update_parent(self, run_id: str, update: RunUpdate) -> None:
-        """Add metrics, tags and artifacts to the run of a sweep, and end it if the update has a status."""
-        self._writer.update(run_id, update, _now_ms())
+        """Add metrics, tags and artifacts to the run of a sweep, and end it if the update has a status.
+
+        An update that does not get through is kept on disk as runs are; see `write`.
+        """
+        if self._given_up():
+            self._keep(run_id, update)
+            return
+        try:
+            self.writer.update(run_id, update, _now_ms())
+        except StoreUnreachableError as error:
+            self._keep(run_id, update, error)
+
+    def upload(self, kept: spool.Kept) -> None:
+        """Store what was kept on disk; doing so again changes nothing."""
+        writer = self.writer
+        if isinstance(kept.content, RunUpdate):
+            writer.update(kept.run_id, kept.content, kept.now_ms)
+        elif isinstance(writer, SqlWriter):
+            writer.write([kept.content], [kept.run_id or kept.id])
+        else:
+            writer.complete(kept.run_id, kept.content, kept.id)
 
     def finished(self, config_hashes: Collection[str]) -> dict[str, str]:
         """Look up which configurations this experiment holds as finished runs.
@@ -149,6 +166,23 @@ class Store:
         if isinstance(self.database, SqliteDatabase):
             self.database.analyze()
 
+    def search(self, matching: str) -> "Iterator[Run]":
+        """Ask MLflow for all runs of the experiment that match, oldest first, page by page."""
+        token = None
+        while True:
+            with mlflow_errors(self.uri):
+                page = self.client.search_runs(
+                    [self.experiment_id],
+                    matching,
+                    max_results=10_000,
+                    order_by=["attributes.start_time ASC"],
+                    page_token=token,
+                )
+            yield from page
+            token = page.token
+            if not token:
+                return
+
     def _by_config_hash(self, status: str, config_hashes: Collection[str]) -> dict[str, str]:
         wanted = set(config_hashes)
         if self.database is not None:
@@ -165,22 +199,54 @@ class Store:
         }
         return {config_hash: run_id for config_hash, run_id in found.items() if config_hash in wanted}
 
-    def search(self, matching: str) -> "Iterator[Run]":
-        """Ask MLflow for all runs of the experiment that match, oldest first, page by page."""
-        token = None
-        with mlflow_errors(self.uri):
-            while True:
-                page = self.client.search_runs(
-                    [self.experiment_id],
-                    matching,
-                    max_results=10_000,
-                    order_by=["attributes.start_time ASC"],
-                    page_token=token,
-                )
-                yield from page
-                token = page.token
-                if not token:
-                    return
+    def _write_by_sql(self, writer: SqlWriter, chunk: Sequence[RunRecord]) -> list[str]:
+        run_ids = new_run_ids(len(chunk))
+        if self._given_up():
+            return [self._keep("", record) for record in chunk]
+        for pause in (*_pauses(), None):
+            try:
+                writer.write(chunk, run_ids)
+            except StoreUnreachableError as error:
+                if pause is None:
+                    # The last transaction may have gone through without an answer, hence the same ids later.
+                    return [self._keep(i, record, error) for i, record in zip(run_ids, chunk, strict=True)]
+                time.sleep(pause)
+            else:
+                break
+        return run_ids
+
+    def _write_by_client(self, writer: ClientWriter, record: RunRecord) -> str:
+        run_id = ""
+        if self._given_up():
+            return self._keep("", record)
+        try:
+            run_id = writer.start(record.name, record.tags, record.start_ms)
+            writer.fill(run_id, record)
+        except StoreUnreachableError as error:
+            return self._keep(run_id, record, error)
+        except BaseException:
+            if run_id:
+                with suppress(TrackingError):
+                    writer.update(run_id, RunUpdate(status="KILLED"), _now_ms())
+            raise
+        return run_id
+
+    def _given_up(self) -> bool:
+        """Whether earlier runs did not get through, and the server still does not answer."""
+        return self.spooled > 0 and not _answers(self.uri, self.database)
+
+    def _keep(self, run_id: str, content: RunRecord | RunUpdate, error: Exception | None = None) -> str:
+        folder = Path.cwd() / spool.FOLDER
+        if self.spooled == 0:
+            log.error(
+                "%s. Finished runs are kept in %s; when the server is back: python -m experiments.sweeps sync",
+                error,
+                folder,
+            )
+        here = without_password(self.uri)
+        spool.keep(folder, spool.Kept(uuid4().hex, time.time_ns(), self.experiment, here, run_id, content))
+        self.spooled += 1
+        return ""
 
 
 def open_store(experiment: str) -> Store:
@@ -200,146 +266,120 @@ def open_store(experiment: str) -> Store:
     """
     uri = tracking_uri()
     database = databases.connect(uri)
-    if isinstance(database, SqliteDatabase):
-        _ensure_sqlite_store(database.path)
-    if isinstance(database, PostgresDatabase) and not database.columns("runs"):
-        with _postgres_lock(database):
-            _sql_store(uri)
-    if database is not None and (different := databases.differences(database)):
-        log.warning(
-            "the tables of %s are not those of the MLflow this was written for, so runs are written "
-            "through MLflow's client, which is slower (%s)",
-            uri,
-            "; ".join(different),
-        )
-        database = None
-    found = _find_experiment(uri, database, experiment)
-    if found is None:
-        _create_experiment(uri, database, experiment)
-        found = _find_experiment(uri, database, experiment)
-    if found is None or not found.active:
+    if database is None and not _answers(uri, None):
+        raise StoreUnreachableError(f"no tracking server answers at {uri}: start it, or mend MLFLOW_TRACKING_URI")
+    if isinstance(database, SqliteDatabase) and not database.path.exists():
+        creation.make_schema(uri, database)
+    if database is not None and databases.differences(database):
+        creation.make_schema(uri, database)
+    database = _if_known(uri, database)
+    found = _experiments(uri, database, experiment)
+    if not found:
+        creation.make_experiment(uri, database, experiment)
+        found = _experiments(uri, database, experiment)
+    if not found or not found[0].active:
         raise TrackingError(
-            f"experiment {experiment!r} has been deleted; choose another name, or bring it back with "
-            f"`mlflow experiments restore --experiment-id {found.id if found else '?'}`"
+            f"experiment {experiment!r} has been deleted: choose another name, or bring it back with "
+            f"`mlflow experiments restore --experiment-id {found[0].id if found else '?'}`"
         )
-    return Store(uri, found.id, found.artifact_location, database)
+    return _store(uri, database, found[0])
 
 
 def find_store(experiment: str) -> Store | None:
     """Open a store without making anything; None if there is no such store or experiment yet."""
+    return next((store for store in find_stores() if store.experiment == experiment), None)
+
+
+def find_stores() -> list[Store]:
+    """Open every experiment of the tracking store, without making anything; none if there is no store yet.
+
+    Raises
+    ------
+    TrackingError
+        If the store cannot be read.
+    """
     uri = tracking_uri()
     database = databases.connect(uri)
     if isinstance(database, SqliteDatabase) and not database.path.exists():
+        return []
+    if database is None and not _answers(uri, None):
+        raise StoreUnreachableError(f"no tracking server answers at {uri}: start it, or mend MLFLOW_TRACKING_URI")
+    database = _if_known(uri, database)
+    return [_store(uri, database, experiment) for experiment in _experiments(uri, database) if experiment.active]
+
+
+def without_password(uri: str) -> str:
+    """Return a URI without user and password, to be shown and stored."""
+    parts = urlsplit(uri)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if parts.netloc else uri
+
+
+def _store(uri: str, database: SqliteDatabase | PostgresDatabase | None, experiment: Experiment) -> Store:
+    return Store(uri, experiment.name, experiment.id, experiment.artifact_location, database)
+
+
+def _if_known(uri: str, database: SqliteDatabase | PostgresDatabase | None) -> SqliteDatabase | PostgresDatabase | None:
+    """Go on with a database only if its tables are known."""
+    if database is not None and (different := databases.differences(database)):
+        _warn_once(without_password(uri), "; ".join(different))
         return None
-    if database is not None and databases.differences(database):
-        database = None
-    found = _find_experiment(uri, database, experiment)
-    return Store(uri, found.id, found.artifact_location, database) if found and found.active else None
+    return database
 
 
-def _find_experiment(uri: str, database: SqliteDatabase | PostgresDatabase | None, name: str) -> Experiment | None:
+@cache
+def _warn_once(uri: str, different: str) -> None:
+    log.warning(
+        "The tables of %s are not those of the MLflow this was written for, so that runs are written through "
+        "MLflow's client, which is slower (%s).",
+        uri,
+        different,
+    )
+
+
+def _experiments(
+    uri: str, database: SqliteDatabase | PostgresDatabase | None, name: str | None = None
+) -> list[Experiment]:
+    """All experiments, deleted ones included, or the one of that name."""
     if database is not None:
         rows = database.query(
-            "SELECT experiment_id, artifact_location, lifecycle_stage FROM experiments "
-            "WHERE name = ? AND workspace = 'default'",
-            (name,),
+            "SELECT experiment_id, name, artifact_location, lifecycle_stage FROM experiments "
+            "WHERE workspace = 'default' ORDER BY experiment_id",
         )
-        return Experiment(str(rows[0][0]), rows[0][1], rows[0][2] == "active") if rows else None
+        found = [Experiment(str(number), known, where, stage == "active") for number, known, where, stage in rows]
+        return found if name is None else [experiment for experiment in found if experiment.name == name]
     with mlflow_errors(uri):
-        found = _client(uri).get_experiment_by_name(name)
-    if found is None:
-        return None
-    return Experiment(found.experiment_id, found.artifact_location, found.lifecycle_stage == "active")
+        from mlflow.entities import ViewType
+
+        client = mlflow_client(uri)
+        if name is None:
+            entities = list(client.search_experiments(ViewType.ALL, max_results=10_000))
+        else:
+            entities = [entity for entity in [client.get_experiment_by_name(name)] if entity is not None]
+    return [Experiment(e.experiment_id, e.name, e.artifact_location, e.lifecycle_stage == "active") for e in entities]
 
 
-def _create_experiment(uri: str, database: SqliteDatabase | PostgresDatabase | None, name: str) -> None:
-    """Create an experiment, unless another process does so first."""
-    with mlflow_errors(uri):
-        from mlflow.entities import ExperimentTag
-        from mlflow.exceptions import MlflowException
-
+def _answers(uri: str, database: SqliteDatabase | PostgresDatabase | None) -> bool:
+    """Whether a server is there at all; asked once, with no patience."""
+    if database is not None:
         try:
-            if database is None:
-                _client(uri).create_experiment(name, tags=EXPERIMENT_TAGS)
-            else:
-                tags = [ExperimentTag(key, value) for key, value in EXPERIMENT_TAGS.items()]
-                _sql_store(uri).create_experiment(name, tags=tags)  # type: ignore[no-untyped-call]
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
-
-
-def _client(uri: str) -> "MlflowClient":
-    from mlflow import MlflowClient
-
-    return MlflowClient(tracking_uri=uri, registry_uri=uri)
-
-
-def _sql_store(uri: str) -> "SqlAlchemyStore":
-    """MLflow's own store class: making one makes the schema, and only it lets us say where artifacts go."""
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
-    with mlflow_errors(uri):
-        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
-        return SqlAlchemyStore(uri, str(artifact_root()))  # type: ignore[no-untyped-call]
-
-
-def _ensure_sqlite_store(path: Path) -> None:
-    """Make a store where there is none.
-
-    The schema is built in a file beside it, which is then linked into place: whoever finds the store finds it whole,
-    even after a kill in mid-migration. The lock only saves others from doing the same work.
-    """
-    if path.exists() and path.stat().st_size and not _being_made(path):
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _folder_lock(path.parent):
-            if path.exists():
-                return
-            draft = path.with_name(f".{path.name}.{os.getpid()}")
-            try:
-                _sql_store(_sqlite_uri(draft))._dispose_engine()  # type: ignore[no-untyped-call]
-                with suppress(FileExistsError):
-                    os.link(draft, path)
-            finally:
-                draft.unlink(missing_ok=True)
-    except OSError as error:
-        raise explain_os(error, path) from error
-
-
-def _being_made(path: Path) -> bool:
-    """Wait while another program, such as ``mlflow ui``, is making the schema."""
-    while databases.differences(SqliteDatabase(path)):
-        if time.time() - path.stat().st_mtime > 5:
+            database.query("SELECT 1")
+        except StoreUnreachableError:
             return False
-        time.sleep(0.1)
-    return False
-
-
-@contextmanager
-def _folder_lock(folder: Path) -> Iterator[None]:
-    """Hold a lock on a folder, where the system has such locks."""
+        return True
+    if not uri.startswith(("http://", "https://")):
+        return True
     try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
+        with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=5):  # noqa: S310
+            return True
+    except urllib.error.HTTPError:
+        return True  # somebody answered; whether he knows MLflow, its client will find out
+    except OSError:
+        return False
 
 
-@contextmanager
-def _postgres_lock(database: PostgresDatabase) -> Iterator[None]:
-    """Hold a lock that every process using this database sees, while the schema is made."""
-    with database.transaction() as transaction:
-        transaction.execute("SELECT pg_advisory_xact_lock(hashtext('mlflow schema'))")
-        yield
+def _pauses() -> list[int]:
+    """Seconds between attempts: as many as MLflow's client makes over HTTP."""
+    return [2**attempt for attempt in range(int(os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"]))]
 
 
 def _context_tags() -> dict[str, str]:

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from experiments.tracking.creation import make_schema, sqlite_uri
+from experiments.tracking.database import SqliteDatabase
 from experiments.tracking.record import Curve, RunRecord
 
 LOGGED_TABLE = json.dumps([{"path": "predictions.json", "type": "table"}])
@@ -72,10 +74,8 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make one empty SQLite store; copying it saves every test the seconds of a schema migration."""
-    from experiments.tracking import store
-
     path = tmp_path_factory.mktemp("template") / "mlflow.db"
-    store._ensure_sqlite_store(path)
+    make_schema(sqlite_uri(path), SqliteDatabase(path))
     return path
 
 

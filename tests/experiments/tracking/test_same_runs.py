@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from mlflow.entities import ViewType
 
 from experiments.tracking.client_writer import ClientWriter
+from experiments.tracking.creation import EXPERIMENT_TAGS
 from experiments.tracking.record import Curve, RunRecord, RunUpdate
 from experiments.tracking.sql_writer import SqlWriter
 from experiments.tracking.store import Store, open_store
@@ -111,9 +113,9 @@ def rows(store: Store, table: str, run_ids: list[str]) -> list[tuple[Any, ...]]:
 
 
 def compare_both_ways(store: Store, records: list[RunRecord], folder: Path) -> None:
-    assert isinstance(store._writer, SqlWriter)
-    client_store = Store(store.uri, store.experiment_id, store.artifact_location, None)
-    assert isinstance(client_store._writer, ClientWriter)
+    assert isinstance(store.writer, SqlWriter)
+    client_store = Store(store.uri, store.experiment, store.experiment_id, store.artifact_location, None)
+    assert isinstance(client_store.writer, ClientWriter)
     by_client = client_store.write(records)
     seen_by_client = [found(store, *search) for search in SEARCHES]
     assert [len(names) for names in seen_by_client] != [0] * len(SEARCHES)
@@ -149,7 +151,7 @@ def test_predictions_are_a_table_to_mlflow(sqlite_folder: Path, record: Record) 
 
 def test_parents_are_the_same_both_ways(sqlite_folder: Path) -> None:
     store = open_store("xor")
-    client_store = Store(store.uri, store.experiment_id, store.artifact_location, None)
+    client_store = Store(store.uri, store.experiment, store.experiment_id, store.artifact_location, None)
     steps = [
         RunUpdate(tags={"kind": "sweep", "a": "1"}, artifacts={"jobs.csv": b"planned"}, metrics={"jobs": 3.0}),
         RunUpdate(
@@ -170,3 +172,25 @@ def test_parents_are_the_same_both_ways(sqlite_folder: Path) -> None:
     assert pictures[0] == pictures[1]
     assert pictures[0]["files"] == {"jobs.csv": b"done"}
     assert pictures[0]["tags"]["a"] == "2"
+
+
+def test_experiments_are_the_same_both_ways(sqlite_folder: Path) -> None:
+    store = open_store("by SQL")
+    other = store.client.create_experiment("by client", str(sqlite_folder / "mlartifacts" / "2"), EXPERIMENT_TAGS)
+    first, second = (dict(store.client.get_experiment(number)) for number in (store.experiment_id, other))
+    for entity in (first, second):
+        assert entity.pop("creation_time") == entity.pop("last_update_time")
+    assert [first.pop("name"), second.pop("name")] == ["by SQL", "by client"]
+    assert [first.pop("experiment_id"), second.pop("experiment_id")] == ["1", "2"]
+    locations = [first.pop("artifact_location"), second.pop("artifact_location")]
+    assert locations == [str(sqlite_folder / "mlartifacts" / number) for number in ("1", "2")]
+    assert first == second
+
+
+@pytest.mark.parametrize("name", ODD_NAMES[:-1])
+def test_odd_experiment_names_stay_names(sqlite_folder: Path, record: Record, name: str) -> None:
+    store = open_store(name)
+    store.write([record(0)])
+    assert store.client.get_experiment_by_name(name).experiment_id == open_store(name).experiment_id == "1"
+    assert {path.name for path in sqlite_folder.iterdir()} == {"mlflow.db", "mlartifacts"}
+    assert {path.name for path in (sqlite_folder / "mlartifacts").iterdir()} == {"1"}

@@ -1,0 +1,152 @@
+"""Making what is missing of a store: database, schema, experiment; by any number of processes at once."""
+
+import logging
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from experiments.tracking import database as databases
+from experiments.tracking.client_writer import mlflow_errors
+from experiments.tracking.database import PostgresDatabase, SqliteDatabase
+from experiments.tracking.errors import TrackingError, explain_os
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+"""Without it MLflow's UI opens an experiment on a page of empty traces."""
+
+LONGEST_NAME = 256
+"""Characters that MLflow's table holds of an experiment's name."""
+
+_UNDER_WAY_S = 5.0
+"""A schema that has not grown for so long is not being made by anyone."""
+
+
+def artifact_root() -> str:
+    """Where experiments made here keep their artifacts; also where ``mlflow ui`` looks by default."""
+    return str(Path.cwd() / "mlartifacts").replace("%", "%25")  # MLflow decodes even plain paths
+
+
+def mlflow_client(uri: str) -> "MlflowClient":
+    """MLflow's client for a store (imports MLflow, which takes seconds)."""
+    with mlflow_errors(uri):
+        from mlflow import MlflowClient
+
+        return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def make_schema(uri: str, database: SqliteDatabase | PostgresDatabase) -> None:
+    """Make the tables of a database that has none, or let MLflow say what is wrong with those it has."""
+    if isinstance(database, PostgresDatabase):
+        with database.transaction() as transaction:
+            transaction.execute("SELECT pg_advisory_xact_lock(hashtext('mlflow schema'))")
+            _sql_store(uri)
+        return
+    try:
+        database.path.parent.mkdir(parents=True, exist_ok=True)
+        with _folder_lock(database.path.parent):
+            if not database.path.exists():
+                _make_sqlite(database.path)
+                return
+    except OSError as error:
+        raise explain_os(error, database.path) from error
+    # Somebody else has made the file. If that is another program, such as `mlflow ui`, it may still be at it.
+    while databases.differences(database):
+        if time.time() - database.path.stat().st_mtime > _UNDER_WAY_S:
+            _sql_store(uri)
+            return
+        time.sleep(0.1)
+
+
+def make_experiment(uri: str, database: SqliteDatabase | PostgresDatabase | None, name: str) -> None:
+    """Make an experiment, unless another process does so first.
+
+    Raises
+    ------
+    TrackingError
+        If it cannot have that name, or the store cannot be written to.
+    """
+    if not 0 < len(name) <= LONGEST_NAME:
+        raise TrackingError(f"experiment={name[:80]!r} cannot name an experiment: 1 to {LONGEST_NAME} characters can")
+    if database is not None:
+        _insert_experiment(database, name)
+        return
+    with mlflow_errors(uri):
+        from mlflow.exceptions import MlflowException
+
+        try:
+            mlflow_client(uri).create_experiment(name, tags=EXPERIMENT_TAGS)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+
+
+def _insert_experiment(database: SqliteDatabase | PostgresDatabase, name: str) -> None:
+    """Do what MLflow's client would, without the seconds that importing it takes."""
+    now_ms = time.time_ns() // 1_000_000
+    with database.transaction() as transaction:
+        made = transaction.execute(
+            "INSERT INTO experiments (name, lifecycle_stage, creation_time, last_update_time, workspace) "
+            "VALUES (?, 'active', ?, ?, 'default') ON CONFLICT (workspace, name) DO NOTHING RETURNING experiment_id",
+            (name, now_ms, now_ms),
+        )
+        for (number,) in made:
+            transaction.execute(
+                "UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?",
+                (f"{artifact_root()}/{number}", number),
+            )
+            for key, value in EXPERIMENT_TAGS.items():
+                transaction.execute(
+                    "INSERT INTO experiment_tags (key, value, experiment_id) VALUES (?, ?, ?)", (key, value, number)
+                )
+
+
+def sqlite_uri(path: Path) -> str:
+    """Tracking URI of a SQLite file."""
+    return f"sqlite:///{str(path).replace('%', '%25').replace('?', '%3F')}"
+
+
+def _make_sqlite(path: Path) -> None:
+    """Build the schema in a file beside the store, then link it into place.
+
+    Whoever finds a store finds it whole, even after a kill in mid-migration.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        _sql_store(sqlite_uri(draft))._dispose_engine()  # type: ignore[no-untyped-call]
+        with suppress(FileExistsError):
+            path.hardlink_to(draft)
+    finally:
+        for leftover in draft.parent.glob(f"{draft.name}*"):
+            leftover.unlink()
+
+
+def _sql_store(uri: str) -> "SqlAlchemyStore":
+    """MLflow's own store: making one makes its schema, and only this class lets us say where artifacts go."""
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+    with mlflow_errors(uri):
+        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+        return SqlAlchemyStore(uri, artifact_root())  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def _folder_lock(folder: Path) -> Iterator[None]:
+    """Hold a lock on a folder where the system has such locks: it saves others from doing the same work."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,170 @@
+"""What the store knows of sweeps and of runs under way, by one query per experiment."""
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from experiments.tracking import files
+from experiments.tracking.client_writer import mlflow_errors
+from experiments.tracking.errors import TrackingError
+from experiments.tracking.store import Store
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """A run, with its tags and latest metrics.
+
+    Attributes
+    ----------
+    run_id, name, status : str
+    start_ms : int
+        Milliseconds since 1970.
+    end_ms : int or None
+    artifact_uri : str
+    tags : mapping of str to str
+    metrics : mapping of str to float
+    """
+
+    run_id: str
+    name: str
+    status: str
+    start_ms: int
+    end_ms: int | None
+    artifact_uri: str
+    tags: Mapping[str, str]
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class ChildRun:
+    """What a finished or failed run says about the sweep that made it.
+
+    Attributes
+    ----------
+    status, config_hash : str
+    sweep_id : str or None
+        None for a single run.
+    rate : float or None
+        Share of its trials that converged.
+    trials : int
+    """
+
+    status: str
+    sweep_id: str | None
+    config_hash: str
+    rate: float | None
+    trials: int
+
+
+def sweeps(store: Store) -> list[RunInfo]:
+    """Parent runs of all sweeps, oldest first."""
+    return _runs(
+        store,
+        "runs.run_uuid IN (SELECT run_uuid FROM tags WHERE key = 'kind' AND value = 'sweep')",
+        "tags.kind = 'sweep'",
+    )
+
+
+def running(store: Store) -> list[RunInfo]:
+    """Runs under way, or so their status says."""
+    return _runs(store, "runs.status = 'RUNNING'", "attributes.status = 'RUNNING'")
+
+
+def run(store: Store, run_id: str) -> RunInfo | None:
+    """Look up one run; None if the experiment has none of that id."""
+    found = _runs(store, "runs.run_uuid = ?", f"attributes.run_id = '{run_id}'", run_id) if run_id.isalnum() else []
+    return found[0] if found else None
+
+
+def children(store: Store) -> dict[str, ChildRun]:
+    """Look up all runs that train something, by run id."""
+    if store.database is None:
+        return {
+            run.info.run_id: ChildRun(
+                run.info.status,
+                run.data.tags.get("sweep_id"),
+                run.data.tags["config_hash"],
+                run.data.metrics.get("converged", run.data.metrics.get("convergence_rate")),
+                int(run.data.params.get("trials", 1)),
+            )
+            for run in store.search("tags.config_hash LIKE '%'")
+        }
+    rows = store.database.query(
+        "SELECT runs.run_uuid, runs.status, sweeps.value, hashes.value, rates.value, trials.value "
+        "FROM runs "
+        "JOIN tags AS hashes ON hashes.run_uuid = runs.run_uuid AND hashes.key = 'config_hash' "
+        "LEFT JOIN tags AS sweeps ON sweeps.run_uuid = runs.run_uuid AND sweeps.key = 'sweep_id' "
+        "LEFT JOIN latest_metrics AS rates "
+        "ON rates.run_uuid = runs.run_uuid AND rates.key IN ('converged', 'convergence_rate') "
+        "LEFT JOIN params AS trials ON trials.run_uuid = runs.run_uuid AND trials.key = 'trials' "
+        "WHERE runs.experiment_id = ? AND runs.lifecycle_stage = 'active'",
+        (int(store.experiment_id),),
+    )
+    return {
+        run_id: ChildRun(status, sweep_id, config_hash, rate, int(trials or 1))
+        for run_id, status, sweep_id, config_hash, rate, trials in rows
+    }
+
+
+def jobs(store: Store, sweep: RunInfo) -> list[dict[str, str]]:
+    """Read a sweep's table of jobs; empty if it has none."""
+    content = read_artifact(store, sweep, "jobs.csv")
+    return list(csv.DictReader(io.StringIO(content.decode()))) if content else []
+
+
+def read_artifact(store: Store, run: RunInfo, name: str) -> bytes | None:
+    """Read one artifact of a run; None if it has no such file."""
+    folder = files.local_folder(run.artifact_uri)
+    if folder is not None:
+        try:
+            return (folder / name).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise TrackingError(f"{folder / name} cannot be read: {error}") from error
+    from pathlib import Path
+    from tempfile import TemporaryDirectory
+
+    with mlflow_errors(store.uri), TemporaryDirectory() as downloads:
+        if name not in {entry.path for entry in store.client.list_artifacts(run.run_id)}:
+            return None
+        return Path(store.client.download_artifacts(run.run_id, name, downloads)).read_bytes()
+
+
+def _runs(store: Store, condition: str, matching: str, *values: str) -> list[RunInfo]:
+    """Runs that meet a condition, in SQL or in MLflow's filter language."""
+    if store.database is None:
+        return [
+            RunInfo(
+                run.info.run_id,
+                run.info.run_name,
+                run.info.status,
+                run.info.start_time,
+                run.info.end_time or None,
+                run.info.artifact_uri,
+                run.data.tags,
+                run.data.metrics,
+            )
+            for run in store.search(matching)
+        ]
+    where = f"runs.experiment_id = ? AND runs.lifecycle_stage = 'active' AND {condition}"
+    arguments = (int(store.experiment_id), *values)
+    tags: dict[str, dict[str, str]] = {}
+    metrics: dict[str, dict[str, float]] = {}
+    for table, found in (("tags", tags), ("latest_metrics", metrics)):
+        rows = store.database.query(
+            f"SELECT runs.run_uuid, {table}.key, {table}.value "  # noqa: S608
+            f"FROM runs JOIN {table} ON {table}.run_uuid = runs.run_uuid WHERE {where}",
+            arguments,
+        )
+        for run_id, key, value in rows:
+            found.setdefault(run_id, {})[key] = value
+    return [
+        RunInfo(run_id, name, status, start_ms, end_ms, uri, tags.get(run_id, {}), metrics.get(run_id, {}))
+        for run_id, name, status, start_ms, end_ms, uri in store.database.query(
+            "SELECT run_uuid, name, status, start_time, end_time, artifact_uri "  # noqa: S608
+            f"FROM runs WHERE {where} ORDER BY start_time, run_uuid",
+            arguments,
+        )
+    ]

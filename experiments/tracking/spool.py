@@ -1,0 +1,171 @@
+"""Finished runs kept on disk while their tracking server is away: one file each, no pickle, and uploaded later."""
+
+import io
+import json
+import os
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments.tracking.errors import TrackingError, explain_os
+from experiments.tracking.record import Curve, RunRecord, RunUpdate
+
+FOLDER = "spool"
+"""Name of the folder, below the current one."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A finished run, or an update of a sweep's run, that waits for its upload.
+
+    Attributes
+    ----------
+    id : str
+        32 hexadecimal digits; the tag ``spool_id`` of the uploaded run.
+    order : int
+        Nanoseconds since 1970; uploads go in this order.
+    experiment : str
+        Name of the experiment it belongs to.
+    destination : str
+        Tracking URI it was meant for, without user and password.
+    run_id : str
+        The run it belongs to; empty if that is yet to be created.
+    content : RunRecord or RunUpdate
+    """
+
+    id: str
+    order: int
+    experiment: str
+    destination: str
+    run_id: str
+    content: RunRecord | RunUpdate
+
+    @property
+    def now_ms(self) -> int:
+        """When it was kept, in milliseconds since 1970."""
+        return self.order // 1_000_000
+
+
+def keep(folder: Path, kept: Kept) -> None:
+    """Write a run or an update to a folder; it is there whole or not at all.
+
+    Raises
+    ------
+    TrackingError
+        If it cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        draft = folder / f".{kept.id}"
+        draft.write_bytes(_encode(kept))
+        draft.replace(_path(folder, kept))
+    except OSError as error:
+        raise explain_os(error, folder) from error
+
+
+def waiting(folder: Path) -> Iterator[Kept]:
+    """Read what is kept in a folder, oldest first, one by one.
+
+    Raises
+    ------
+    TrackingError
+        If a file is not one of `keep`'s.
+    """
+    for path in sorted(folder.glob("*.npz")):
+        yield _decode(path)
+
+
+def forget(folder: Path, kept: Kept) -> None:
+    """Remove what has been uploaded, and the folder with the last of it."""
+    _path(folder, kept).unlink(missing_ok=True)
+    with suppress(OSError):
+        folder.rmdir()
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep a second upload of the same folder waiting."""
+    try:
+        import fcntl
+
+        descriptor = os.open(folder, os.O_RDONLY)
+    except (ImportError, OSError):
+        yield
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _path(folder: Path, kept: Kept) -> Path:
+    return folder / f"{kept.order:020d}-{kept.id}.npz"
+
+
+def _encode(kept: Kept) -> bytes:
+    arrays: dict[str, Any] = {}
+    content = kept.content
+    description = {
+        **{key: value for key, value in asdict(replace(kept, content=RunUpdate())).items() if key != "content"},
+        "kind": type(content).__name__,
+        "metrics": dict(content.metrics),
+        "tags": dict(content.tags),
+        "artifacts": list(content.artifacts),
+        "status": content.status,
+    }
+    for place, data in enumerate(content.artifacts.values()):
+        arrays[f"artifact{place}"] = np.frombuffer(data, np.uint8)
+    if isinstance(content, RunRecord):
+        description |= {
+            "name": content.name,
+            "params": dict(content.params),
+            "step": content.step,
+            "start_ms": content.start_ms,
+            "end_ms": content.end_ms,
+            "curves": list(content.curves),
+        }
+        for place, curve in enumerate(content.curves.values()):
+            arrays[f"steps{place}"] = curve.steps
+            arrays[f"values{place}"] = curve.values
+    buffer = io.BytesIO()
+    np.savez(buffer, description=np.frombuffer(json.dumps(description).encode(), np.uint8), **arrays)
+    return buffer.getvalue()
+
+
+def _decode(path: Path) -> Kept:
+    try:
+        with np.load(path) as arrays:
+            told = json.loads(arrays["description"].tobytes())
+            artifacts = {name: arrays[f"artifact{place}"].tobytes() for place, name in enumerate(told["artifacts"])}
+            content: RunRecord | RunUpdate
+            if told["kind"] == RunRecord.__name__:
+                curves = {
+                    key: Curve(arrays[f"steps{place}"], arrays[f"values{place}"])
+                    for place, key in enumerate(told["curves"])
+                }
+                content = RunRecord(
+                    name=told["name"],
+                    params=told["params"],
+                    metrics=told["metrics"],
+                    step=told["step"],
+                    curves=curves,
+                    tags=told["tags"],
+                    artifacts=artifacts,
+                    start_ms=told["start_ms"],
+                    end_ms=told["end_ms"],
+                    status=told["status"],
+                )
+            else:
+                content = RunUpdate(told["metrics"], told["tags"], artifacts, told["status"])
+            kept = Kept(told["id"], told["order"], told["experiment"], told["destination"], told["run_id"], content)
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise TrackingError(f"{path} holds no finished run ({error}); move it away, then sync again") from error
+    if _path(path.parent, kept) != path:
+        raise TrackingError(f"{path} has been renamed; its name must be {_path(path.parent, kept).name}")
+    return kept

@@ -1,0 +1,274 @@
+"""Kills, concurrent starts, full and read-only disks: each run is stored whole or not at all, and the message helps."""
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from experiments.tracking import database as databases
+from experiments.tracking.errors import TrackingError
+from experiments.tracking.record import RunRecord, RunUpdate
+from experiments.tracking.stale import ABANDONED_AFTER_S, remove_abandoned_files
+from experiments.tracking.store import Store, find_store, find_stores, open_store
+
+Record = Callable[..., RunRecord]
+
+WRITER = """
+import sys
+sys.path.insert(0, {tests!r})
+from conftest import make_record
+from experiments.tracking.errors import TrackingError
+from experiments.tracking.record import RunUpdate
+from experiments.tracking.store import open_store
+"""
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-c", WRITER.format(tests=str(Path(__file__).parent)) + code]
+
+
+def assert_whole(store: Store) -> int:
+    """Check that every run has all that records have, and return how many there are."""
+    assert isinstance(store.database, databases.SqliteDatabase)
+    counts = store.database.query(
+        "SELECT run_uuid, status, (SELECT count(*) FROM params WHERE run_uuid = r.run_uuid), "
+        "(SELECT count(*) FROM tags WHERE run_uuid = r.run_uuid), "
+        "(SELECT count(*) FROM metrics WHERE run_uuid = r.run_uuid), "
+        "(SELECT count(*) FROM latest_metrics WHERE run_uuid = r.run_uuid) FROM runs AS r"
+    )
+    assert len({row[1:] for row in counts}) <= 1
+    for run_id, *_ in counts:
+        folder = Path(store.artifact_location) / run_id / "artifacts"
+        assert {path.name for path in folder.iterdir()} == {"predictions.json", "weights.npz", "config.yaml"}
+        assert (folder / "weights.npz").stat().st_size == 700
+    ((integrity,),) = store.database.query("PRAGMA integrity_check")
+    assert integrity == "ok"
+    return len(counts)
+
+
+def test_a_kill_leaves_whole_runs_only(sqlite_folder: Path) -> None:
+    store = open_store("xor")
+    code = """
+store = open_store("xor")
+records = [make_record(seed) for seed in range(40)]
+print("ready", flush=True)
+while True:
+    store.write(records)
+    print("written", flush=True)
+"""
+    rng = random.Random(0)
+    seen = [0]
+    for _ in range(8):
+        with subprocess.Popen(python(code), stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            for _ in range(rng.randint(1, 3)):
+                assert process.stdout.readline()
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(timeout=rng.uniform(0.0, 0.08))
+            process.kill()
+        seen.append(assert_whole(store))
+        assert seen[-1] % 40 == 0
+    assert seen == sorted(seen)
+    assert seen[-1] > 0
+    assert len(store.write([])) == 0
+
+
+def test_files_of_a_killed_run_are_removed_once_they_are_old(sqlite_folder: Path, record: Record) -> None:
+    store = open_store("xor")
+    kept, abandoned, foreign = store.write([record(seed) for seed in range(3)])
+    assert isinstance(store.database, databases.SqliteDatabase)
+    with store.database.transaction() as transaction:
+        for table in ("params", "tags", "metrics", "latest_metrics", "runs"):
+            transaction.execute(f"DELETE FROM {table} WHERE run_uuid IN (?, ?)", (abandoned, foreign))
+    folder = Path(store.artifact_location)
+    (folder / foreign).rename(folder / ("f" * 32))
+    assert remove_abandoned_files(store) == 0
+    made_s = int(abandoned[:12], 16) / 1000
+    long_ago = made_s - ABANDONED_AFTER_S - 100
+    old = f"{int(long_ago * 1000):012x}{abandoned[12:]}"
+    (folder / abandoned).rename(folder / old)
+    for path in folder.iterdir():
+        os.utime(path, (long_ago, long_ago))
+    assert remove_abandoned_files(store) == 1
+    assert {path.name for path in folder.iterdir()} == {kept, "f" * 32}
+
+
+def test_four_start_at_once_on_no_store(empty_folder: Path) -> None:
+    code = """
+store = open_store("xor")
+parent = store.start_parent("sweep", {"kind": "sweep"})
+for first in range(0, 600, 200):
+    store.write([make_record(seed, tags={"sweep_id": parent}) for seed in range(first, first + 200)])
+store.update_parent(parent, RunUpdate(metrics={"finished": 600.0}, status="FINISHED"))
+store.analyze()
+"""
+    processes = [subprocess.Popen(python(code), stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    reads = 0
+    while any(process.poll() is None for process in processes):
+        for store in find_stores():
+            assert store.database is not None
+            ((count,),) = store.database.query("SELECT count(*) FROM runs")
+            reads += count > 0
+        with suppress(subprocess.TimeoutExpired):
+            processes[-1].wait(timeout=0.1)
+    for process in processes:
+        assert process.communicate()[1] == ""
+        assert process.returncode == 0
+    assert reads > 0
+    store = open_store("xor")
+    assert store.database is not None
+    by_status = store.database.query("SELECT status, count(*) FROM runs GROUP BY status")
+    assert by_status == [("FINISHED", 4 * 601)]
+    assert {path.name for path in empty_folder.iterdir()} == {"mlflow.db", "mlartifacts"}
+
+
+def test_reading_makes_nothing(empty_folder: Path) -> None:
+    assert find_store("xor") is None
+    assert list(empty_folder.iterdir()) == []
+
+
+def test_a_store_under_odd_folders(empty_folder: Path, sqlite_template: Path, record: Record) -> None:
+    for name in ("with space", "per%20cent", "ques?tion", "ha#sh", "ünï"):
+        folder = empty_folder / name
+        folder.mkdir()
+        os.chdir(folder)
+        shutil.copy(sqlite_template, folder / "mlflow.db")
+        store = open_store("xor")
+        (run_id,) = store.write([record(0)])
+        assert store.client.get_run(run_id).info.run_name == record(0).name
+        assert [entry.path for entry in store.client.list_artifacts(run_id)] == sorted(record(0).artifacts)
+        os.chdir(empty_folder)
+
+
+def test_no_room_is_said_and_nothing_half_written(sqlite_folder: Path) -> None:
+    # A limit on the size of files, since the disk itself cannot be filled here: the same writes fail, for real.
+    store = open_store("xor")
+    code = """
+import resource
+from pathlib import Path
+store = open_store("xor")
+store.write([make_record(seed) for seed in range(5)])
+limit = Path("mlflow.db").stat().st_size + 100_000
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+try:
+    store.write([make_record(seed) for seed in range(5, 200)])
+except TrackingError as error:
+    print(error)
+resource.setrlimit(resource.RLIMIT_FSIZE, (600, 600))
+try:
+    store.write([make_record(0)])
+except TrackingError as error:
+    print(error)
+"""
+    done = subprocess.run(python(code), capture_output=True, text=True, check=True)
+    database, files = done.stdout.splitlines()
+    assert "mlflow.db" in database
+    assert "disk full" in database
+    assert "launch the same command again" in database
+    assert "no space left" in files
+    assert assert_whole(store) == 5
+    assert len(list(Path(store.artifact_location).iterdir())) == 5
+
+
+def test_a_read_only_store_is_said_to_be_one(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    # Nobody, since the tests may be run by root, whom no permission stops.
+    folder = Path(subprocess.run(["mktemp", "-d"], capture_output=True, text=True, check=True).stdout.strip())
+    try:
+        os.chdir(folder)
+        shutil.copy(sqlite_template, folder / "mlflow.db")
+        store = open_store("xor")
+        folder.chmod(0o555)
+        (folder / "mlflow.db").chmod(0o444)
+        code = """
+import os
+store = open_store("xor")
+records = [make_record(0)]
+no_files = [make_record(0, artifacts={})]
+if os.getuid() == 0:
+    os.setuid(65534)
+for attempt in (records, no_files):
+    try:
+        store.write(attempt)
+    except TrackingError as error:
+        print(error)
+"""
+        done = subprocess.run(python(code), capture_output=True, text=True, check=True)
+        files, database = done.stdout.splitlines()
+        assert "mlartifacts" in files
+        assert "mlflow.db" in database
+        for message in (files, database):
+            assert "cannot be written to" in message
+            assert "launch the same command again" in message
+        assert assert_whole(store) == 0
+    finally:
+        os.chdir("/")
+        folder.chmod(0o755)
+        shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize(
+    ("uri", "message"),
+    [
+        ("sqlite://", "name a file"),
+        ("sqlite:///:memory:", "name a file"),
+        ("nonsense://x", "nonsense"),
+        ("http://127.0.0.1:9", "no tracking server answers"),
+        ("postgresql://127.0.0.1:9/none", "does not answer"),
+    ],
+)
+def test_a_bad_tracking_uri_is_said_to_be_one(
+    empty_folder: Path, monkeypatch: pytest.MonkeyPatch, uri: str, message: str
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    with pytest.raises(TrackingError, match=message):
+        open_store("xor")
+    assert list(empty_folder.iterdir()) == []
+
+
+def test_what_is_no_database_is_said_to_be_none(empty_folder: Path) -> None:
+    (empty_folder / "mlflow.db").write_bytes(b"not a database" * 100)
+    with pytest.raises(TrackingError, match="no SQLite database"):
+        open_store("xor")
+
+
+def test_a_deleted_experiment_is_said_to_be_deleted(sqlite_folder: Path, record: Record) -> None:
+    store = open_store("xor")
+    store.client.delete_experiment(store.experiment_id)
+    with pytest.raises(TrackingError, match=r"restore --experiment-id 1"):
+        store.write([record(0)])
+    with pytest.raises(TrackingError, match="restore --experiment-id 1"):
+        open_store("xor")
+    assert not Path(store.artifact_location).exists() or list(Path(store.artifact_location).iterdir()) == []
+
+
+def test_unknown_tables_are_written_to_by_mlflow_only(
+    sqlite_folder: Path, record: Record, caplog: pytest.LogCaptureFixture
+) -> None:
+    known = open_store("xor")
+    assert isinstance(known.database, databases.SqliteDatabase)
+    with known.database.transaction() as transaction:
+        transaction.execute("ALTER TABLE runs ADD COLUMN colour TEXT")
+    for _ in range(2):
+        store = open_store("xor")
+    assert store.database is None
+    assert caplog.text.count("colour") == 1
+    (run_id,) = store.write([record(0)])
+    store.update_parent(run_id, RunUpdate(tags={"a": "b"}))
+    assert store.client.get_run(run_id).data.tags["a"] == "b"
+    assert store.finished([record(0).tags["config_hash"]]) == {record(0).tags["config_hash"]: run_id}
+
+
+def test_a_store_of_an_older_mlflow_is_said_to_be_one(sqlite_folder: Path) -> None:
+    database = databases.SqliteDatabase(sqlite_folder / "mlflow.db")
+    with database.transaction() as transaction:
+        transaction.execute("ALTER TABLE runs ADD COLUMN colour TEXT")
+        transaction.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")
+    os.utime(database.path, (0, 0))
+    with pytest.raises(TrackingError, match="mlflow db upgrade"):
+        open_store("xor")
