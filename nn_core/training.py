@@ -193,9 +193,8 @@ def advance(state: State, to_epoch: int) -> State:
             if recorded < len(grid) and grid[recorded] == epoch:
                 losses[:, recorded] = training.loss.value(task.targets, layers[-1])
                 recorded += 1
-            running = state.ended_at == NEVER
             succeeded = training.criterion.met(task.targets, layers[-1])
-            is_first = succeeded & running & (state.first_success == NEVER)
+            is_first = succeeded & (state.first_success == NEVER)
             state = replace(state, epoch=epoch, first_success=np.where(is_first, epoch, state.first_success))
             if epoch == to_epoch or (state.ended_at != NEVER).all():
                 break
