@@ -2,7 +2,7 @@
 
 import hashlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -13,9 +13,9 @@ from analysis.figures.drawing import Drawing, NotApplicableError, View
 from analysis.figures.saving import save
 from analysis.figures.style import STYLES, applied
 from analysis.loading import Data
-from analysis.options import FIGURES, FigureOptions
+from analysis.options import FIGURES, FigureOptions, Selection
 from analysis.selecting import select
-from analysis.store import Store, open_store
+from analysis.store import open_store
 
 DRAW: dict[str, Callable[[View], Drawing]] = {
     "rate": rate.draw,
@@ -30,44 +30,67 @@ DRAW: dict[str, Callable[[View], Drawing]] = {
 }
 
 
-def draw_all(options: FigureOptions) -> Path:
-    """Draw what the options ask for; returns the folder it is in."""
+def open_view(options: Selection, style: str) -> tuple[View, Path]:
+    """Load what the options select; returns what figures are drawn from, and the folder to save them in.
+
+    Raises
+    ------
+    StoreError, SelectionError
+        If it cannot be loaded.
+    """
+    mpl.use("Agg")
     store = open_store()
     data, trials, where = select(store, options)
     layout = lay_out(trials, data.parameters, options.axes)
-    style = STYLES[options.style]
-    view = View(store, data, trials, layout, style, where, tuple(options.pair), tuple(options.runs))
-    target = Path("figures") / folder_name(data)
-    target.mkdir(parents=True, exist_ok=True)
-    mpl.use("Agg")
-    paths: list[Path] = []
-    for name in options.only or FIGURES:
+    view = View(store, data, trials, layout, STYLES[style], where, tuple(options.pair), tuple(options.runs))
+    folder = Path("figures") / folder_name(data)
+    folder.mkdir(parents=True, exist_ok=True)
+    return view, folder
+
+
+def drawings(view: View, names: Sequence[str]) -> Iterator[tuple[str, Drawing | NotApplicableError]]:
+    """Draw figures one by one; in place of one that makes no sense for the data comes the reason."""
+    for name in names:
         try:
-            with applied(style):
-                paths += save(DRAW[name](view), target)
-            print(f"{name:<12} {paths[-4]}")
+            with applied(view.style):
+                drawing: Drawing | NotApplicableError = DRAW[name](view)
         except NotApplicableError as reason:
-            print(f"{name:<12} skipped: {reason}")
-    attach(store, data, paths)
-    return target
+            drawing = reason
+        yield name, drawing
+
+
+def draw_all(options: FigureOptions) -> Path:
+    """Draw, save and attach what the options ask for; returns the folder it is in."""
+    view, folder = open_view(options, options.style)
+    paths: list[Path] = []
+    for name, drawing in drawings(view, options.only or FIGURES):
+        if isinstance(drawing, Drawing):
+            with applied(view.style):
+                saved = save(drawing, folder)
+            print(f"{name:<12} {saved[0]}")
+            paths += saved
+        else:
+            print(f"{name:<12} skipped: {drawing}")
+    attach(view, paths)
+    return folder
 
 
 def folder_name(data: Data) -> str:
-    """A folder for a selection: the beginning of the sweep's run id, or of all of them; safe whatever their names."""
+    """A folder for a selection: the beginning of the run id of each sweep; safe whatever names users give."""
     name = "-".join(sweep.run_id[:8] for sweep in data.sweeps)
     if data.run_filter:
         name = f"{name}-filter-{hashlib.sha256(data.run_filter.encode()).hexdigest()[:8]}".lstrip("-")
     return name
 
 
-def attach(store: Store, data: Data, paths: list[Path]) -> None:
-    """Log files under ``figures/`` of the sweep's parent run; of one whole sweep only."""
-    if len(data.sweeps) != 1 or data.run_filter or not paths:
+def attach(view: View, paths: Sequence[Path]) -> None:
+    """Log files under ``figures/`` of the sweep's parent run, if they show that whole sweep and no other."""
+    if len(view.data.sweeps) != 1 or view.data.run_filter or view.where:
         return
     from mlflow.exceptions import MlflowException
 
     try:
         for path in paths:
-            store.client.log_artifact(data.sweeps[0].run_id, str(path), "figures")
+            view.store.client.log_artifact(view.data.sweeps[0].run_id, str(path), "figures")
     except (MlflowException, OSError) as error:
-        print(f"the files are not attached to the sweep's run: {error}", file=sys.stderr)
+        print(f"not attached to the sweep's run: {error}", file=sys.stderr)

@@ -16,7 +16,7 @@ from analysis.figures.drawing import (
     spread,
 )
 from analysis.figures.style import FAINT, log_axis
-from analysis.statistics import loss_bands
+from analysis.statistics import loss_bands, median_final_losses
 
 
 def draw(view: View) -> Drawing:
@@ -60,5 +60,5 @@ def draw(view: View) -> Drawing:
         trials,
     )
     finish(figure, style, caption, layout.hue, look_of, markers=False)
-    last = bands.groupby([*layout.conditions], dropna=False, sort=False).tail(1) if layout.conditions else bands.tail(1)
-    return Drawing("loss", "Loss curves", caption, figure, bands, last)
+    final = median_final_losses(trials, layout.conditions).rename(columns={"estimate": "median_final_loss"})
+    return Drawing("loss", "Loss curves", caption, figure, bands, final)

@@ -32,7 +32,7 @@ def draw(view: View) -> Drawing:
         )
     tests = paired_rates(trials, axis, list(itertools.combinations(levels(trials[axis]), 2)), by)
     shown = tests[(tests["first"] == first) & (tests["second"] == second)]
-    figure, panels = panel_grid(matched, by, style, width=2.0, height=2.3, square=True, sharex=True, sharey=True)
+    figure, panels = panel_grid(matched, by, style, width=2.0, height=2.75, square=True, sharex=True, sharey=True)
     cutoff = float(matched["cutoff"].max())
     never = cutoff * 2.2
     sides = matched[["epochs_first", "epochs_second"]]
@@ -53,7 +53,7 @@ def draw(view: View) -> Drawing:
         )  # fmt: skip
         panel.ax.set_xlim(low, never * 1.5)
         panel.ax.set_ylim(low, never * 1.5)
-        panel.ax.set_aspect("equal")
+        panel.ax.set_box_aspect(1)
         test = panel.of(shown).iloc[0]
         result = f"{100 * test['estimate']:+.0f} points [{100 * test['low']:+.0f}, {100 * test['high']:+.0f}]"
         p = "p < 0.001" if test["p_holm"] < 0.001 else f"p = {test['p_holm']:.2g}"

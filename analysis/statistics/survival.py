@@ -118,11 +118,11 @@ def logrank_tests(trials: pd.DataFrame, axis: str, by: Sequence[str]) -> pd.Data
         for first, second in itertools.combinations(levels(members[axis]), 2):
             a, b = (members[members[axis] == level] for level in (first, second))
             sizes = {"n_first": len(a), "n_second": len(b)}
+            statistic, p = 0.0, 1.0  # if nothing happened while both were at risk, nothing speaks for a difference
             if a["converged"].any() or b["converged"].any():
                 test = logrank(_censored(b), _censored(a))
-                statistic, p = float(test.statistic), float(test.pvalue)
-            else:  # nothing happened, so nothing speaks for a difference
-                statistic, p = 0.0, 1.0
+                if np.isfinite(test.statistic):
+                    statistic, p = float(test.statistic), float(test.pvalue)
             rows.append({**condition, "first": first, "second": second, "statistic": statistic, "p": p, **sizes})
     columns = [*by, "first", "second", "statistic", "p", "n_first", "n_second"]
     table = pd.DataFrame(rows, columns=columns)

@@ -176,3 +176,32 @@ def demo(template, tmp_path_factory):
         sweeps = open_sweeps(template, folder, monkeypatch)
         run_id = sweeps.write("a small sweep", [0.5, 2.0, 8.0], [2, 3], [100, 1000], range(6))
     return folder, run_id
+
+
+@pytest.fixture
+def make_trials():
+    """Trials of one condition from their epochs to converge (inf for failures), as loading would give them."""
+
+    def make(times, cutoff=100, **columns):
+        times = np.asarray(times, float)
+        frame = pd.DataFrame(
+            {
+                "sweep": "",
+                "run_id": [f"run{i}" for i in range(len(times))],
+                "trial": 0,
+                "seed": np.arange(len(times)),
+                "lr": 0.1,
+                "hidden": 4,
+                "epochs": cutoff,
+                "task": "xor",
+                "bias": "none",
+                "init": "uniform",
+                "epochs_to_converge": times,
+                "converged": np.isfinite(times),
+                "final_loss": np.where(np.isfinite(times), 0.01, 1.0),
+                "diverged": np.nan,
+            }
+        )
+        return frame.assign(**columns)
+
+    return make
