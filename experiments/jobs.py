@@ -79,14 +79,15 @@ def _without_hydra(composed: DictConfig) -> DictConfig:
 def _unknown_keys(own: DictConfig) -> Iterator[str]:
     """Find what ``+key=value``, or a file, has added to the schema or put in the place of a group's options."""
     added: dict[str, Any] = {}
-    for prefix, node in (("", own), *((f"{key}.", own._get_node(key)) for key in own)):
+    nodes: dict[str, Any] = {"": own, **{f"{key}.": own._get_node(key) for key in map(str, own)}}
+    for prefix, node in nodes.items():
         group = prefix[:-1]
         schema = OmegaConf.get_type(node) if isinstance(node, DictConfig) else None
         if group in GROUPS and schema not in GROUPS[group].values() and not OmegaConf.is_missing(own, group):
-            yield f"{group}={node!s}: valid is one of {', '.join(GROUPS[group])}"
+            yield f"{group}={node}: valid is one of {', '.join(GROUPS[group])}"
         elif isinstance(node, DictConfig) and is_dataclass(schema):
             names = {entry.name for entry in fields(schema)}
-            added.update({f"{prefix}{key}": node._get_node(key) for key in node if key not in names})
+            added.update({f"{prefix}{key}": node._get_node(key) for key in map(str, node) if key not in names})
     known = [key for key in known_keys(own) if not any(f"{key}.".startswith(f"{other}.") for other in added)]
     for key, value in added.items():
         yield f"{key}={value}: there is no such key; {remedy(key, known)}"
@@ -181,16 +182,19 @@ def _in_order(combinations: Sequence[Sequence[_Axis]]) -> Iterator[tuple[Sequenc
 
     Only where combinations of groups each bring sweeps of their own, they come one after the other.
     """
-    if len({tuple(axis.key for axis in axes) for axes in combinations}) == 1:
+    for _, alike in itertools.groupby(combinations, key=_plain_values):
+        together = list(alike)
         whole = [
             replace(column[0], values=list(dict.fromkeys(value for axis in column for value in axis.values)))
-            for column in zip(*combinations, strict=True)
+            for column in zip(*together, strict=True)
         ]
-        if _count(whole) == sum(_count(axes) for axes in combinations):
-            combinations = [whole]
-    for axes in combinations:
-        for overrides in itertools.product(*(axis.values for axis in axes)):
-            yield axes, overrides
+        for axes in [whole] if _count(whole) == sum(map(_count, together)) else together:
+            for overrides in itertools.product(*(axis.values for axis in axes)):
+                yield axes, overrides
+
+
+def _plain_values(axes: Sequence[_Axis]) -> list[tuple[str, Sequence[str]]]:
+    return [(axis.key, () if axis.is_group else axis.values) for axis in axes]
 
 
 def _refuse_unsweepable(axes: Iterable[_Axis]) -> None:
