@@ -4,11 +4,13 @@ Signals belong to the process, and so does the state here. While `listening`, a 
 program is, except in stretches that are `held`: those go on to their end, and the signal takes effect there.
 """
 
+import multiprocessing.resource_tracker
 import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from threading import Event, Thread
 from types import FrameType
 
 STOPPING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -68,6 +70,27 @@ def held(message: str = "") -> Iterator[None]:
         stretch = _state.stretches.pop()
     for _ in range(stretch.signals):
         _take_effect()
+
+
+@contextmanager
+def not_for_children() -> Iterator[None]:
+    """Keep Ctrl-C, which a terminal sends to all of a program's processes, from those started in this stretch.
+
+    They would all print a traceback; to stop them is for this process.
+    """
+    from joblib.externals.loky.backend import resource_tracker
+
+    # Joblib's helper process and Python's own, when started, would unblock the signal again.
+    resource_tracker.ensure_running()
+    multiprocessing.resource_tracker.ensure_running()
+    ear = Event()
+    Thread(target=ear.wait, daemon=True).start()  # hears SIGINT in place of this thread, from which children inherit
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        ear.set()
 
 
 def check() -> None:

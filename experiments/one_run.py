@@ -2,7 +2,9 @@
 
 import contextlib
 import logging
+import multiprocessing
 import sys
+from threading import RLock
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
@@ -22,6 +24,8 @@ from experiments.tracking.store import Store, open_store
 from experiments.validation import problems
 
 log = logging.getLogger(__name__)
+
+tqdm.set_lock(RLock())  # its own is shared by processes, and those that are killed would leak it
 
 
 class JobFailedError(Exception):
@@ -112,8 +116,9 @@ def _write(store: Store, record: RunRecord) -> str:
 
 
 def _trained(job: Job) -> Outcome:
-    """Train a job, showing how far it is when that takes a while."""
-    with tqdm(total=job.config.epochs, unit="epoch", delay=1.0, leave=False, dynamic_ncols=True, disable=None) as bar:
+    """Train a job, showing how far it is when that takes a while and nobody else does so in the same terminal."""
+    hidden = True if multiprocessing.parent_process() else None  # None: unless this is a terminal
+    with tqdm(total=job.config.epochs, unit="epoch", delay=1.0, leave=False, dynamic_ncols=True, disable=hidden) as bar:
 
         def after_slice(epoch: int) -> None:
             bar.update(epoch - bar.n)

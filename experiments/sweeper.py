@@ -11,7 +11,7 @@ import logging
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -213,10 +213,10 @@ def _launch(
         with in_hand:
             launcher.train(jobs, sweep, store)
         return
-    # Other processes are not waited for: nobody else is there to tell them.
+    # Runs in hand of other processes are not waited for: there is no way to tell those processes to stop after them.
     in_process = config.hydra.runtime.choices["hydra/launcher"] == "basic"
     try:
-        with in_hand if in_process else nullcontext():
+        with in_hand if in_process else interruption.not_for_children():
             launcher.launch([list(job.overrides) for job in jobs], initial_job_idx=0)
     finally:
         _log_there(config)  # job-by-job launchers leave the last job's logging behind
@@ -255,7 +255,7 @@ def _close(
         for run_id, _ in [runs.get(job.config_hash, ("", ""))]
         if run_id in rates
     }
-    table = summary.convergence_table(jobs, sweep.keys, successes)
+    table = summary.convergence_table(jobs, sweep.keys, successes) if successes else ""
     jobs_csv = summary.jobs_csv(jobs, runs)
     (Path(config.hydra.sweep.dir) / "jobs.csv").write_bytes(jobs_csv)
     store.update_parent(
@@ -268,7 +268,7 @@ def _close(
         ),
     )
     store.analyze()
-    log.info("%s\n\n%s\n", ", ".join(f"{count:,} {what}" for what, count in counts.items()), table)
+    log.info("%s\n", _note(counts, table))
     for job in failed[:LONGEST_LIST]:
         log.error("failed: python -m experiments.train %s", shlex.join(job.overrides))
     if len(failed) > LONGEST_LIST:
