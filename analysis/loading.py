@@ -35,7 +35,7 @@ class Sweep:
     run_id, name, experiment : str
         Of the parent run.
     label : str
-        What figures call it; its name unless chosen.
+        What figures call it when sweeps are compared; else empty.
     started : int
         Milliseconds since 1970.
     status : str
@@ -129,7 +129,7 @@ def load(store: Store, sweeps: Sequence[str] = ("latest",), labels: Sequence[str
     for i, (parent, table) in enumerate(zip(parents, tables, strict=True)):
         members = _members(parent.info.run_id, table, records)
         jobs = len(members) if table is None else len(table)
-        label = labels[i] if labels else (parents[0].info.run_name if len(parents) == 1 else "")
+        label = labels[i] if labels else ""
         described.append(_sweep(store.client, parent, label, jobs, len(members)))
         if run_filter:
             members = [m for m in members if m.run_id in set(filtered)]

@@ -71,7 +71,8 @@ class View:
         for sweep in self.data.sweeps:
             whole = "" if sweep.loaded == sweep.jobs else f", {sweep.loaded} of {sweep.jobs} jobs finished"
             commit = f", commit {plain(sweep.commit)}" if sweep.commit else ""
-            parts.append(f"Sweep {plain(sweep.label or sweep.name)} ({sweep.run_id[:8]}{commit}{whole}).")
+            label = f"{plain(sweep.label)}: " if sweep.label else ""
+            parts.append(f"{label}Sweep {sweep.run_id[:8]}{commit}{whole}.")
         return " ".join(parts)
 
 

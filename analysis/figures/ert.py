@@ -31,8 +31,8 @@ def draw(view: View) -> Drawing:
     drawn = costs[np.isfinite(costs["estimate"])]
     top = drawn["estimate"].max() * 1.6
     for panel in panels:
-        log_axis(panel.ax, "x")
-        log_axis(panel.ax, "y")
+        log_axis(panel.ax, "x", max(drawn["cutoff"].min(), 1) * 0.8, drawn["cutoff"].max() * 1.25)
+        log_axis(panel.ax, "y", max(drawn["estimate"].min(), 1) / 1.8, top)
         for level, look in look_of.items():
             rows = of_hue(panel.of(drawn), layout.hue, level)
             panel.ax.fill_between(
@@ -53,8 +53,6 @@ def draw(view: View) -> Drawing:
                 rows["cutoff"], rows["estimate"], look.marker, color=look.color, markersize=0.62 * style.font,
                 markeredgecolor="white", markeredgewidth=0.08 * style.font, zorder=5,
             )  # fmt: skip
-        panel.ax.set_xlim(drawn["cutoff"].min() * 0.8, drawn["cutoff"].max() * 1.25)
-        panel.ax.set_ylim(drawn["estimate"].min() / 1.8, top)
     label_outer(panels, "cut-off (epochs)", "epochs per success")
     caption = view.caption(
         "Expected running time: epochs spent by all trials over successes, if each trial is abandoned at the cut-off "

@@ -29,9 +29,11 @@ def draw(view: View) -> Drawing:
     look_of = hues(bands, layout.hue)
     figure, panels = panel_grid(bands, layout.panels, style, sharex=True, sharey=True)
     drawn = bands[bands["epoch"] > 0].replace([np.inf], np.nan)
+    positive = drawn[["low", "high"]].where(drawn[["low", "high"]] > 0)
+    lowest, highest, last = np.nanmin(positive), np.nanmax(positive), float(drawn["epoch"].max())
     for panel in panels:
-        log_axis(panel.ax, "x")
-        log_axis(panel.ax, "y")
+        log_axis(panel.ax, "x", 1, last)
+        log_axis(panel.ax, "y", lowest / 1.5, highest * 1.5)
         here = panel.of(drawn)
         for cutoff in levels(panel.of(view.trials)["epochs"])[:-1]:
             panel.ax.axvline(cutoff, color=FAINT, linewidth=0.08 * style.font, linestyle=":")
@@ -50,7 +52,6 @@ def draw(view: View) -> Drawing:
                 estimator=None,
                 legend=False,
             )
-        panel.ax.set_xlim(1, drawn["epoch"].max())
     label_outer(panels, "epoch", "loss")
     diverged = int(trials["diverged"].notna().sum())
     caption = view.caption(

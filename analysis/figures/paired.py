@@ -43,7 +43,7 @@ def draw(view: View) -> Drawing:
         here = panel.of(matched)
         dots = here.iloc[np.linspace(0, len(here) - 1, min(len(here), _MOST_DOTS)).astype(int)]
         for which in ("x", "y"):
-            log_axis(panel.ax, which, 5)
+            log_axis(panel.ax, which, low, never * 1.5)
         panel.ax.axline((low, low), (never, never), color=FAINT, linewidth=0.08 * style.font, zorder=1)
         for line in (panel.ax.axvline, panel.ax.axhline):
             line(cutoff * 1.4, color=FAINT, linewidth=0.08 * style.font, linestyle=":", zorder=1)
@@ -51,11 +51,10 @@ def draw(view: View) -> Drawing:
             x=_jittered(dots["epochs_first"], never, low, 0), y=_jittered(dots["epochs_second"], never, low, 1),
             ax=panel.ax, color=SINGLE, s=(0.42 * style.font) ** 2, alpha=0.6, linewidth=0, legend=False,
         )  # fmt: skip
-        panel.ax.set_xlim(low, never * 1.5)
-        panel.ax.set_ylim(low, never * 1.5)
         panel.ax.set_box_aspect(1)
         test = panel.of(shown).iloc[0]
-        result = f"{100 * test['estimate']:+.0f} points [{100 * test['low']:+.0f}, {100 * test['high']:+.0f}]"
+        points = [f"{round(100 * test[c]) + 0:+d}" for c in ("estimate", "low", "high")]
+        result = f"{points[0]} points [{points[1]}, {points[2]}]"
         p = "p < 0.001" if test["p_holm"] < 0.001 else f"p = {test['p_holm']:.2g}"
         title = panel.ax.get_title()
         panel.ax.set_title("\n".join([title, result, p] if title else [result, p]), fontsize=style.font * 0.875)

@@ -19,7 +19,7 @@ def draw(view: View) -> Drawing:
     for panel in panels:
         here = panel.of(rates)
         # Side by side, so that equal rates and their intervals do not hide each other.
-        step = 0.7 / len(look_of)
+        step = min(0.7 / len(look_of), 0.12)
         for i, (level, look) in enumerate(look_of.items()):
             rows = of_hue(here, layout.hue, level)
             at = rows[x].map(lambda value: scale[value]) + (i - (len(look_of) - 1) / 2) * step

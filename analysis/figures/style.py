@@ -11,7 +11,7 @@ import matplotlib as mpl
 import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FixedFormatter, FixedLocator, NullFormatter
 
 from analysis.axes import level_name
 
@@ -144,26 +144,24 @@ def named(axis: str, value: Any) -> str:
     return f"{plain(axis)} = {plain(level_name(value), 40)}"
 
 
-def _power(exponent: int) -> str:
+def power(exponent: int) -> str:
+    """A power of ten, as in 10⁻³."""
     return "10" + str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
-def magnitude(value: float) -> str:
-    """How a tick of a logarithmic axis is written: 0.001 to 1,000 in full, beyond that as a power."""
-    if value <= 0:
-        return ""
-    if 0.001 <= value < 10_000:
-        return level_name(value)
-    exponent = round(math.log10(value))
-    return _power(exponent) if math.isclose(value, 10.0**exponent, rel_tol=1e-6) else level_name(value)
-
-
-def log_axis(ax: Axes, which: str, most_ticks: int = 6) -> None:
-    """Make an axis logarithmic, with ticks at powers of ten only."""
-    ax.set(**{f"{which}scale": "log"})
+def log_axis(ax: Axes, which: str, low: float, high: float, most: int = 5) -> None:
+    """Make an axis logarithmic from `low` to `high`, with ticks at powers of ten, or at 1, 2, 5 if there are few."""
+    exponents = np.arange(math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9) + 1)
+    ticks = {float(10.0**e): power(int(e)) for e in exponents[:: math.ceil(len(exponents) / most) or 1]}
+    if len(ticks) < 2:
+        finer = (
+            m * 10.0**e for e in range(math.floor(math.log10(low)), math.ceil(math.log10(high))) for m in (1, 2, 5)
+        )
+        ticks = {tick: level_name(float(f"{tick:.6g}")) for tick in finer if low <= tick <= high}
+    ax.set(**{f"{which}scale": "log", f"{which}lim": (low, high)})
     axis = ax.xaxis if which == "x" else ax.yaxis
-    axis.set_major_locator(LogLocator(numticks=most_ticks))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: magnitude(value)))
+    axis.set_major_locator(FixedLocator(list(ticks)))
+    axis.set_major_formatter(FixedFormatter(list(ticks.values())))
     axis.set_minor_formatter(NullFormatter())
 
 

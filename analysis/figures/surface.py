@@ -154,8 +154,9 @@ def _drawn(
 
 def _heading(view: View, trial: "pd.Series[Any]") -> str:
     varied = [named(axis, trial[axis]) for axis in view.layout.conditions if axis not in ("epochs", "hidden")]
-    end = level_name(trial["epochs_to_converge"]) if trial["converged"] else f"not by {level_name(trial['epochs'])}"
-    return "\n".join([*([", ".join(varied[:2])] if varied else []), f"seed {trial['seed']}: {end}"])
+    epochs = level_name(trial["epochs_to_converge"] if trial["converged"] else trial["epochs"])
+    end = f"{epochs} epochs" if trial["converged"] else f"not by {epochs}"
+    return "\n".join([", ".join([*varied[:1], f"seed {trial['seed']}"]), *varied[1:3], end])
 
 
 def _surface(ax: Axes, view: View, trial: "pd.Series[Any]", colors: Any, norm: Any) -> None:

@@ -24,7 +24,7 @@ def draw(view: View) -> Drawing:
     begin = max(1.0, 10.0 ** np.floor(np.log10(max(1.0, curves.loc[curves["estimate"] > 0, "epoch"].min()))))
     begin = min(begin, end / 10)
     for panel in panels:
-        log_axis(panel.ax, "x")
+        log_axis(panel.ax, "x", begin, end)
         here = panel.of(curves)
         for level, look in look_of.items():
             rows = of_hue(here, layout.hue, level)
@@ -36,7 +36,6 @@ def draw(view: View) -> Drawing:
             band = [[0.0, *rows[c], rows[c].iloc[-1]] for c in ("estimate", "low", "high")]
             panel.ax.fill_between(epochs, band[1], band[2], step="post", color=look.color, alpha=0.15, linewidth=0)
             panel.ax.step(epochs, band[0], where="post", color=look.color, linestyle=look.dash)
-        panel.ax.set_xlim(begin, end)
         panel.ax.set_ylim(-0.04, 1.04)
         panel.ax.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
         panel.ax.axhline(0.5, color="#bbbbbb", linewidth=0.06 * style.font, zorder=0)
@@ -63,21 +62,22 @@ def _numbers_at_risk(
 ) -> None:
     """Write a small table under the tick labels: a row per level, a column per tick."""
     ax = panel.ax
-    left, right = ax.get_xlim()
-    decades = 10.0 ** np.arange(np.ceil(np.log10(left)), np.floor(np.log10(right)) + 1)
+    ticks = np.asarray(ax.get_xticks())
     size = 0.75 * style.font
     below_ticks = 1.75 * style.font
+    widest = len(f"{len(trials):,}")
+    beside = ScaledTranslation(-(0.32 * widest + 0.5) * size / 72, 0, ax.figure.dpi_scale_trans)
     for i, (level, look) in enumerate(look_of.items()):
         members = of_hue(panel.of(trials), hue, level)
         down = ScaledTranslation(0, -(below_ticks + (i + 0.6) * _LINE * style.font) / 72, ax.figure.dpi_scale_trans)
         at_ticks = blended_transform_factory(ax.transData, ax.transAxes) + down
         if hue:
             ax.text(
-                -0.03, 0, plain(level_name(level), 10), transform=ax.transAxes + down, fontsize=size,
+                0, 0, plain(level_name(level), 10), transform=ax.transAxes + down + beside, fontsize=size,
                 ha="right", va="center", color=look.color, fontweight="bold",
             )  # fmt: skip
-        for decade, count in zip(decades, at_risk(members, decades), strict=True):
-            ax.text(decade, 0, f"{count:,}", transform=at_ticks, fontsize=size, ha="center", va="center")
+        for tick, count in zip(ticks, at_risk(members, ticks), strict=True):
+            ax.text(tick, 0, f"{count:,}", transform=at_ticks, fontsize=size, ha="center", va="center")
 
 
 def _logrank_sentence(trials: pd.DataFrame, hue: str | None, panels: tuple[str, ...]) -> str:
