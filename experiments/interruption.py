@@ -35,18 +35,25 @@ class _State:
 _state = _State()
 
 
+def end_silently() -> None:
+    """Let Ctrl-C kill this process where it does not listen, instead of having Python print a traceback."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def listening() -> Iterator[None]:
-    """Turn signals into `Interrupted` from here on; afterwards they kill at once and silently."""
+    """Turn signals into `Interrupted`."""
     # Who starts a program in the background, or under nohup, may have it ignore some signals. That is respected.
-    heard = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.getsignal(number) for number in STOPPING}
+    heard = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
     for number in heard:
         signal.signal(number, _on_signal)
     try:
         yield
     finally:
-        for number in heard:
-            signal.signal(number, signal.SIG_DFL)
+        for number, handler in heard.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -66,4 +66,5 @@ def _suggestions(arguments: list[str]) -> list[str]:
 
 
 if __name__ == "__main__":
+    interruption.end_silently()
     main()
