@@ -47,6 +47,7 @@ def listening() -> Iterator[None]:
     # Who starts a program in the background, or under nohup, may have it ignore some signals. That is respected.
     before = {number: signal.getsignal(number) for number in STOPPING}
     heard = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
+    _state.first = None
     for number in heard:
         signal.signal(number, _on_signal)
     try:

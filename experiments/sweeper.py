@@ -10,7 +10,7 @@ import itertools
 import logging
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,13 +25,15 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from experiments import interruption, summary
 from experiments import jobs as command_line
 from experiments.ensemble_launcher import EnsembleLauncher
+from experiments.identity import NOT_PART_OF_A_RUN
 from experiments.interruption import Interrupted
 from experiments.jobs import ConfigurationError, Job
 from experiments.sweep import Sweep, SweepStopped
-from experiments.tracking import outcomes
+from experiments.tracking import outcomes, overview
 from experiments.tracking.errors import StoreUnreachableError, TrackingError
-from experiments.tracking.provenance import provenance
+from experiments.tracking.provenance import Provenance, provenance
 from experiments.tracking.record import LONGEST_TAG, RunUpdate
+from experiments.tracking.stale import repair
 from experiments.tracking.store import Store, find_store, open_store
 from experiments.validation import sweep_problems
 
@@ -39,6 +41,9 @@ log = logging.getLogger(__name__)
 
 LONGEST_LIST = 20
 """Failed jobs that are listed one by one."""
+
+DIFF = "git_diff.patch"
+"""What a dirty checkout adds to its commit, among the artifacts that `provenance` gives."""
 
 Ending = Literal["FINISHED", "FAILED", "KILLED"]
 
@@ -64,8 +69,10 @@ def run_sweep(
     ------
     ConfigurationError
         If any job cannot run; nothing has been created then.
+    Interrupted
+        If the user asked to stop; the parent run has been ended then.
     SystemExit
-        With 1 if a job failed or could not be tracked, 130 after Ctrl-C, 143 after SIGTERM.
+        With 1 if a job failed, with a message if the store cannot be used.
     """
     jobs = command_line.expand(
         hydra_context.config_loader,
@@ -76,15 +83,29 @@ def run_sweep(
     )
     if problems := sweep_problems([job.config for job in jobs], [job.config_hash for job in jobs]):
         raise ConfigurationError("\n".join(problems))
+    endings: list[Ending] = []
     try:
-        if jobs[0].config.dry_run:
-            _dry_run(jobs)
-            return
-        ending = _run(hydra_context, task, config, arguments, jobs)
+        for group in _sweeps(jobs):
+            interruption.check()
+            if group[0].config.dry_run:
+                _dry_run(group)
+                continue
+            endings.append(_run(hydra_context, task, config, arguments, group))
+            if endings[-1] != "FINISHED" and group[0].config.fail_fast:
+                break
     except TrackingError as error:
         sys.exit(str(error))
-    if interruption.exit_code() or ending != "FINISHED":
-        sys.exit(interruption.exit_code() or 1)
+    interruption.check()
+    if set(endings) - {"FINISHED"}:
+        sys.exit(1)
+
+
+def _sweeps(jobs: Sequence[Job]) -> Iterable[list[Job]]:
+    """Divide jobs by where and how they are to be run: studies that are swept over bring experiments of their own."""
+    groups: dict[tuple[Any, ...], list[Job]] = {}
+    for job in jobs:
+        groups.setdefault(tuple(getattr(job.config, key) for key in sorted(NOT_PART_OF_A_RUN)), []).append(job)
+    return groups.values()
 
 
 def _run(
@@ -93,11 +114,15 @@ def _run(
     """Do what is left to do, and leave a parent run that says what came of it."""
     settings = jobs[0].config
     store = open_store(settings.experiment)
-    plan = _plan(store, jobs)
     _make_folder(config)
     _log_there(config)
+    for run in repair(store):
+        log.warning("%s was called RUNNING, but its process is dead; it is KILLED now", run.name)
+    plan = _plan(store, jobs)
     log.info(plan.line)
     made_by = provenance(engine=settings.engine, launcher=config.hydra.runtime.choices["hydra/launcher"])
+    if others := _other_code(store, plan.finished, made_by):
+        log.warning("Finished runs come from other code: %s. resume=false would run them again", ", ".join(others))
     sweep: Sweep | None = None
     ending: Ending = "FAILED"
     interruption.check()
@@ -152,6 +177,24 @@ def _plan(store: Store | None, jobs: Sequence[Job]) -> _Plan:
         return _Plan(jobs, {}, {})
     hashes = [job.config_hash for job in jobs]
     return _Plan(jobs, store.finished(hashes), store.failed(hashes))
+
+
+def _other_code(store: Store, finished: Mapping[str, str], made_by: Provenance) -> list[str]:
+    """Name the versions of the code, other than the present one, that finished runs were made by."""
+    if not finished:
+        return []
+    children = overview.children(store)
+    sweeps = {sweep.run_id: sweep for sweep in overview.sweeps(store)}
+    origins = {children[run_id].sweep_id or run_id for run_id in finished.values()}
+    others = set()
+    for origin in origins:
+        run = sweeps.get(origin) or overview.run(store, origin)
+        if run is None:
+            continue
+        commit, diff = run.tags.get("git_commit"), overview.read_artifact(store, run, DIFF) or b""
+        if (commit, diff) != (made_by.tags["git_commit"], made_by.artifacts.get(DIFF, b"")):
+            others.add(f"{commit or 'unknown'}{' with uncommitted changes' if diff else ''}")
+    return sorted(others)
 
 
 def _dry_run(jobs: Sequence[Job]) -> None:
