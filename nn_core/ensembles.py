@@ -1,7 +1,7 @@
 """Training an ensemble in slices, for whoever has something else to do meanwhile.
 
-A compiled `advance` hears no signal and draws no progress bar, so it is called for short stretches of time. Between two of
-them there is time to report, to stop, and to leave out the networks that have ended, which then cost nothing any more.
+A compiled `advance` hears no signal and draws no progress bar, so it is called for short stretches of time. Between two
+of them there is time to report, to stop, and to leave out the networks that have ended, which then cost nothing more.
 """
 
 from collections.abc import Callable, Sequence
