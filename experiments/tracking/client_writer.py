@@ -30,7 +30,9 @@ def mlflow_errors(uri: str) -> Iterator[None]:
                 f"the store {uri} was made by another version of MLflow. Back it up, then: mlflow db upgrade {uri}"
             ) from error
         if remote and status >= 500:
-            raise StoreUnreachableError(f"the tracking server {uri} does not answer: {error.message[:500]}") from error
+            # A failed connection is told at length and in terms of the libraries involved.
+            detail = "" if "failed with exception" in error.message else f": {error.message[:500]}"
+            raise StoreUnreachableError(f"the tracking server {uri} does not answer{detail}") from error
         raise TrackingError(f"the store {uri} refused: {error.message[:500]}. {RESUME}") from error
     except RequestException as error:
         status = 503 if error.response is None else error.response.status_code

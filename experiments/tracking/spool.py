@@ -6,7 +6,7 @@ import os
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +112,11 @@ def _encode(kept: Kept) -> bytes:
     arrays: dict[str, Any] = {}
     content = kept.content
     description = {
-        **{key: value for key, value in asdict(replace(kept, content=RunUpdate())).items() if key != "content"},
+        "id": kept.id,
+        "order": kept.order,
+        "experiment": kept.experiment,
+        "destination": kept.destination,
+        "run_id": kept.run_id,
         "kind": type(content).__name__,
         "metrics": dict(content.metrics),
         "tags": dict(content.tags),
@@ -164,7 +168,7 @@ def _decode(path: Path) -> Kept:
             else:
                 content = RunUpdate(told["metrics"], told["tags"], artifacts, told["status"])
             kept = Kept(told["id"], told["order"], told["experiment"], told["destination"], told["run_id"], content)
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise TrackingError(f"{path} holds no finished run ({error}); move it away, then sync again") from error
     if _path(path.parent, kept) != path:
         raise TrackingError(f"{path} has been renamed; its name must be {_path(path.parent, kept).name}")

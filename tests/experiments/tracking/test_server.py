@@ -1,0 +1,176 @@
+"""A real tracking server over HTTP: runs arrive; while it is away they are kept on disk; later they arrive once."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from experiments.tracking import spool
+from experiments.tracking.errors import StoreUnreachableError, TrackingError
+from experiments.tracking.record import RunRecord, RunUpdate
+from experiments.tracking.store import Store, open_store
+from experiments.tracking.sync import sync
+
+Record = Callable[..., RunRecord]
+
+
+Server = Any
+Wire = Any
+
+
+def assert_stored(store: Store, run_id: str, record: RunRecord, folder: Path) -> None:
+    run = store.client.get_run(run_id)
+    assert (run.info.run_name, run.info.status) == (record.name, record.status)
+    assert (run.info.start_time, run.info.end_time) == (record.start_ms, record.end_ms)
+    assert run.data.params == record.params
+    assert {key: run.data.tags[key] for key in record.tags} == record.tags
+    assert run.data.metrics == {**record.metrics, **{key: c.values[-1] for key, c in record.curves.items()}}
+    for key, curve in record.curves.items():
+        history = sorted(store.client.get_metric_history(run_id, key), key=lambda metric: metric.step)
+        assert [metric.step for metric in history] == curve.steps.tolist()
+        assert [metric.value for metric in history] == curve.values.tolist()
+    if record.artifacts:
+        top = Path(store.client.download_artifacts(run_id, "", str(folder)))
+        assert {path.name: path.read_bytes() for path in top.iterdir()} == record.artifacts
+
+
+def stored_once(store: Store, records: list[RunRecord], folder: Path) -> None:
+    found = {run.info.run_name: run.info.run_id for run in store.search("tags.config_hash LIKE '%'")}
+    assert len(list(store.search("tags.config_hash LIKE '%'"))) == len(found) == len(records)
+    for record in records:
+        downloads = folder / "downloads"
+        downloads.mkdir()
+        assert_stored(store, found[record.name], record, downloads)
+        shutil.rmtree(downloads)
+    hashes = [record.tags["config_hash"] for record in records]
+    assert store.finished(hashes) == {r.tags["config_hash"]: found[r.name] for r in records}
+
+
+def test_a_server_that_goes_away(
+    wire: Wire, record: Record, empty_folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    steps = np.arange(2500)
+    records = [record(seed) for seed in range(6)]
+    assert len(steps) > 1000  # more points than one call may carry
+    store = open_store("goes away")
+    parent = store.start_parent("sweep", {"kind": "sweep"})
+    first = store.write(records[:2])
+    assert all(first)
+    wire.cut()
+    assert store.write(records[2:4]) == ["", ""]
+    store.update_parent(parent, RunUpdate(metrics={"jobs": 6.0}, artifacts={"jobs.csv": b"a,b"}, status="FAILED"))
+    assert store.spooled == 3
+    assert caplog.text.count("python -m experiments.sweeps sync") == 1
+    kept = list(spool.waiting(empty_folder / "spool"))
+    assert [item.content.status for item in kept] == ["FINISHED", "FINISHED", "FAILED"]
+    with pytest.raises(StoreUnreachableError, match="no tracking server answers"):
+        list(sync())
+    with pytest.raises(StoreUnreachableError):
+        store.finished([])
+
+    wire.mend()
+    assert all(store.write(records[4:]))
+    copy = empty_folder / "copy"
+    shutil.copytree(empty_folder / "spool", copy)
+    assert len(list(sync())) == 3
+    assert not (empty_folder / "spool").exists()
+    stored_once(store, records, empty_folder)
+    run = store.client.get_run(parent)
+    assert (run.info.status, run.data.metrics) == ("FAILED", {"jobs": 6.0})
+
+    # Killed before it could forget what it had uploaded, it uploads that again.
+    copy.rename(empty_folder / "spool")
+    assert len(list(sync())) == 3
+    stored_once(store, records, empty_folder)
+    assert list(sync()) == []
+
+
+def test_a_run_that_was_begun_is_gone_on_with(wire: Wire, record: Record, empty_folder: Path) -> None:
+    store = open_store("begun")
+    begun = store.writer.start(record(0).name, record(0).tags, record(0).start_ms)
+    wire.cut()
+    store._keep(begun, record(0), StoreUnreachableError("gone"))
+    wire.mend()
+    assert len(list(sync())) == 1
+    stored_once(store, [record(0)], empty_folder)
+
+
+def test_an_upload_that_is_killed(wire: Wire, record: Record, empty_folder: Path) -> None:
+    store = open_store("upload killed")
+    records = [record(seed) for seed in range(30)]
+    for item in records:
+        store._keep("", item, StoreUnreachableError("gone"))
+    code = """
+from experiments.tracking.sync import sync
+for kept in sync():
+    print(kept.id, flush=True)
+"""
+    for uploads in (2, 9):
+        with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            for _ in range(uploads):
+                assert process.stdout.readline()
+            process.kill()
+    list(sync())
+    stored_once(store, records, empty_folder)
+
+
+def test_what_was_meant_for_another_store_stays(wire: Wire, record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_store("elsewhere")
+    store._keep("", record(0), StoreUnreachableError("gone"))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    with pytest.raises(TrackingError, match=f"meant for {wire.uri}"):
+        list(sync())
+    assert not Path("mlflow.db").exists()
+    assert len(list(Path("spool").iterdir())) == 1
+
+
+def test_a_password_is_not_written_to_disk(record: Record, empty_folder: Path) -> None:
+    store = Store("https://user:secret@example.org/mlflow", "xor", "1", "mlflow-artifacts:/1", None)
+    store._keep("", record(0), StoreUnreachableError("gone"))
+    (path,) = (empty_folder / "spool").iterdir()
+    assert b"secret" not in path.read_bytes()
+    assert next(spool.waiting(empty_folder / "spool")).destination == "https://example.org/mlflow"
+
+
+def test_the_server_s_own_store_cannot_be_written_past_it(
+    wire: Wire, tracking_server: Server, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_store("behind a server")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tracking_server.folder}/mlflow.db")
+    store = open_store("behind a server")
+    with pytest.raises(TrackingError, match="server's address"):
+        store.write([record(0)])
+    assert list(store.search("")) == []
+
+
+@pytest.mark.parametrize("damage", [b"", b"PK", b"not an archive at all"])
+def test_a_damaged_file_is_named(record: Record, empty_folder: Path, damage: bytes) -> None:
+    store = Store("http://127.0.0.1:9", "xor", "1", "", None)
+    store._keep("", record(0), StoreUnreachableError("gone"))
+    (path,) = (empty_folder / "spool").iterdir()
+    path.write_bytes(damage)
+    with pytest.raises(TrackingError, match=path.name):
+        list(spool.waiting(empty_folder / "spool"))
+
+
+def test_a_pickle_is_refused(record: Record, empty_folder: Path) -> None:
+    store = Store("http://127.0.0.1:9", "xor", "1", "", None)
+    store._keep("", record(0), StoreUnreachableError("gone"))
+    (path,) = (empty_folder / "spool").iterdir()
+
+    class Trap:
+        def __reduce__(self) -> tuple[object, ...]:
+            return os.mkdir, ("trapped",)
+
+    with path.open("wb") as file:
+        np.savez(file, description=np.array([Trap()], dtype=object))
+    with pytest.raises(TrackingError, match="holds no finished run"):
+        list(spool.waiting(empty_folder / "spool"))
+    assert not Path("trapped").exists()
