@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.axes import Layout, level_name, levels
-from analysis.figures.style import Look, Style, axis_name, looks, named, plain
+from analysis.figures.style import Look, Style, axis_name, looks, named, packed, plain
 from analysis.loading import Data, keep_longest
 from analysis.store import Store
 
@@ -183,9 +183,7 @@ def panel_grid(
     if square:
         page = min(style.page, max(style.column, (columns * width + 0.5) * style.scale))
     room = max(10, int(page / columns / style.font * 72 / 0.6))
-    titles = [
-        textwrap.fill(", ".join(named(axis, value) for axis, value in condition.items()), room) for condition in ordered
-    ]
+    titles = [packed([named(axis, value) for axis, value in condition.items()], room) for condition in ordered]
     lines = max(title.count("\n") for title in titles)
     tall = rows * (height * style.scale + lines * 1.3 * style.font / 72)
     figure = plt.figure(figsize=(page, tall), layout="constrained")
@@ -254,7 +252,7 @@ def finish(
             label=" " + plain(level_name(level), 24),
         )
         for level, look in (looks_ or {}).items()
-        if hue
+        if hue and len(looks_ or {}) > 1
     ]
     above = 0.0
     if entries or extra:
@@ -262,7 +260,8 @@ def finish(
         handles = [*entries, *extra]
         longest = max(len(str(handle.get_label())) for handle in handles)
         each = (0.55 * longest + 4.5) * style.font / 72
-        columns = max(1, min(len(handles), int((width - 0.2) / each)))
+        fit = max(1, min(len(handles), int((width - 0.2) / each)))
+        columns = math.ceil(len(handles) / math.ceil(len(handles) / fit))
         figure.legend(
             handles=handles,
             loc="outside upper center",
@@ -276,6 +275,6 @@ def finish(
         )
         above = (math.ceil(len(handles) / columns) + (title is not None)) * 1.3 * style.font / 72
     size = 0.75 * style.font
-    lines = textwrap.wrap(caption, int((width - 0.1) / (0.535 * size / 72)))
+    lines = textwrap.wrap(caption, int((width - 0.1) / (0.535 * size / 72)), break_on_hyphens=False)
     figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=size, color="#555555", linespacing=1.25)
     figure.set_figheight(figure.get_figheight() + above + len(lines) * 1.3 * size / 72 + 0.1)

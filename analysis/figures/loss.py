@@ -56,7 +56,8 @@ def draw(view: View) -> Drawing:
     diverged = int(trials["diverged"].notna().sum())
     caption = view.caption(
         f"Median loss and the band from the 10th to the 90th percentile of n = {spread(bands['n'])} trials a curve, "
-        "each trial at its longest cut-off (dotted: shorter cut-offs)."
+        "each trial at its longest cut-off"
+        + (" (dotted: shorter cut-offs)." if len(levels(view.trials["epochs"])) > 1 else ".")
         + (f" {diverged} diverged trials count as infinite." if diverged else ""),
         trials,
     )

@@ -37,7 +37,7 @@ def draw(view: View) -> Drawing:
         style,
         sharex=True,
         sharey=True,
-        width=max(1.65, 0.5 + 0.07 * len(patterns) * len(look_of)),
+        width=max(1.65, 0.45 + 0.06 * len(patterns) * len(look_of)),
     )
     for panel in panels:
         here = panel.of(table)

@@ -15,7 +15,11 @@ def draw(view: View) -> Drawing:
     rates = convergence_rates(view.trials, layout.conditions)
     look_of = hues(rates, layout.hue)
     scale = Scale.of(levels(rates[x]))
-    figure, panels = panel_grid(rates, layout.panels, style, height=1.7, width=2.2, sharey=True)
+    crowd = len(look_of) * len(scale.levels)
+    width = max(2.2, 0.5 + 0.033 * crowd)
+    figure, panels = panel_grid(
+        rates, layout.panels, style, width=width, height=1.7 if crowd < 60 else 2.1, sharey=True
+    )
     for panel in panels:
         here = panel.of(rates)
         # Side by side, so that equal rates and their intervals do not hide each other.

@@ -134,6 +134,15 @@ def plain(text: str, longest: int = 60) -> str:
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
+def packed(items: Sequence[str], room: int) -> str:
+    """Join items by commas into lines of at most `room` characters, breaking between items only."""
+    lines = [""]
+    for item in (plain(item, room) for item in items):
+        joined = f"{lines[-1]}, {item}" if lines[-1] else item
+        lines = [*lines[:-1], joined] if len(joined) <= room else [*lines, item]
+    return "\n".join(lines)
+
+
 def axis_name(axis: str) -> str:
     """How a parameter is called along an axis."""
     return LABELS.get(axis, plain(axis))
@@ -149,15 +158,20 @@ def power(exponent: int) -> str:
     return "10" + str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
-def log_axis(ax: Axes, which: str, low: float, high: float, most: int = 5) -> None:
-    """Make an axis logarithmic from `low` to `high`, with ticks at powers of ten, or at 1, 2, 5 if there are few."""
+def log_axis(ax: Axes, which: str, low: float, high: float, never: float | None = None) -> None:
+    """Make an axis logarithmic from `low` to `high`, with ticks at powers of ten, or at 1, 2, 5 if there are few.
+
+    At `never`, if given, stand the trials that did not converge.
+    """
     exponents = np.arange(math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9) + 1)
-    ticks = {float(10.0**e): power(int(e)) for e in exponents[:: math.ceil(len(exponents) / most) or 1]}
+    ticks = {float(10.0**e): power(int(e)) for e in exponents[:: math.ceil(len(exponents) / 5) or 1]}
     if len(ticks) < 2:
         finer = (
             m * 10.0**e for e in range(math.floor(math.log10(low)), math.ceil(math.log10(high))) for m in (1, 2, 5)
         )
         ticks = {tick: level_name(float(f"{tick:.6g}")) for tick in finer if low <= tick <= high}
+    if never is not None:
+        ticks = {tick: name for tick, name in ticks.items() if tick < never / 2} | {never: "never"}
     ax.set(**{f"{which}scale": "log", f"{which}lim": (low, high)})
     axis = ax.xaxis if which == "x" else ax.yaxis
     axis.set_major_locator(FixedLocator(list(ticks)))

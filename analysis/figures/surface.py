@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from analysis.axes import level_name, levels
 from analysis.figures.drawing import Drawing, NotApplicableError, View, finish, of_hue
-from analysis.figures.style import axis_name, named, plain
+from analysis.figures.style import axis_name, named, packed, plain
 from analysis.loading import SelectionError
 from analysis.networks import answers, task_of, weights_of
 
@@ -43,17 +43,17 @@ def draw_gallery(view: View) -> Drawing:
     trials = view.trials
     _check_task(trials)
     axis = "hidden" if len(levels(trials["hidden"])) > 1 else (view.layout.hue or "hidden")
-    rows, names = [], []
-    for level in levels(trials[axis]):
-        row: list[pd.Series[Any] | None] = []
-        for group in _split(of_hue(trials, axis, level)):
-            found: list[pd.Series[Any] | None] = [trial for _, trial in _spaced(group, _EXAMPLES).iterrows()]
-            row += found + [None] * (_EXAMPLES - len(found))
-        rows.append(row)
-        names.append(f"{axis_name(axis)} {plain(level_name(level), 12)}")
-    which = (
-        f"Output of networks that converged (left; fast, median, slow) and that did not (right), by {axis_name(axis)}"
-    )
+    groups = [_split(of_hue(trials, axis, level)) for level in levels(trials[axis])]
+    kinds = [kind for kind in (0, 1) if any(len(group[kind]) for group in groups)]
+    rows: list[list[pd.Series[Any] | None]] = []
+    for group in groups:
+        rows.append([])
+        for kind in kinds:
+            found = [trial for _, trial in _spaced(group[kind], _EXAMPLES).iterrows()]
+            rows[-1] += [*found, *[None] * (_EXAMPLES - len(found))]
+    names = [f"{axis_name(axis)} {plain(level_name(level), 12)}" for level in levels(trials[axis])]
+    shown = ["that converged (fast, median, slow)", "that did not"]
+    which = f"Output of networks {' and of networks '.join(shown[kind] for kind in kinds)}, by {axis_name(axis)}"
     return _drawn(view, rows, names, "gallery", "Gallery of decision surfaces", which)
 
 
@@ -112,6 +112,8 @@ def _drawn(
     columns = max(len(row) for row in rows)
     width = style.column if columns <= 2 and len(rows) == 1 else style.page
     side = (width - 0.9 * style.scale) / columns
+    small = 0.75 * style.font
+    room = max(8, int(side / (0.6 * small / 72)))
     figure = plt.figure(figsize=(width, len(rows) * (side + 0.32 * style.scale)), layout="constrained")
     grid = figure.subplots(len(rows), columns, squeeze=False)
     shown = []
@@ -121,15 +123,10 @@ def _drawn(
             ax = grid[r, c]
             if trial is None:
                 ax.set_axis_off()
-                if c % _EXAMPLES == 1 and name == "gallery" and all(t is None for t in row[c - 1 : c + 2]):
-                    ax.text(
-                        0.5, 0.5, "none converged" if c < _EXAMPLES else "none failed", ha="center", va="center",
-                        transform=ax.transAxes, fontsize=style.font * 0.875, color="#555555",
-                    )  # fmt: skip
             else:
                 shown.append(trial)
                 _surface(ax, view, trial, colors, norm)
-                ax.set_title(_heading(view, trial), fontsize=style.font * 0.75)
+                ax.set_title(_heading(view, trial, room), fontsize=small)
             if c == 0 and row_name:
                 ax.annotate(
                     row_name, (-0.12, 0.5), xycoords="axes fraction", rotation=90, ha="right", va="center",
@@ -152,11 +149,12 @@ def _drawn(
     return Drawing(name, title, caption, figure, table, table)
 
 
-def _heading(view: View, trial: "pd.Series[Any]") -> str:
-    varied = [named(axis, trial[axis]) for axis in view.layout.conditions if axis not in ("epochs", "hidden")]
+def _heading(view: View, trial: "pd.Series[Any]", room: int) -> str:
+    values = {axis: trial[axis] for axis in view.layout.conditions if axis not in ("epochs", "hidden")}
+    varied = [value if isinstance(value, str) else named(axis, value) for axis, value in values.items()]
     epochs = level_name(trial["epochs_to_converge"] if trial["converged"] else trial["epochs"])
     end = f"{epochs} epochs" if trial["converged"] else f"not by {epochs}"
-    return "\n".join([", ".join([*varied[:1], f"seed {trial['seed']}"]), *varied[1:3], end])
+    return packed([*varied, f"seed {trial['seed']}"], room) + f"\n{end}"
 
 
 def _surface(ax: Axes, view: View, trial: "pd.Series[Any]", colors: Any, norm: Any) -> None:

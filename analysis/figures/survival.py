@@ -71,7 +71,7 @@ def _numbers_at_risk(
         members = of_hue(panel.of(trials), hue, level)
         down = ScaledTranslation(0, -(below_ticks + (i + 0.6) * _LINE * style.font) / 72, ax.figure.dpi_scale_trans)
         at_ticks = blended_transform_factory(ax.transData, ax.transAxes) + down
-        if hue:
+        if len(look_of) > 1:
             ax.text(
                 0, 0, plain(level_name(level), 10), transform=ax.transAxes + down + beside, fontsize=size,
                 ha="right", va="center", color=look.color, fontweight="bold",
