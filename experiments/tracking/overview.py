@@ -2,13 +2,18 @@
 
 import csv
 import io
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from experiments.tracking import files
 from experiments.tracking.client_writer import mlflow_errors
 from experiments.tracking.errors import TrackingError
 from experiments.tracking.store import Store
+
+_ID = re.compile("[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -73,8 +78,44 @@ def running(store: Store) -> list[RunInfo]:
 
 def run(store: Store, run_id: str) -> RunInfo | None:
     """Look up one run; None if the experiment has none of that id."""
-    found = _runs(store, "runs.run_uuid = ?", f"attributes.run_id = '{run_id}'", run_id) if run_id.isalnum() else []
+    found = matching(store, run_id) if _ID.fullmatch(run_id) else []
     return found[0] if found else None
+
+
+def matching(store: Store, wanted: str) -> list[RunInfo]:
+    """Find runs by id, name, or (by SQL only) the beginning of an id."""
+    if _ID.fullmatch(wanted):
+        return _runs(store, "runs.run_uuid = ?", f"attributes.run_id = '{wanted}'", wanted)
+    quote = '"' if "'" in wanted else "'"
+    by_name = _runs(store, "runs.name = ?", f"attributes.run_name = {quote}{wanted}{quote}", wanted)
+    if not by_name and store.database is not None and wanted.isalnum():
+        return _runs(store, "runs.run_uuid LIKE ?", "", f"{wanted}%")
+    return by_name
+
+
+def latest(store: Store) -> list[RunInfo]:
+    """Look up the latest run of an experiment; empty if it has none."""
+    if store.database is not None:
+        newest = (
+            "SELECT run_uuid FROM runs WHERE experiment_id = ? AND lifecycle_stage = 'active' "
+            "ORDER BY start_time DESC, run_uuid DESC LIMIT 1"
+        )
+        found = store.database.query(newest, (int(store.experiment_id),))
+    else:
+        with mlflow_errors(store.uri):
+            page = store.client.search_runs(
+                [store.experiment_id], order_by=["attributes.start_time DESC"], max_results=1
+            )
+        found = [(entity.info.run_id,) for entity in page]
+    return [info for (run_id,) in found if (info := run(store, run_id)) is not None]
+
+
+def params(store: Store, run_id: str) -> dict[str, str]:
+    """Look up a run's params."""
+    if store.database is None:
+        with mlflow_errors(store.uri):
+            return dict(store.client.get_run(run_id).data.params)
+    return dict(store.database.query("SELECT key, value FROM params WHERE run_uuid = ? ORDER BY key", (run_id,)))
 
 
 def children(store: Store) -> dict[str, ChildRun]:
@@ -123,9 +164,6 @@ def read_artifact(store: Store, run: RunInfo, name: str) -> bytes | None:
             return None
         except OSError as error:
             raise TrackingError(f"{folder / name} cannot be read: {error}") from error
-    from pathlib import Path
-    from tempfile import TemporaryDirectory
-
     with mlflow_errors(store.uri), TemporaryDirectory() as downloads:
         if name not in {entry.path for entry in store.client.list_artifacts(run.run_id)}:
             return None

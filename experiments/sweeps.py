@@ -1,0 +1,356 @@
+"""``python -m experiments.sweeps``: what has been run, mended, shown and opened.
+
+Reading a SQLite store needs no MLflow, so that every command but ``ui`` answers at once.
+"""
+
+import argparse
+import functools
+import json
+import os
+import re
+import shlex
+import socket
+import sys
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urlencode
+
+from experiments.tracking import overview, stale
+from experiments.tracking.creation import artifact_root
+from experiments.tracking.errors import TrackingError
+from experiments.tracking.overview import ChildRun, RunInfo
+from experiments.tracking.record import RunUpdate
+from experiments.tracking.store import Store, find_stores, tracking_uri
+from experiments.tracking.sync import sync
+
+SHOWN_ID = 12
+"""Characters of a run id in tables; its first twelve are the time in milliseconds."""
+
+UI_PORTS = range(5000, 5020)
+
+
+@dataclass(frozen=True)
+class SweepState:
+    """What has become of a sweep.
+
+    Attributes
+    ----------
+    run_id, name, experiment : str
+    state : str
+        MLflow's status in lower case, or ``stale``: called running, while its process is dead.
+    jobs, finished, reused, failed, killed, running : int
+        Jobs; those that it finished, found finished before, that failed, were killed, are under way.
+    convergence_rate : float or None
+        Share of all its trials that converged; None if none has finished.
+    started : str
+        ISO 8601, local time.
+    seconds : float
+        Duration, so far.
+    """
+
+    run_id: str
+    name: str
+    experiment: str
+    state: str
+    jobs: int
+    finished: int
+    reused: int
+    failed: int
+    killed: int
+    running: int
+    convergence_rate: float | None
+    started: str
+    seconds: float
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except TrackingError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def sweep_states(stores: Sequence[Store]) -> list[SweepState]:
+    """Say what has become of every sweep, oldest first."""
+    states = []
+    for store in stores:
+        children = overview.children(store)
+        dead = {run.run_id for run in stale.stale_runs(store)}
+        for sweep in overview.sweeps(store):
+            states.append(_state(store, sweep, children, sweep.run_id in dead))
+    return sorted(states, key=lambda state: state.started)
+
+
+def repeat_command(params: Mapping[str, str], *, experiment: str, engine: str | None) -> str:
+    """Write the command that repeats a run, to be pasted into a shell."""
+    overrides = [f"{key}={value}" for key, value in params.items()]
+    overrides.append(f"experiment={_hydra_literal(experiment)}")
+    if engine is not None:
+        overrides.append(f"engine={engine}")
+    return shlex.join(["python", "-m", "experiments.train", *overrides])
+
+
+def ui_link(base: str, experiment_id: str) -> str:
+    """Where MLflow's UI shows the runs of an experiment, and not an overview of empty traces."""
+    return f"{base}/#/experiments/{experiment_id}/runs?{urlencode({'workflowType': 'machine_learning'})}"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.sweeps",
+        description="What has been run in this folder's tracking store, or in the one that MLFLOW_TRACKING_URI names.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="command")
+    status = commands.add_parser("status", help="a table of all sweeps: finished, failed, killed, running, stale")
+    status.add_argument("--json", action="store_true", help="for scripts")
+    status.set_defaults(run=_status)
+    repair = commands.add_parser(
+        "repair",
+        help="end runs that are called running although their process is dead",
+        description="Marks as KILLED what is called RUNNING although its process on this machine is dead. Runs of live "
+        "processes and of other machines are left alone, unless named here.",
+    )
+    repair.add_argument("runs", nargs="*", metavar="RUN", help="a run that you know to be dead, wherever it ran")
+    repair.set_defaults(run=_repair)
+    ui = commands.add_parser("ui", help="open the MLflow UI where the newest sweep is")
+    ui.add_argument("--port", type=int, help=f"default: the first free one from {UI_PORTS[0]}")
+    ui.set_defaults(run=_ui)
+    show = commands.add_parser("show", help="one run: the command that repeats it, its provenance, its result")
+    show.add_argument("run_name", metavar="RUN", help="run id, the beginning of one, a run name, or latest")
+    show.set_defaults(run=_show)
+    upload = commands.add_parser("sync", help="upload runs that were kept on disk while the tracking server was away")
+    upload.set_defaults(run=_sync)
+    return parser
+
+
+def _status(options: argparse.Namespace) -> int:
+    states = sweep_states(find_stores())
+    if options.json:
+        print(json.dumps([asdict(state) for state in states], indent=2))
+        return 0
+    if not states:
+        print(f"No sweeps yet in {tracking_uri()}.")
+        return 0
+    header = (
+        "sweep",
+        "experiment",
+        "state",
+        "jobs",
+        "done",
+        "reused",
+        "failed",
+        "killed",
+        "running",
+        "rate",
+        "started",
+        "took",
+    )
+    table: list[tuple[str, ...]] = [header]
+    for state in states:
+        rate = "" if state.convergence_rate is None else f"{state.convergence_rate:.3f}"
+        counts = (state.jobs, state.finished, state.reused, state.failed, state.killed, state.running)
+        table.append(
+            (
+                state.run_id[:SHOWN_ID],
+                _printable(state.experiment),
+                state.state,
+                *(f"{count:,}" for count in counts),
+                rate,
+                state.started.replace("T", " "),
+                str(timedelta(seconds=round(state.seconds))),
+            )
+        )
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for row, label in zip(table, ["name", *(_printable(state.name) for state in states)], strict=True):
+        cells = [
+            cell.rjust(width) if 3 <= place <= 9 else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        print("  ".join([*cells, label]))
+    if any(state.state == "stale" for state in states):
+        print("\nstale: the process is dead. To say so in MLflow: python -m experiments.sweeps repair")
+    return 0
+
+
+def _repair(options: argparse.Namespace) -> int:
+    stores = find_stores()
+    for wanted in options.runs:
+        store, run = _find(stores, wanted)
+        if run.status != "RUNNING":
+            raise TrackingError(f"{_printable(run.name)} ({run.run_id}) is {run.status}; there is nothing to mend")
+        store.writer.update(run.run_id, RunUpdate(status="KILLED"), _now_ms())
+        print(f"KILLED  {run.run_id}  {_printable(run.name)}")
+    for store in stores:
+        for stale_run in stale.repair(store):
+            print(f"KILLED  {stale_run.run_id}  {_printable(stale_run.name)} (process {stale_run.pid} is dead)")
+        if removed := stale.remove_abandoned_files(store):
+            print(
+                f"removed the files of {removed:,} runs in {store.experiment} that were killed before they were stored"
+            )
+    left = [(run, stale.life(run.tags)) for store in stores for run in overview.running(store)]
+    print(f"{len(left):,} runs are under way." if left else "No run is under way.")
+    for run, life in left:
+        print(f"  {run.run_id}  {_printable(run.name)}: {life.value}, {run.tags.get('host', 'unknown host')}")
+    return 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    stores = find_stores()
+    store, run = _find(stores, options.run_name)
+    parent = overview.run(store, run.tags["sweep_id"]) if "sweep_id" in run.tags else None
+    origin = run if parent is None else parent
+    is_sweep = run.tags.get("kind") == "sweep"
+    took = "" if run.end_ms is None else f", {(run.end_ms - run.start_ms) / 1000:.1f} s"
+    print(f"{_printable(run.name)}: {run.status}, {_local_time(run.start_ms)}{took}")
+    print(f"run {run.run_id} in experiment {_printable(store.experiment)}")
+    if parent is not None:
+        print(f"of sweep {parent.run_id} ({_printable(parent.name)})")
+    print("\nTo repeat it:")
+    if is_sweep:
+        print(f"  {_printable(run.tags.get('command', 'unknown'))}")
+    else:
+        params = overview.params(store, run.run_id)
+        print(f"  {repeat_command(params, experiment=store.experiment, engine=origin.tags.get('engine'))}")
+    print("\nResult")
+    _print_pairs({key: repr(value) for key, value in sorted(run.metrics.items())})
+    if "diverged" in run.tags:
+        print(f"  diverged at epoch {run.tags['diverged']}")
+    print("\nProvenance" if parent is None else "\nProvenance, of its sweep")
+    _print_pairs({key: origin.tags[key] for key in _PROVENANCE if key in origin.tags})
+    print(f"\nFiles: {run.artifact_uri}")
+    return 0
+
+
+_PROVENANCE = (
+    "git_commit",
+    "git_dirty",
+    "command",
+    "versions",
+    "python",
+    "machine",
+    "host",
+    "pid",
+    "engine",
+    "launcher",
+)
+
+
+def _sync(_: argparse.Namespace) -> int:
+    count = 0
+    for count, _kept in enumerate(sync(), start=1):
+        print(f"\r{count:,} uploaded", end="", file=sys.stderr, flush=True)
+    print(f"\r{count:,} uploaded" if count else "Nothing waits for an upload below this folder.")
+    return 0
+
+
+def _ui(options: argparse.Namespace) -> int:
+    uri = tracking_uri()
+    stores = find_stores()
+    newest = max(sweep_states(stores), key=lambda state: state.started, default=None)
+    experiment_id = next(
+        (store.experiment_id for store in stores if newest and store.experiment == newest.experiment), "0"
+    )
+    if uri.startswith(("http://", "https://")):
+        print(ui_link(uri.rstrip("/"), experiment_id))
+        return 0
+    port = options.port or _free_port()
+    print(
+        f"Open  {ui_link(f'http://127.0.0.1:{port}', experiment_id)}  once the server is up; Ctrl-C ends it.",
+        flush=True,
+    )
+    os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
+    server = ["ui", "--host", "127.0.0.1", "--port", str(port), "--backend-store-uri", uri, "--registry-store-uri", uri]
+    command = [sys.executable, "-m", "mlflow", *server, "--default-artifact-root", artifact_root()]
+    return os.execv(sys.executable, command)  # noqa: S606
+
+
+def _state(store: Store, sweep: RunInfo, children: Mapping[str, ChildRun], is_stale: bool) -> SweepState:
+    jobs = overview.jobs(store, sweep)
+    mine = {run_id: child for run_id, child in children.items() if child.sweep_id == sweep.run_id}
+    reused = [job["run_id"] for job in jobs if job["origin"] == "reused"]
+    counts = Counter(child.status for child in mine.values())
+    members = [children[run_id] for run_id in {*mine, *reused} if run_id in children]
+    told = [(child.rate, child.trials) for child in members if child.status == "FINISHED" and child.rate is not None]
+    trials = sum(count for _, count in told)
+    return SweepState(
+        run_id=sweep.run_id,
+        name=sweep.name,
+        experiment=store.experiment,
+        state="stale" if is_stale else sweep.status.lower(),
+        jobs=len(jobs),
+        finished=counts["FINISHED"],
+        reused=len(reused),
+        failed=counts["FAILED"],
+        killed=counts["KILLED"],
+        running=counts["RUNNING"],
+        convergence_rate=sum(rate * count for rate, count in told) / trials if trials else None,
+        started=_local_time(sweep.start_ms),
+        seconds=((sweep.end_ms or _now_ms()) - sweep.start_ms) / 1000,
+    )
+
+
+def _find(stores: Sequence[Store], wanted: str) -> tuple[Store, RunInfo]:
+    """Find the one run that an id, the beginning of one, a name or ``latest`` stands for."""
+    look = overview.latest if wanted == "latest" else functools.partial(overview.matching, wanted=wanted)
+    found = [(store, run) for store in stores for run in look(store)]
+    if not found:
+        raise TrackingError(
+            f"no run {wanted!r} in {tracking_uri()}; python -m experiments.sweeps status lists the sweeps"
+        )
+    if wanted == "latest":
+        return max(found, key=lambda pair: (pair[1].start_ms, pair[1].run_id))
+    if len(found) > 1:
+        listed = "\n".join(f"  {run.run_id}  {_printable(run.name)}" for _, run in found[:20])
+        raise TrackingError(f"{len(found):,} runs are meant by {wanted!r}; take an id:\n{listed}")
+    return found[0]
+
+
+def _free_port() -> int:
+    for port in UI_PORTS:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise TrackingError(f"no free port from {UI_PORTS[0]} to {UI_PORTS[-1]}; choose one with --port")
+
+
+def _hydra_literal(text: str) -> str:
+    if re.fullmatch(r"[A-Za-z_][\w.\-/]*", text):
+        return text
+    escaped = re.sub(r"(\\*)'", r"\1\1\\'", text)
+    trailing = len(escaped) - len(escaped.rstrip("\\"))
+    return f"'{escaped}{chr(92) * trailing}'"
+
+
+def _printable(text: str) -> str:
+    """Escape what would move the cursor or turn the direction of writing."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def _print_pairs(pairs: Mapping[str, str]) -> None:
+    width = max(map(len, pairs), default=0)
+    for key, value in pairs.items():
+        print(f"  {key.ljust(width)}  {_printable(value)}")
+
+
+def _local_time(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000).astimezone().replace(tzinfo=None).isoformat(timespec="seconds")
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+if __name__ == "__main__":
+    sys.exit(main())
