@@ -1,0 +1,153 @@
+"""Ctrl-C and SIGTERM at any point: no traceback, no half-written run, a parent that tells the truth."""
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+
+import pytest
+
+TWO_CHUNKS = ("-m", "engine=numpy", "epochs=20", "seed=range(3)", "hidden=2,3")
+GO_ON = "To go on from here: python -m experiments.train -m"
+
+
+@pytest.fixture
+def folder(folder_with_store: Callable) -> "Folder":  # noqa: F821
+    return folder_with_store()
+
+
+def assert_all_or_nothing(folder) -> None:
+    """Runs are there whole or not there, and no files without a run."""
+    runs = folder.runs()
+    assert {run.info.status for run in runs} <= {"FINISHED", "KILLED"}
+    children = [run for run in runs if "sweep_id" in run.data.tags]
+    assert {run.info.status for run in children} <= {"FINISHED"}
+    for run in children:
+        assert "final_loss" in run.data.metrics
+        assert set(folder.artifacts(run)) == {"predictions.json", "weights.npz", "config.yaml"}
+    with_files = {path.parent.name for path in folder.path.glob("mlartifacts/*/*/artifacts")}
+    assert with_files <= {run.info.run_id for run in runs}
+
+
+@pytest.mark.parametrize(
+    ("module", "change"),
+    [
+        ("hydra", "interrupt()"),
+        ("nn_core", "interrupt()"),
+        ("experiments.jobs", "before(module, 'expand', lambda *a: interrupt())"),
+        ("experiments.validation", "before(module, 'sweep_problems', lambda *a: interrupt(signal.SIGTERM))"),
+    ],
+    ids=["importing Hydra", "importing ours", "expanding", "validating"],
+)
+def test_before_there_is_anything(new_folder: Callable, module: str, change: str) -> None:
+    folder = new_folder()
+    output = folder.train(*TWO_CHUNKS, code=143 if "SIGTERM" in change else 130, **folder.sabotage(module, change))
+    assert output == ""
+    assert list(folder.path.iterdir()) == []
+
+
+def test_while_the_store_is_being_made(new_folder: Callable) -> None:
+    folder = new_folder()
+    change = "before(module, 'SqlAlchemyStore', lambda *a: interrupt(signal.SIGTERM))"
+    changed = folder.sabotage("mlflow.store.tracking.sqlalchemy_store", change)
+    assert "Traceback" not in folder.train(*TWO_CHUNKS, code=143, **changed)
+    assert [path.name for path in folder.path.iterdir() if path.is_file()] in ([], ["mlflow.db"])
+    assert folder.train(*TWO_CHUNKS).count("6 finished") == 1
+
+
+@pytest.mark.parametrize(
+    ("module", "change", "finished"),
+    [
+        ("experiments.tracking.store", "before(module.Store, 'start_parent', lambda *a: interrupt())", 0),
+        ("experiments.networks", "before(module, 'start', lambda *a: interrupt())", 3),
+        ("experiments.networks", "before(module, 'start', lambda *a: interrupt(signal.SIGTERM))", 3),
+        ("experiments.tracking.store", "before(module.Store, 'write', lambda *a: interrupt())", 3),
+        ("experiments.tracking.outcomes", "before(module, 'children', lambda *a: interrupt())", 6),
+        ("experiments.tracking.store", "before(module.Store, 'analyze', lambda *a: interrupt())", 6),
+    ],
+    ids=["starting", "training", "training, SIGTERM", "writing", "closing", "closed"],
+)
+def test_first_signal_lets_the_chunk_in_hand_be_written(folder, module: str, change: str, finished: int) -> None:
+    output = folder.train(*TWO_CHUNKS, code=143 if "SIGTERM" in change else 130, **folder.sabotage(module, change))
+    assert "Traceback" not in output
+    (parent,) = folder.sweeps()
+    assert parent.info.status == ("FINISHED" if finished == 6 else "KILLED")
+    assert parent.data.metrics["finished"] == finished
+    assert len(folder.children(parent)) == finished
+    assert_all_or_nothing(folder)
+    assert (GO_ON in output) == (finished < 6)
+    left = 6 - finished
+    assert f"6 jobs: {left} to do" in folder.train(*TWO_CHUNKS, "dry_run=true")
+
+
+@pytest.mark.parametrize(
+    ("module", "change", "finished"),
+    [
+        ("experiments.networks", "before(module, 'start', lambda *a: (interrupt(), interrupt()))", 0),
+        ("experiments.tracking.files", "before(module, 'save', lambda *a: (interrupt(), interrupt()))", 0),
+        ("experiments.runs", "before(module, 'record', lambda *a: (interrupt(), interrupt()))", 0),
+    ],
+    ids=["training", "writing", "describing"],
+)
+def test_second_signal_stops_at_once(folder, module: str, change: str, finished: int) -> None:
+    output = folder.train(*TWO_CHUNKS, code=130, **folder.sabotage(module, change))
+    assert "Traceback" not in output
+    (parent,) = folder.sweeps()
+    assert parent.info.status == "KILLED"
+    assert len(folder.children(parent)) == finished
+    assert GO_ON in output
+    assert_all_or_nothing(folder)
+
+
+@pytest.mark.parametrize("launcher", ["ensemble", "basic", "joblib"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_from_outside(folder, launcher: str, number: signal.Signals) -> None:
+    """As a terminal does it, which sends Ctrl-C to all processes of the program; SIGTERM comes to the first alone."""
+    many = ("-m", "epochs=300", "seed=range(4)", "hidden=range(1,200)", "engine=numpy", f"hydra/launcher={launcher}")
+    process = folder.start(*many)
+    while not folder.runs("tags.config_hash != '' AND attributes.status = 'FINISHED'"):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=0.1)
+            raise AssertionError(process.stdout.read())
+    (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
+    output = folder.finish(process, 128 + number)
+    assert "Traceback" not in output
+    assert "Warning" not in output
+    (parent,) = folder.sweeps()
+    assert parent.info.status == "KILLED"
+    children = folder.children(parent)
+    assert len(children) == parent.data.metrics["finished"] > 0
+    assert {row["run_id"] for row in folder.jobs(parent)} == {run.info.run_id for run in children} | {""}
+    assert GO_ON in output
+    assert f"hydra/launcher={launcher}" in output.partition(GO_ON)[2]
+    assert_all_or_nothing(folder)
+
+
+def test_single_run(folder) -> None:
+    output = folder.train(
+        "epochs=1000", "engine=numpy", code=130,
+        **folder.sabotage("experiments.networks", "before(module, 'start', lambda *a: interrupt())"),
+    )  # fmt: skip
+    assert "Traceback" not in output
+    assert "To run it again: python -m experiments.train epochs=1000" in output
+    assert folder.runs() == []
+    written = folder.train(
+        "epochs=1000", "engine=numpy", code=130,
+        **folder.sabotage("experiments.tracking.store", "before(module.Store, 'write', lambda *a: interrupt())"),
+    )  # fmt: skip
+    assert "Traceback" not in written
+    (run,) = folder.runs()
+    assert run.info.status == "FINISHED"
+
+
+def test_signals_that_are_ignored_stay_so(folder) -> None:
+    """What a script starts in the background is not stopped by a Ctrl-C meant for something else."""
+    changed = folder.sabotage("experiments.networks", "before(module, 'start', lambda *a: interrupt())")
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process = folder.start(*TWO_CHUNKS, **changed)
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    folder.finish(process)
+    assert [sweep.info.status for sweep in folder.sweeps()] == ["FINISHED"]
