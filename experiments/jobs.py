@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf, flag_override
 from omegaconf.errors import OmegaConfBaseException
 
 from experiments import identity
-from experiments.config import GROUPS, Config, known_keys, remedy
+from experiments.config import GROUPS, Config, FixedInit, Record, known_keys, remedy
 from experiments.validation import MOST_OF_A_KEY
 
 
@@ -59,13 +59,15 @@ def typed(composed: DictConfig) -> Config:
     own = _without_hydra(composed)
     if OmegaConf.get_type(own) is not Config:
         raise ConfigurationError("the primary configuration: valid is one with train_schema first in its defaults")
-    if found := [*_unknown_keys(own), *_missing_values(own)]:
-        raise ConfigurationError("\n".join(found))
     try:
+        if found := [*_unknown_keys(own), *_missing_values(own)]:
+            raise ConfigurationError("\n".join(found))
         config = OmegaConf.to_object(own)
     except OmegaConfBaseException as error:
         raise ConfigurationError(f"{error.full_key}: {_first_line(error)}") from None
     assert isinstance(config, Config)
+    if found := list(_wrong_types(config)):
+        raise ConfigurationError("\n".join(found))
     return config
 
 
@@ -77,15 +79,12 @@ def _without_hydra(composed: DictConfig) -> DictConfig:
 
 
 def _unknown_keys(own: DictConfig) -> Iterator[str]:
-    """Find what ``+key=value``, or a file, has added to the schema or put in the place of a group's options."""
+    """Find what ``+key=value``, or a file, has added to the schema."""
     added: dict[str, Any] = {}
     nodes: dict[str, Any] = {"": own, **{f"{key}.": own._get_node(key) for key in map(str, own)}}
     for prefix, node in nodes.items():
-        group = prefix[:-1]
         schema = OmegaConf.get_type(node) if isinstance(node, DictConfig) else None
-        if group in GROUPS and schema not in GROUPS[group].values() and not OmegaConf.is_missing(own, group):
-            yield f"{group}={node}: valid is one of {', '.join(GROUPS[group])}"
-        elif isinstance(node, DictConfig) and is_dataclass(schema):
+        if is_dataclass(schema) and not node._is_interpolation():
             names = {entry.name for entry in fields(schema)}
             added.update({f"{prefix}{key}": node._get_node(key) for key in map(str, node) if key not in names})
     known = [key for key in known_keys(own) if not any(f"{key}.".startswith(f"{other}.") for other in added)]
@@ -97,6 +96,17 @@ def _missing_values(own: DictConfig) -> Iterator[str]:
     for key in sorted(OmegaConf.missing_keys(own)):
         valid = f"one of {', '.join(GROUPS[key])}" if key in GROUPS else "a list of numbers"
         yield f"{key} has no value: valid is {valid}"
+
+
+def _wrong_types(config: Config) -> Iterator[str]:
+    """Find what OmegaConf does not check: the types of interpolated nodes, and what stands in the place of a group."""
+    for group, options in GROUPS.items():
+        if type(value := getattr(config, group)) not in options.values():
+            yield f"{group}={value}: valid is one of {', '.join(options)}"
+    if not isinstance(config.record, Record):
+        yield f"record={config.record}: valid is a record.per_decade"
+    if isinstance(config.init, FixedInit) and not isinstance(config.init.weights, list):
+        yield f"init.weights={config.init.weights}: valid is a list of numbers"
 
 
 def _first_line(error: Exception) -> str:

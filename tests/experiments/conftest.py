@@ -69,7 +69,9 @@ def train_here(
         try:
             train.main()
             code = 0
-        except SystemExit as stop:
+        except SystemExit as stop:  # what the interpreter makes of it
+            if isinstance(stop.code, str):
+                print(stop.code, file=sys.stderr)
             code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
         finally:
             for handler in set(root.handlers) - set(handlers):
