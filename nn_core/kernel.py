@@ -1,7 +1,7 @@
 """Training an ensemble, epoch by epoch: the fast engine.
 
-The same ``advance`` as `nn_core.training`, compiled by Numba. Eight networks stand side by side, one in each *lane* of
-a vector (`nn_core.lanes`), and such a block stays in the fastest cache for all epochs of a call. Blocks are shared out
+The same ``advance`` as `nn_core.training`, compiled by Numba. Networks stand side by side, one in each *lane* of a
+vector (`nn_core.lanes`), and such a block stays in the fastest cache for all epochs of a call. Blocks are shared out
 over all cores, with Python's lock released.
 
 A lane never looks at its neighbours, and all lanes run the same instructions, so a network's result is the same, bit
@@ -34,6 +34,7 @@ from nn_core.lanes import (
     load,
     log1p,
     magnitude,
+    negative,
     select,
     sigmoid,
     splat,
@@ -42,7 +43,7 @@ from nn_core.lanes import (
 )
 from nn_core.losses import ARCTANH_CAP, LOSSES
 from nn_core.optimizers import GradientDescent, Layers, Momentum, Optimizer, Quickprop
-from nn_core.training import NEVER, State, Training, recorded_epochs
+from nn_core.training import NEVER, State, recorded_epochs
 
 Array = NDArray[np.float64]
 Epochs = NDArray[np.int64]
@@ -60,6 +61,10 @@ _GRADIENT_DESCENT, _MOMENTUM, _QUICKPROP = range(3)
 class _Settings(NamedTuple):
     """What does not change during a call, in the kernel's terms."""
 
+    patterns: int
+    units: int  # of all layers, bias units included
+    weights: int
+    width: int  # weights and what the optimizer remembers
     activation: int
     derivative_offset: float
     biases: int  # rows that the bias unit adds to every weight matrix: 0 or 1
@@ -76,174 +81,221 @@ class _Settings(NamedTuple):
     to_epoch: int
 
 
-# A block's numbers lie in one array of vectors:
+# A block of networks is one array of vectors; positions in it are counted in vectors:
 #
-#   pattern by pattern   outputs of every layer, its bias unit (if any) last; then dE/dz of the same units
-#   now, new             two sections: all weights, then what the optimizer remembers; an epoch makes new from now
+#   units x patterns   outputs of all units, layer by layer, each layer's bias unit last
+#   units x patterns   dE/d(output), then dE/dz, of the same
+#   3                  learning rate, momentum or mu, and a place to read single lanes from
+#   width, twice       all weights, then what the optimizer remembers: `now`, and what an epoch makes of it, `new`
 #
-# Positions are counted in vectors.
+# Functions that are not inlined leave the compiler fewer values to keep in registers at a time.
+
+_compiled = njit(error_model="numpy")
 
 
 @inline
-def _forward(block: Array, sizes: Sizes, settings: _Settings, row: int, weights: int, first: int, last: int) -> None:
+def _weighted_sums(
+    block: Array, terms: int, patterns: int, weights: int, stride: int, count: int, sums: int, first: int, last: int
+) -> None:
+    """Sum `count` terms, `patterns` apart, times their weights, `stride` apart, for patterns first .. last - 1."""
+    p = first
+    while p + 4 <= last:  # four patterns share the weight that was read
+        sum0, sum1, sum2, sum3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
+        for i in range(count):
+            w, x = load(block, weights + i * stride), terms + i * patterns + p
+            sum0 = fma(load(block, x), w, sum0)
+            sum1 = fma(load(block, x + 1), w, sum1)
+            sum2 = fma(load(block, x + 2), w, sum2)
+            sum3 = fma(load(block, x + 3), w, sum3)
+        store(block, sums + p, sum0)
+        store(block, sums + p + 1, sum1)
+        store(block, sums + p + 2, sum2)
+        store(block, sums + p + 3, sum3)
+        p += 4
+    while p < last:
+        total = splat(0.0)
+        for i in range(count):
+            total = fma(load(block, terms + i * patterns + p), load(block, weights + i * stride), total)
+        store(block, sums + p, total)
+        p += 1
+
+
+@inline
+def _product(block: Array, a: int, b: int, first: int, last: int, total: Lanes) -> Lanes:
+    """Add up a b over patterns first .. last - 1."""
+    p = first
+    while p + 4 <= last:
+        total = fma(load(block, a + p), load(block, b + p), total)
+        total = fma(load(block, a + p + 1), load(block, b + p + 1), total)
+        total = fma(load(block, a + p + 2), load(block, b + p + 2), total)
+        total = fma(load(block, a + p + 3), load(block, b + p + 3), total)
+        p += 4
+    while p < last:
+        total = fma(load(block, a + p), load(block, b + p), total)
+        p += 1
+    return total
+
+
+@_compiled
+def _activate(block: Array, settings: _Settings, start: int, stop: int, first: int, last: int) -> None:
+    """Replace the net inputs of units start .. stop - 1 by outputs."""
+    for unit in range(start * settings.patterns, stop * settings.patterns, settings.patterns):
+        if settings.activation == _SIGMOID:
+            for p in range(unit + first, unit + last):
+                store(block, p, sigmoid(load(block, p)))
+        elif settings.activation == _SYMMETRIC_SIGMOID:
+            for p in range(unit + first, unit + last):
+                store(block, p, sigmoid(load(block, p)) - 0.5)
+        else:
+            for p in range(unit + first, unit + last):
+                store(block, p, tanh(load(block, p)))
+
+
+@_compiled
+def _forward(block: Array, sizes: Sizes, settings: _Settings, weights: int, first: int, last: int) -> None:
     """Show patterns first .. last - 1, with the weights held."""
-    below = 0
-    for depth in range(len(sizes) - 1):
-        rows, columns = sizes[depth] + settings.biases, sizes[depth + 1]
+    patterns, below = settings.patterns, 0
+    for layer in range(len(sizes) - 1):
+        rows, columns = sizes[layer] + settings.biases, sizes[layer + 1]
         above = below + rows
-        for p in range(first, last):
-            for j in range(columns):
-                z = splat(0.0)
-                for i in range(rows):
-                    z = fma(load(block, p * row + below + i), load(block, weights + i * columns + j), z)
-                if settings.activation == _SIGMOID:
-                    y = sigmoid(z)
-                elif settings.activation == _SYMMETRIC_SIGMOID:
-                    y = sigmoid(z) - splat(0.5)
-                else:
-                    y = tanh(z)
-                store(block, p * row + above + j, y)
+        for j in range(columns):
+            to = (above + j) * patterns
+            _weighted_sums(block, below * patterns, patterns, weights + j, columns, rows, to, first, last)
+        _activate(block, settings, above, above + columns, first, last)
         weights += rows * columns
         below = above
 
 
 @inline
 def _capped(d: Lanes) -> Lanes:
-    d = select(splat(ARCTANH_CAP) < d, splat(ARCTANH_CAP), d)
-    return select(d < splat(-ARCTANH_CAP), splat(-ARCTANH_CAP), d)
+    d = select(d > ARCTANH_CAP, ARCTANH_CAP, d)
+    return select(d < -ARCTANH_CAP, -ARCTANH_CAP, d)
 
 
 @inline
-def _loss(block: Array, targets: Array, settings: _Settings, row: int, outputs: int) -> Lanes:
+def _loss(block: Array, targets: Array, settings: _Settings) -> Lanes:
     """Loss of the pass just made."""
-    patterns, units = targets.shape
+    patterns, columns = targets.shape
+    outputs = settings.units - settings.biases - columns
     total = splat(0.0)
-    for p in range(patterns):
-        for j in range(units):
-            d = splat(targets[p, j]) - load(block, p * row + outputs + j)
+    for j in range(columns):
+        for p in range(patterns):
+            d = targets[p, j] - load(block, (outputs + j) * patterns + p)
             if settings.loss == _ARCTANH:
                 d = _capped(d)
-                up, down = splat(1.0) + d, splat(1.0) - d
-                total = total + fma(up, log1p(d), down * log1p(splat(0.0) - d))
+                total = total + fma(1.0 + d, log1p(d), (1.0 - d) * log1p(negative(d)))
             else:
                 total = fma(d, d, total)
-    return splat(0.5) * total if settings.loss == _HALF_SSE else total
+    return 0.5 * total if settings.loss == _HALF_SSE else total
 
 
 @inline
-def _successes(block: Array, targets: Array, settings: _Settings, row: int, outputs: int) -> int:
+def _successes(block: Array, targets: Array, settings: _Settings) -> int:
     """Which networks meet the criterion in the pass just made, as bits."""
-    patterns, units = targets.shape
-    squares, misses = splat(0.0), splat(0.0)
-    for p in range(patterns):
-        for j in range(units):
-            d = splat(targets[p, j]) - load(block, p * row + outputs + j)
-            squares = fma(d, d, squares)
-            misses = misses + select(magnitude(d) < splat(settings.threshold), splat(0.0), splat(1.0))
+    patterns, columns = targets.shape
+    outputs = settings.units - settings.biases - columns
+    total = splat(0.0)  # of squared errors, or of outputs that are not close enough
+    for j in range(columns):
+        for p in range(patterns):
+            d = targets[p, j] - load(block, (outputs + j) * patterns + p)
+            if settings.squared:
+                total = fma(d, d, total)
+            else:
+                total = total + select(magnitude(d) < settings.threshold, 0.0, 1.0)
     if settings.squared:
-        return int(as_bits(squares / splat(float(patterns * units)) < splat(settings.threshold)))
-    return int(as_bits(misses == splat(0.0)))
+        return int(as_bits(total / float(patterns * columns) < settings.threshold))
+    return int(as_bits(total == 0.0))
 
 
 @inline
-def _slope(y: Lanes, settings: _Settings) -> Lanes:
+def _output_slope(target: float, y: Lanes, settings: _Settings) -> Lanes:
+    """dE/d(output) of one output."""
+    d = target - y
+    if settings.loss == _SSE:
+        return -2.0 * d
+    if settings.loss == _HALF_SSE:
+        return negative(d)
+    d = _capped(d)
+    return log1p(negative(d)) - log1p(d)
+
+
+@inline
+def _derivative(y: Lanes, settings: _Settings) -> Lanes:
     """Derivative of the activation where its output is y, with the offset."""
     if settings.activation == _SIGMOID:
-        slope = y * (splat(1.0) - y)
-    elif settings.activation == _SYMMETRIC_SIGMOID:
-        slope = (splat(0.5) + y) * (splat(0.5) - y)
-    else:
-        slope = (splat(1.0) + y) * (splat(1.0) - y)
-    return slope + splat(settings.derivative_offset)
+        return fma(y, 1.0 - y, settings.derivative_offset)
+    edge = 0.5 if settings.activation == _SYMMETRIC_SIGMOID else 1.0
+    return fma(edge + y, edge - y, settings.derivative_offset)
 
 
 @inline
 def _quickprop(s: Lanes, d: Lanes, p: Lanes, epsilon: Lanes, mu: Lanes) -> Lanes:
     """Return the step after step d, for slopes -dE/dw of s now and p before."""
-    zero = splat(0.0)
-    up = zero < d
-    s_along, p_along = select(up, s, zero - s), select(up, p, zero - p)
-    parabola = d * s / select(p == s, splat(np.inf), p - s)
-    jump = select(mu / (splat(1.0) + mu) * p_along < s_along, mu * d, parabola)
+    up = d > 0.0
+    s_along, p_along = select(up, s, negative(s)), select(up, p, negative(p))
+    parabola = d * s / select(p == s, np.inf, p - s)
+    jump = select(mu / (1.0 + mu) * p_along < s_along, mu * d, parabola)
     downhill = epsilon * s
-    return select(d == zero, downhill, select(zero < s_along, downhill, zero) + jump)
+    return select(d == 0.0, downhill, select(s_along > 0.0, downhill, 0.0) + jump)
 
 
-@inline
+@_compiled
 def _backward(
-    block: Array,
-    sizes: Sizes,
-    targets: Array,
-    settings: _Settings,
-    row: int,
-    count: int,
-    rates: int,
-    now: int,
-    new: int,
-    first: int,
-    last: int,
+    block: Array, sizes: Sizes, targets: Array, settings: _Settings, now: int, new: int, first: int, last: int
 ) -> int:
-    """Update all weights by the gradient over patterns first .. last - 1; return which networks' are finite, as bits.
+    """Update all weights by the gradient over patterns first .. last - 1; return whose are finite, as bits.
 
     Reads weights and memory at `now`, writes them at `new`, which may be the same.
     """
-    rate, second = load(block, rates), load(block, rates + 1)
-    checked = splat(0.0)
-    above, weights = row // 2, count
-    for depth in range(len(sizes) - 2, -1, -1):
-        rows, columns = sizes[depth] + settings.biases, sizes[depth + 1]
-        above -= columns + settings.biases
+    patterns, weights = settings.patterns, settings.weights
+    slopes = settings.units * patterns
+    rate, second = load(block, 2 * slopes), load(block, 2 * slopes + 1)
+    downhill, checked = negative(rate), splat(0.0)
+
+    above = settings.units - settings.biases - targets.shape[1]
+    for j in range(targets.shape[1]):
+        for p in range(first, last):
+            at = (above + j) * patterns + p
+            store(block, slopes + at, _output_slope(targets[p, j], load(block, at), settings))
+
+    for layer in range(len(sizes) - 2, -1, -1):
+        rows, columns = sizes[layer] + settings.biases, sizes[layer + 1]
         below = above - rows
         weights -= rows * columns
-        # dE/dz of the units above: of the outputs from the loss, of others from what was handed down.
-        for p in range(first, last):
-            for j in range(columns):
-                y = load(block, p * row + above + j)
-                if depth == len(sizes) - 2:
-                    d = splat(targets[p, j]) - y
-                    if settings.loss == _SSE:
-                        slope = splat(-2.0) * d
-                    elif settings.loss == _HALF_SSE:
-                        slope = splat(0.0) - d
-                    else:
-                        d = _capped(d)
-                        slope = log1p(splat(0.0) - d) - log1p(d)
-                else:
-                    slope = load(block, p * row + row // 2 + above + j)
-                store(block, p * row + row // 2 + above + j, slope * _slope(y, settings))
-        if depth > 0:  # hand the error down, through the old weights
+        for j in range(columns):
             for p in range(first, last):
-                for i in range(sizes[depth]):
-                    slope = splat(0.0)
-                    for j in range(columns):
-                        delta = load(block, p * row + row // 2 + above + j)
-                        slope = fma(delta, load(block, now + weights + i * columns + j), slope)
-                    store(block, p * row + row // 2 + below + i, slope)
-        epsilon = rate / splat(float(rows)) if settings.split_by_fan_in else rate
+                at = (above + j) * patterns + p
+                store(block, slopes + at, load(block, slopes + at) * _derivative(load(block, at), settings))
+        if layer > 0:  # hand the error down, through the old weights; the bias unit has nothing below to blame
+            blame = slopes + above * patterns
+            for i in range(sizes[layer]):
+                through, to = now + weights + i * columns, slopes + (below + i) * patterns
+                _weighted_sums(block, blame, patterns, through, 1, columns, to, first, last)
+
+        epsilon = rate / float(rows) if settings.split_by_fan_in else rate
         for i in range(rows):
             for j in range(columns):
-                k = weights + i * columns + j
-                w = load(block, now + k)
-                gradient = splat(settings.weight_decay) * w
-                for p in range(first, last):
-                    delta = load(block, p * row + row // 2 + above + j)
-                    gradient = fma(load(block, p * row + below + i), delta, gradient)
+                at = weights + i * columns + j
+                w = load(block, now + at)
+                came_in, did = (below + i) * patterns, slopes + (above + j) * patterns
+                gradient = _product(block, came_in, did, first, last, settings.weight_decay * w)
                 if settings.optimizer == _GRADIENT_DESCENT:
-                    w = w - rate * gradient
-                elif settings.optimizer == _MOMENTUM:
-                    step = second * load(block, now + count + k) - rate * gradient
-                    w = w + step
-                    store(block, new + count + k, step)
+                    w = fma(downhill, gradient, w)
                 else:
-                    s = splat(0.0) - gradient
-                    d, p_ = load(block, now + count + k), load(block, now + 2 * count + k)
-                    step = _quickprop(s, d, p_, epsilon, second)
+                    remembered = at + settings.weights
+                    step = load(block, now + remembered)
+                    if settings.optimizer == _MOMENTUM:
+                        step = fma(second, step, downhill * gradient)
+                    else:
+                        s, p = negative(gradient), load(block, now + remembered + settings.weights)
+                        step = _quickprop(s, step, p, epsilon, second)
+                        store(block, new + remembered + settings.weights, s)
+                    store(block, new + remembered, step)
                     w = w + step
-                    store(block, new + count + k, step)
-                    store(block, new + 2 * count + k, s)
-                checked = fma(w, splat(0.0), checked)
-                store(block, new + k, w)
-    return int(as_bits(checked == splat(0.0)))
+                checked = fma(w, 0.0, checked)  # 0 as long as all are finite, then NaN
+                store(block, new + at, w)
+        above = below
+    return int(as_bits(checked == 0.0))
 
 
 def _kernel(sources: str) -> Any:
@@ -270,37 +322,31 @@ def _kernel(sources: str) -> Any:
     ) -> None:
         """Train networks first_network .. last_network - 1, in place.
 
-        `sections` has shape (R, weights and memory of a network), `numbers` (2, R), `losses` (R, epochs in `grid`).
+        `sections` has shape (R, width), `numbers` (2, R), `losses` (R, epochs in `grid`).
         """
         sources  # noqa: B018
-        patterns, depth = len(inputs), len(sizes) - 1
-        row, count = 2 * sizes[0] + 2 * settings.biases, 0
-        for layer in range(depth):
-            row += 2 * (sizes[layer + 1] + settings.biases)
-            count += (sizes[layer] + settings.biases) * sizes[layer + 1]
-        outputs = row // 2 - sizes[depth] - settings.biases
-        width = sections.shape[1]
-        rates = patterns * row
-        here = rates + 3  # the third is for reading single lanes
+        patterns, width = settings.patterns, settings.width
+        rates = 2 * settings.units * patterns
+        start = rates + 3
+        memory = np.zeros((start + 2 * width + 1) * LANES)
+        skip = -(memory.ctypes.data // 8) % 8  # a vector should not straddle two cache lines
+        block = memory[skip : skip + (start + 2 * width) * LANES]
+        unit = 0
+        for layer in range(len(sizes)):
+            for i in range(sizes[layer]):
+                for p in range(patterns if layer == 0 else 0):
+                    store(block, i * patterns + p, splat(inputs[p, i]))
+            unit += sizes[layer]
+            for p in range(patterns if settings.biases else 0):
+                store(block, unit * patterns + p, splat(settings.bias))
+            unit += settings.biases
 
-        memory = np.zeros((here + 2 * width + 1) * LANES)
-        skip = -(memory.ctypes.data // 8) % LANES  # a vector should not straddle two cache lines
-        block = memory[skip : skip + (here + 2 * width) * LANES]
-        for p in range(patterns):
-            unit = p * row
-            for i in range(sizes[0]):
-                store(block, unit + i, splat(inputs[p, i]))
-            for layer in range(depth):
-                unit += sizes[layer] + settings.biases
-                if settings.biases:
-                    store(block, unit - 1, splat(settings.bias))
-
-        for start in range(first_network, last_network, LANES):
-            now, new = here, here + width
+        for first in range(first_network, last_network, LANES):
+            now, new = start, start + width
             running, succeeded = 0, 0
             for lane in range(LANES):
                 # The last block is filled up with copies of the last network.
-                r = min(start + lane, last_network - 1)
+                r = min(first + lane, last_network - 1)
                 for k in range(width):
                     block[(now + k) * LANES + lane] = sections[r, k]
                 for n in range(2):
@@ -309,42 +355,42 @@ def _kernel(sources: str) -> Any:
                 succeeded |= done << lane
                 running |= (diverged_at[r] == NEVER and not (done and settings.stop_when_converged)) << lane
 
+            present = min(LANES, last_network - first)
             recorded = recorded_before
             epoch = settings.from_epoch
             while True:
-                _forward(block, sizes, settings, row, now, 0, patterns)
-                met = _successes(block, targets, settings, row, outputs) & running & ~succeeded
+                _forward(block, sizes, settings, now, 0, patterns)
+                met = _successes(block, targets, settings) & running & ~succeeded
                 if met:
                     succeeded |= met
                     if settings.stop_when_converged:
                         running &= ~met
-                    for lane in range(min(LANES, last_network - start)):
+                    for lane in range(present):
                         if met >> lane & 1:
-                            first_success[start + lane] = epoch
+                            first_success[first + lane] = epoch
                 ends = epoch == settings.to_epoch or running == 0
                 if recorded < len(grid) and (ends or grid[recorded] == epoch):
-                    store(block, rates + 2, _loss(block, targets, settings, row, outputs))
+                    store(block, rates + 2, _loss(block, targets, settings))
                     upto = len(grid) if ends else recorded + 1
-                    for lane in range(min(LANES, last_network - start)):
-                        losses[start + lane, recorded:upto] = block[(rates + 2) * LANES + lane]
+                    for lane in range(present):
+                        losses[first + lane, recorded:upto] = block[(rates + 2) * LANES + lane]
                     recorded = upto
                 if ends:
                     break
 
-                if settings.online:
-                    _forward(block, sizes, settings, row, now, 0, 1)
-                    finite = _backward(block, sizes, targets, settings, row, count, rates, now, new, 0, 1)
-                    for p in range(1, patterns):
-                        _forward(block, sizes, settings, row, new, p, p + 1)
-                        finite = _backward(block, sizes, targets, settings, row, count, rates, new, new, p, p + 1)
-                else:
-                    finite = _backward(block, sizes, targets, settings, row, count, rates, now, new, 0, patterns)
+                step = 1 if settings.online else patterns
+                weights, finite = now, 0
+                for p in range(0, patterns, step):
+                    if p > 0:
+                        _forward(block, sizes, settings, weights, p, p + step)
+                    finite = _backward(block, sizes, targets, settings, weights, new, p, p + step)
+                    weights = new
                 diverged = running & ~finite
                 if diverged:
                     running &= ~diverged
-                    for lane in range(min(LANES, last_network - start)):
+                    for lane in range(present):
                         if diverged >> lane & 1:
-                            diverged_at[start + lane] = epoch
+                            diverged_at[first + lane] = epoch
                 if running != (1 << LANES) - 1:  # networks that have ended keep what they had
                     moves = as_mask(running)
                     for k in range(width):
@@ -352,9 +398,9 @@ def _kernel(sources: str) -> Any:
                 now, new = new, now
                 epoch += 1
 
-            for lane in range(min(LANES, last_network - start)):
+            for lane in range(present):
                 for k in range(width):
-                    sections[start + lane, k] = block[(now + k) * LANES + lane]
+                    sections[first + lane, k] = block[(now + k) * LANES + lane]
 
     return train
 
@@ -396,8 +442,9 @@ def _method(optimizer: Optimizer) -> tuple[int, bool, Array]:
     )
 
 
-def _settings(training: Training, optimizer: int, split_by_fan_in: bool, from_epoch: int, to_epoch: int) -> _Settings:
-    criterion = training.criterion
+def _settings(state: State, optimizer: int, split_by_fan_in: bool, to_epoch: int) -> _Settings:
+    training, inputs = state.training, state.training.task.inputs
+    criterion, biases = training.criterion, 0 if training.bias is None else 1
     if type(criterion) is Tolerance:
         squared, threshold = False, criterion.tolerance
     elif type(criterion) is MeanSquaredError:
@@ -406,21 +453,26 @@ def _settings(training: Training, optimizer: int, split_by_fan_in: bool, from_ep
         raise ValueError(
             f"the kernel was not compiled for {type(criterion).__name__}; the NumPy engine takes any criterion"
         )
+    weights = sum(W.shape[1] * W.shape[2] for W in state.weights)
     return _Settings(
+        patterns=len(inputs),
+        units=inputs.shape[1] + biases + sum(W.shape[-1] + biases for W in state.weights),
+        weights=weights,
+        width=weights * (1 + len(state.memory)),
         activation=_code(_ACTIVATIONS, training.activation),
         derivative_offset=float(training.derivative_offset),
-        biases=0 if training.bias is None else 1,
+        biases=biases,
         bias=0.0 if training.bias is None else float(training.bias),
         loss=_code(_LOSSES, training.loss),
         weight_decay=float(training.weight_decay),
         online=training.update == "online",
         squared=squared,
         threshold=float(threshold),
-        stop_when_converged=training.stop_when_converged,
+        stop_when_converged=bool(training.stop_when_converged),
         optimizer=optimizer,
-        split_by_fan_in=split_by_fan_in,
-        from_epoch=from_epoch,
-        to_epoch=to_epoch,
+        split_by_fan_in=bool(split_by_fan_in),
+        from_epoch=int(state.epoch),
+        to_epoch=int(to_epoch),
     )
 
 
@@ -457,15 +509,15 @@ def advance(state: State, to_epoch: int) -> State:
     """
     if to_epoch < state.epoch:
         raise ValueError(f"to_epoch={to_epoch}: the ensemble is already at epoch {state.epoch}")
-    training, task, networks = state.training, state.training.task, state.networks
+    task, networks = state.training.task, state.networks
     optimizer, split_by_fan_in, numbers = _method(state.optimizer)
-    settings = _settings(training, optimizer, split_by_fan_in, state.epoch, to_epoch)
+    settings = _settings(state, optimizer, split_by_fan_in, to_epoch)
     sizes = np.array([task.inputs.shape[1], *(W.shape[-1] for W in state.weights)])
     matrices = [state.weights, *state.memory]
     sections = _joined(matrices, networks)
     # Copies, because to Numba an array that may not be written is of another type, to be compiled for once more.
     inputs, targets = np.array(task.inputs, dtype=np.float64), np.array(task.targets, dtype=np.float64)
-    grid = recorded_epochs(training.per_decade, to_epoch).copy()
+    grid = recorded_epochs(state.training.per_decade, to_epoch).copy()
     losses = np.empty((networks, len(grid)))
     recorded = state.losses.shape[1]
     losses[:, :recorded] = state.losses
@@ -488,8 +540,9 @@ def advance(state: State, to_epoch: int) -> State:
             diverged_at,
         )
 
-    with event.install_listener("numba:compile", _Announcer()):
-        train(0, 0)
+    if not _train.signatures:
+        with event.install_listener("numba:compile", _Announcer()):
+            train(0, 0)
     threads = int(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
     blocks = -(-networks // LANES)
     # Blocks whose networks end early make for uneven shares, so there are more shares than threads.

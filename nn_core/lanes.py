@@ -1,10 +1,11 @@
-"""Eight networks side by side: vectors as a Numba type, and the functions that a network needs of them.
+"""Networks side by side: a vector of numbers as a Numba type, and the functions that a network needs of it.
 
 Loops over networks would leave it to the compiler to find the vectors, and it finds them only in innermost loops, with
-a load and a store around every operation. With a type of its own, code for one network reads the same for eight, and
+a load and a store around every operation. With a type of its own, code for one network reads the same for many, and
 sums stay in registers. A lane never looks at its neighbours, and all lanes run the same instructions.
 
-The operators + - * / give `lanes`, < and == a `mask`. Everything here is for compiled code; see `nn_core.kernel`.
+In compiled code, + - * / of `lanes` give lanes, and < and == a `mask`, also with a float on one side. The functions
+below are for compiled code only; see `nn_core.kernel`.
 """
 
 import operator
@@ -17,8 +18,8 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
 
-LANES = 8
-"""As many float64 as one AVX-512 register holds. Machines with narrower registers use several."""
+LANES = 32
+"""Networks side by side: four registers of AVX-512, so that one can wait for its result while others work."""
 
 Lanes = Any  # what annotations call one float64 per lane
 Emit = Callable[..., Any]  # LLVM's instruction builder and operands to an instruction
@@ -28,26 +29,43 @@ _INTEGERS = ir.VectorType(ir.IntType(64), LANES)
 _BITS = ir.VectorType(ir.IntType(1), LANES)
 
 
-class _LanesType(types.Type):
+class _Lanes(types.Type):
     """The Numba type of one float64 per lane."""
 
 
-class _MaskType(types.Type):
+class _Mask(types.Type):
     """The Numba type of one truth value per lane."""
 
 
-lanes, mask = _LanesType("lanes"), _MaskType("mask")
-_represent: Any = models.PrimitiveModel
-register_model(_LanesType)(lambda manager, kind: _represent(manager, kind, _FLOATS))
-register_model(_MaskType)(lambda manager, kind: _represent(manager, kind, _BITS))
+lanes, mask = _Lanes("lanes"), _Mask("mask")
+_represented: Any = models.PrimitiveModel
+register_model(_Lanes)(lambda manager, kind: _represented(manager, kind, _FLOATS))
+register_model(_Mask)(lambda manager, kind: _represented(manager, kind, _BITS))
+
+
+def _constant(kind: Any, value: float) -> Any:
+    return ir.Constant(kind, [value] * LANES)
+
+
+def _in_every_lane(builder: Any, number: Any) -> Any:
+    """A float in all lanes; lanes as they are."""
+    if number.type == _FLOATS:
+        return number
+    undefined = ir.Constant(_FLOATS, ir.Undefined)
+    first = builder.insert_element(undefined, number, ir.IntType(32)(0))
+    return builder.shuffle_vector(first, undefined, _constant(ir.VectorType(ir.IntType(32), LANES), 0))
 
 
 def _define_operator(symbol: Callable[[Any, Any], Any], result: types.Type, emit: Emit) -> None:
-    """Apply an operator of Python's to two `lanes`."""
+    """Apply an operator of Python's to lanes, or to lanes and a float."""
     declare: Any = type_callable
-    declare(symbol)(lambda _context: lambda a, b: result if a == b == lanes else None)
     implement: Any = lower_builtin
-    implement(symbol, lanes, lanes)(lambda _context, builder, _signature, operands: emit(builder, *operands))
+    operands = ((lanes, lanes), (lanes, types.float64), (types.float64, lanes))
+    declare(symbol)(lambda _context: lambda a, b: result if (a, b) in operands else None)
+    for kinds in operands:
+        implement(symbol, *kinds)(
+            lambda _context, builder, _signature, values: emit(builder, *(_in_every_lane(builder, v) for v in values))
+        )
 
 
 _define_operator(operator.add, lanes, ir.IRBuilder.fadd)
@@ -55,17 +73,31 @@ _define_operator(operator.sub, lanes, ir.IRBuilder.fsub)
 _define_operator(operator.mul, lanes, ir.IRBuilder.fmul)
 _define_operator(operator.truediv, lanes, ir.IRBuilder.fdiv)
 _define_operator(operator.lt, mask, lambda builder, a, b: builder.fcmp_ordered("<", a, b))
+_define_operator(operator.gt, mask, lambda builder, a, b: builder.fcmp_ordered(">", a, b))
 _define_operator(operator.eq, mask, lambda builder, a, b: builder.fcmp_ordered("==", a, b))
 
 
 def _function(result: types.Type, operands: tuple[types.Type, ...], emit: Emit) -> Any:
-    """Make a function for compiled code out of LLVM instructions."""
-    typed = result(*operands), lambda _context, builder, _signature, values: emit(builder, *values)
+    """Make a function for compiled code out of LLVM instructions; it takes floats for lanes, too."""
+
+    def typed(*given: Any) -> Any:
+        kinds = [
+            types.float64 if isinstance(g, types.Number) else wanted for g, wanted in zip(given, operands, strict=True)
+        ]
+
+        def lowered(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+            vectors = (
+                _in_every_lane(builder, v) if wanted == lanes else v for v, wanted in zip(values, operands, strict=True)
+            )
+            return emit(builder, *vectors)
+
+        return result(*kinds), lowered
+
     # Numba reads the number of operands off the Python function.
     by_count: tuple[Callable[..., Any], ...] = (
-        lambda _, _a: typed,
-        lambda _, _a, _b: typed,
-        lambda _, _a, _b, _c: typed,
+        lambda _, a: typed(a),
+        lambda _, a, b: typed(a, b),
+        lambda _, a, b, c: typed(a, b, c),
     )
     return intrinsic(by_count[len(operands) - 1])
 
@@ -81,16 +113,6 @@ def _llvm(name: str) -> Emit:
     return emit
 
 
-def _constant(kind: Any, value: float) -> Any:
-    return ir.Constant(kind, [value] * LANES)
-
-
-def _splat(builder: Any, value: Any) -> Any:
-    undefined = ir.Constant(_FLOATS, ir.Undefined)
-    first = builder.insert_element(undefined, value, ir.IntType(32)(0))
-    return builder.shuffle_vector(first, undefined, _constant(ir.VectorType(ir.IntType(32), LANES), 0))
-
-
 def _power_of_two(builder: Any, shifted: Any) -> Any:
     bits = builder.bitcast(shifted, _INTEGERS)
     return builder.bitcast(builder.shl(bits, _constant(_INTEGERS, 52)), _FLOATS)
@@ -102,8 +124,11 @@ def _exponent(builder: Any, a: Any) -> Any:
     return builder.sitofp(builder.ashr(bits, _constant(_INTEGERS, 52)), _FLOATS)
 
 
-splat = _function(lanes, (types.float64,), _splat)
+splat = _function(lanes, (lanes,), lambda _, a: a)
 """x -> x in every lane"""
+
+negative = _function(lanes, (lanes,), ir.IRBuilder.fneg)
+"""a -> -a"""
 
 fma = _function(lanes, (lanes, lanes, lanes), _llvm("fmuladd"))
 """a, b, c -> a b + c, rounded once where the processor can"""
@@ -124,8 +149,13 @@ as_bits = _function(
 )
 """mask -> integer, lane 0 in its lowest bit"""
 
-as_mask = _function(
-    mask, (types.int64,), lambda builder, bits: builder.bitcast(builder.trunc(bits, ir.IntType(LANES)), _BITS)
+as_mask: Any = intrinsic(
+    lambda _, _bits: (
+        mask(types.int64),
+        lambda _context, builder, _signature, values: builder.bitcast(
+            builder.trunc(values[0], ir.IntType(LANES)), _BITS
+        ),
+    )
 )
 """integer -> mask, lane 0 from its lowest bit"""
 
@@ -172,43 +202,35 @@ _LN2_LOW = 5.497923018708371e-14
 
 
 @inline
-def exp_parts(x: Lanes) -> tuple[Lanes, Lanes]:
-    """Return s and q of e^x = s (1 + q), s a power of two, |q| <= 0.42; for |x| <= 708 or NaN.
+def exp_parts(x: Lanes) -> tuple[Lanes, Lanes, Lanes]:
+    """Return s, a and b of e^x = s (a + b) / (a - b), s a power of two; for |x| <= 708 or NaN.
 
-    With n = round(x / ln 2) and r = x - n ln 2 (Cody & Waite 1980), q = e^r - 1 is a polynomial of degree 11, through
-    Chebyshev nodes: 1 + q is within 1.7e-17 of e^r, relative, before rounding.
+    With n = round(x / ln 2) and r = x - n ln 2 (Cody & Waite 1980), s = 2^n and b / a = tanh(r / 2), a quotient
+    of polynomials of degree 5 and 4 in r: e^r is within 3.5e-18 of it, relative, before rounding.
     """
-    shifted = fma(x, splat(_LOG2_E), splat(ROUND))
-    n = shifted - splat(ROUND)
-    r = fma(n, splat(-_LN2_LOW), fma(n, splat(-_LN2_HIGH), x))
-    p = splat(2.510038549551032e-08)
-    p = fma(p, r, splat(2.7620088445409746e-07))
-    p = fma(p, r, splat(2.7557268459997064e-06))
-    p = fma(p, r, splat(2.4801521295954376e-05))
-    p = fma(p, r, splat(0.00019841269863053618))
-    p = fma(p, r, splat(0.0013888888917213717))
-    p = fma(p, r, splat(0.008333333333330062))
-    p = fma(p, r, splat(0.04166666666662413))
-    p = fma(p, r, splat(0.16666666666666669))
-    p = fma(p, r, splat(0.5000000000000001))
-    return power_of_two(shifted), fma(r * r, p, r)
+    shifted = fma(x, _LOG2_E, ROUND)
+    n = shifted - ROUND
+    r = fma(n, -_LN2_LOW, fma(n, -_LN2_HIGH, x))
+    w = r * r
+    a = fma(w, fma(w, 0.0009917623999470874, 0.11110809981177165), 1.0)
+    b = r * fma(w, fma(w, 3.304370774898629e-05, 0.013887383239220171), 0.5)
+    return power_of_two(shifted), a, b
 
 
 @inline
 def sigmoid(z: Lanes) -> Lanes:
     """1 / (1 + e^-z) within 2 units in the last place; 0 below -708, where it would leave the normal range."""
-    x = splat(0.0) - z
-    s, q = exp_parts(select(x < splat(-708.0), splat(-708.0), x))
-    return select(splat(708.0) < x, splat(0.0), splat(1.0) / fma(s, q, s + splat(1.0)))
+    s, a, b = exp_parts(negative(select(z > 708.0, 708.0, z)))
+    return select(z < -708.0, 0.0, (a - b) / fma(s, a + b, a - b))
 
 
 @inline
 def tanh(z: Lanes) -> Lanes:
-    """-m / (2 + m) with m = e^(-2|z|) - 1, within 3 units in the last place."""
-    x = splat(-2.0) * magnitude(z)
-    s, q = exp_parts(select(x < splat(-100.0), splat(-100.0), x))
-    m = fma(s, q, s - splat(1.0))
-    return with_sign(m / (splat(2.0) + m), z)
+    """(1 - e^x) / (1 + e^x) with x = -2|z|, within 3 units in the last place."""
+    x = magnitude(z)
+    s, a, b = exp_parts(-2.0 * select(x > 50.0, 50.0, x))
+    down, up = 1.0 - s, 1.0 + s  # down is 0 near 0, where a has no part in the result
+    return with_sign(fma(down, a, negative(up * b)) / fma(up, a, negative(down * b)), z)
 
 
 @inline
@@ -218,18 +240,17 @@ def log1p(x: Lanes) -> Lanes:
     1 + x = 2^k (1 + f), f small, and ln(1 + f) = 2 atanh(g) with g = f / (2 + f), a polynomial of degree 15 in g. What
     rounding 1 + x lost comes back as its share of the logarithm.
     """
-    u = splat(1.0) + x
-    lost = (x - (u - splat(1.0))) / u
+    u = 1.0 + x
+    lost = (x - (u - 1.0)) / u
     k = exponent(u)
-    f = fma(u, power_of_two(splat(ROUND) - k), splat(-1.0))
-    g = f / (splat(2.0) + f)
+    f = fma(u, power_of_two(ROUND - k), -1.0)
+    g = f / (2.0 + f)
     w = g * g
-    p = splat(0.14617807153417325)
-    p = fma(p, w, splat(0.15331611722055008))
-    p = fma(p, w, splat(0.1818289243253687))
-    p = fma(p, w, splat(0.22222211089379496))
-    p = fma(p, w, splat(0.28571428625653836))
-    p = fma(p, w, splat(0.3999999999989889))
-    p = fma(p, w, splat(0.666666666666667))
-    tail = fma(g * w, p, fma(k, splat(_LN2_LOW), lost))
-    return fma(k, splat(_LN2_HIGH), fma(splat(2.0), g, tail))
+    p = fma(w, 0.14617807153417325, 0.15331611722055008)
+    p = fma(p, w, 0.1818289243253687)
+    p = fma(p, w, 0.22222211089379496)
+    p = fma(p, w, 0.28571428625653836)
+    p = fma(p, w, 0.3999999999989889)
+    p = fma(p, w, 0.666666666666667)
+    tail = fma(g * w, p, fma(k, _LN2_LOW, lost))
+    return fma(k, _LN2_HIGH, fma(2.0, g, tail))

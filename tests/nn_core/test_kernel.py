@@ -115,14 +115,24 @@ def distances(ours, theirs):
 
 
 def sensitivity(state, to_epoch):
-    """How far apart the reference ends if its start differs in the last bits: what no engine can be blamed for."""
-    theirs, rng = NUMPY(state, to_epoch), np.random.default_rng(0)
+    """How far apart the reference ends if last bits differ at its start and in its units: no engine is to blame."""
+    rng = np.random.default_rng(0)
+    activation = state.training.activation
 
-    def nudged(layers):
-        return [W * (1.0 + 4e-16 * rng.choice([-1.0, 1.0], size=W.shape)) for W in layers]
+    def nudged(W):
+        return W * (1.0 + 4e-16 * rng.choice([-1.0, 1.0], size=W.shape))
 
-    starts = (replace(state, weights=nudged(state.weights), memory=tuple(map(nudged, state.memory))) for _ in range(3))
-    return np.maximum.reduce([distances(NUMPY(start, to_epoch), theirs) for start in starts])
+    def rounded_otherwise():
+        units = replace(activation, function=lambda z: nudged(activation.function(z)))
+        return replace(
+            state,
+            training=replace(state.training, activation=units),
+            weights=[nudged(W) for W in state.weights],
+            memory=tuple([nudged(M) for M in layers] for layers in state.memory),
+        )
+
+    theirs = NUMPY(state, to_epoch)
+    return np.maximum.reduce([distances(NUMPY(rounded_otherwise(), to_epoch), theirs) for _ in range(3)])
 
 
 def assert_close(ours, theirs, relative, chaos=0.0):
