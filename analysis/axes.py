@@ -133,6 +133,9 @@ def _follows(trials: pd.DataFrame, axis: str, other: str) -> bool:
 
 def levels(column: "pd.Series[Any]") -> list[Any]:
     """Distinct values in their natural order: numbers by size, layer widths by depth and size, then text."""
+    if isinstance(column.dtype, pd.CategoricalDtype):  # the user's order
+        present = set(column.unique())
+        return [level for level in column.cat.categories if level in present]
     return sorted(column.unique(), key=_order)
 
 

@@ -70,10 +70,10 @@ class Data:
     Attributes
     ----------
     trials : pandas.DataFrame
-        One row per network and cut-off: ``sweep`` (label), ``run_id``, ``trial`` (its place in the run), ``seed``,
-        a column per parameter,
-        ``converged``, ``epochs_to_converge`` (float, inf for failures), ``final_loss``, ``max_error`` and
-        ``diverged`` (the epoch; NaN where it does not apply), ``prediction/<bits>``.
+        One row per network and cut-off: ``sweep`` (label, categorical), ``run_id``, ``trial`` (its place in the
+        run), ``seed``, a column per parameter, ``converged``, ``epochs_to_converge`` (float, inf for failures),
+        ``final_loss``, ``max_error`` and ``diverged`` (the epoch; NaN where it does not apply),
+        ``prediction/<bits>``.
     curves : pandas.DataFrame
         ``run_id`` (categorical), ``quantile`` (NaN for the curve of a single network; 0.1, 0.5, 0.9 over the
         networks of a run with several), ``epoch``, ``loss``.
@@ -255,8 +255,9 @@ def _trials(parts: list[tuple[str, list[Record]]]) -> tuple[pd.DataFrame, tuple[
     frame = pd.concat([frame[~several], *expanded], ignore_index=True) if expanded else frame
     parameters = tuple(c for c in params.columns if c not in NO_CONDITION)
     predictions = sorted(c for c in frame.columns if c.startswith("prediction/"))
+    labels = pd.CategoricalDtype(list(dict.fromkeys(label for label, _ in parts)))
     frame = (
-        frame.astype({"seed": np.int64, "epochs": np.int64, "converged": bool})
+        frame.astype({"sweep": labels, "seed": np.int64, "epochs": np.int64, "converged": bool})
         .sort_values(["sweep", *parameters, "seed", "started", "run_id"], kind="stable")
         .drop_duplicates(["sweep", *parameters, "seed"])
         .reset_index(drop=True)

@@ -12,7 +12,7 @@ import pandas as pd
 from analysis.axes import level_name, levels
 from analysis.figures.draw import drawings
 from analysis.figures.drawing import Drawing, View, criterion
-from analysis.figures.saving import cell
+from analysis.figures.saving import cell, settle
 from analysis.figures.style import applied, plain
 from analysis.findings import findings, question
 from analysis.loading import Sweep
@@ -60,6 +60,7 @@ def _figure(drawing: Drawing, view: View) -> str:
 
     buffer = io.BytesIO()
     with applied(view.style):
+        settle(drawing.figure)
         drawing.figure.savefig(buffer, format="png", dpi=200, metadata={"Software": None})
     plt.close(drawing.figure)
     image = base64.b64encode(buffer.getvalue()).decode()

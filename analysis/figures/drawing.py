@@ -71,8 +71,8 @@ class View:
         for sweep in self.data.sweeps:
             whole = "" if sweep.loaded == sweep.jobs else f", {sweep.loaded} of {sweep.jobs} jobs finished"
             commit = f", commit {plain(sweep.commit)}" if sweep.commit else ""
-            label = f"{plain(sweep.label)}: " if sweep.label else ""
-            parts.append(f"{label}Sweep {sweep.run_id[:8]}{commit}{whole}.")
+            name = f"{plain(sweep.label)}: sweep" if sweep.label else "Sweep"
+            parts.append(f"{name} {sweep.run_id[:8]}{commit}{whole}.")
         return " ".join(parts)
 
 
@@ -222,11 +222,14 @@ def of_hue(frame: pd.DataFrame, hue: str | None, level: Any) -> pd.DataFrame:
 
 def label_outer(panels: Sequence[Panel], x: str, y: str) -> None:
     """Name the axes once: below the lowest panel of each column, beside the first of each row."""
-    lowest = {panel.place[1]: panel.place[0] for panel in sorted(panels, key=lambda p: p.place)}
+    lowest = {panel.place[1]: panel.place for panel in sorted(panels, key=lambda p: p.place)}
+    first = {panel.place[0]: panel.place for panel in sorted(panels, key=lambda p: p.place, reverse=True)}
     for panel in panels:
         row, column = panel.place
-        panel.ax.set_xlabel(x if row == lowest[column] else "")
-        panel.ax.set_ylabel(y if column == 0 else "")
+        panel.ax.set_xlabel(x if panel.place == lowest[column] else "")
+        panel.ax.set_ylabel(y if panel.place == first[row] else "")
+        if panel.place == first[row]:
+            panel.ax.yaxis.set_tick_params(labelleft=True)
 
 
 def finish(

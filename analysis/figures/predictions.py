@@ -47,6 +47,8 @@ def draw(view: View) -> Drawing:
             panel.ax.hlines(target, p - 0.46, p + 0.46, color=INK, linewidth=0.1 * style.font, zorder=1)
         for i, (level, look) in enumerate(look_of.items()):
             rows = of_hue(here, layout.hue, level)
+            if rows.empty:
+                continue
             centre = rows["pattern"].map(patterns.index) + (i - (len(look_of) - 1) / 2) * slot
             sns.scatterplot(
                 x=centre + (rows["quantile"] - 0.5) * slot * 0.85,

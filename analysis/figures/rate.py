@@ -26,7 +26,12 @@ def draw(view: View) -> Drawing:
         step = min(0.7 / len(look_of), 0.12)
         for i, (level, look) in enumerate(look_of.items()):
             rows = of_hue(here, layout.hue, level)
-            at = rows[x].map(lambda value: scale[value]) + (i - (len(look_of) - 1) / 2) * step
+            if rows.empty:
+                continue
+            at = (
+                rows[x].astype(object).map(lambda value: scale[value]).astype(float)
+                + (i - (len(look_of) - 1) / 2) * step
+            )
             panel.ax.vlines(at, rows["low"], rows["high"], color=look.color, linewidth=0.11 * style.font)
             sns.lineplot(
                 x=at,

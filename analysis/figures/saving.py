@@ -5,6 +5,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.figure import Figure
 
 from analysis.axes import level_name
 from analysis.figures.drawing import Drawing
@@ -16,8 +17,7 @@ _ROWS_IN_MARKDOWN = 300
 def save(drawing: Drawing, folder: Path) -> list[Path]:
     """Write a figure as PNG and SVG, its data as CSV and its table as Markdown; returns the four paths."""
     paths = [folder / f"{drawing.name}.{ending}" for ending in ("png", "svg", "csv", "md")]
-    drawing.figure.draw_without_rendering()  # lays it out once; both formats then share the layout
-    drawing.figure.set_layout_engine("none")
+    settle(drawing.figure)
     drawing.figure.savefig(paths[0], metadata={"Software": None})
     drawing.figure.savefig(paths[1], metadata={"Date": None, "Creator": None})
     plt.close(drawing.figure)
@@ -25,6 +25,16 @@ def save(drawing: Drawing, folder: Path) -> list[Path]:
     text = f"# {markdown_text(drawing.title)}\n\n{markdown_text(drawing.caption)}\n\n{markdown(drawing.table)}"
     paths[3].write_text(text, "utf-8", newline="\n")
     return paths
+
+
+def settle(figure: Figure) -> None:
+    """Lay a figure out for good; both formats then share the layout.
+
+    Panels of a fixed shape find their place only in the second pass.
+    """
+    for _ in range(2):
+        figure.draw_without_rendering()
+    figure.set_layout_engine("none")
 
 
 def cell(value: object) -> str:

@@ -17,7 +17,7 @@ from analysis.figures.style import axis_name, named, packed, plain
 from analysis.loading import SelectionError
 from analysis.networks import answers, task_of, weights_of
 
-_RESOLUTION = 81
+_RESOLUTION = 121
 _EXAMPLES = 3
 
 
@@ -114,7 +114,9 @@ def _drawn(
     side = (width - 0.9 * style.scale) / columns
     small = 0.75 * style.font
     room = max(8, int(side / (0.6 * small / 72)))
-    figure = plt.figure(figsize=(width, len(rows) * (side + 0.32 * style.scale)), layout="constrained")
+    headings = {id(trial): _heading(view, trial, room) for row in rows for trial in row if trial is not None}
+    above = (max(heading.count("\n") for heading in headings.values()) + 1.8) * 1.25 * small / 72
+    figure = plt.figure(figsize=(width, len(rows) * (side + above)), layout="constrained")
     grid = figure.subplots(len(rows), columns, squeeze=False)
     shown = []
     for r, (row, row_name) in enumerate(zip(rows, names, strict=True)):
@@ -126,7 +128,7 @@ def _drawn(
             else:
                 shown.append(trial)
                 _surface(ax, view, trial, colors, norm)
-                ax.set_title(_heading(view, trial, room), fontsize=small)
+                ax.set_title(headings[id(trial)], fontsize=small)
             if c == 0 and row_name:
                 ax.annotate(
                     row_name, (-0.12, 0.5), xycoords="axes fraction", rotation=90, ha="right", va="center",
@@ -167,7 +169,15 @@ def _surface(ax: Axes, view: View, trial: "pd.Series[Any]", colors: Any, norm: A
     inputs[:, i], inputs[:, j] = (axis.ravel() for axis in np.meshgrid(ticks, ticks))
     weights = weights_of(view.data.artifact_uris[trial["run_id"]], int(trial["trial"]))
     output = answers(trial, weights, inputs).reshape(_RESOLUTION, _RESOLUTION)
-    ax.imshow(output, origin="lower", extent=(low, high, low, high), cmap=colors, norm=norm, interpolation="nearest")
+    ax.imshow(
+        output,
+        aspect="auto",
+        origin="lower",
+        extent=(low, high, low, high),
+        cmap=colors,
+        norm=norm,
+        interpolation="bilinear",
+    )
     middle = (task.target_low + task.target_high) / 2
     if output.min() < middle < output.max():
         ax.contour(ticks, ticks, output, levels=[middle], colors="white", linewidths=0.13 * view.style.font)
@@ -175,6 +185,7 @@ def _surface(ax: Axes, view: View, trial: "pd.Series[Any]", colors: Any, norm: A
         task.inputs[:, i], task.inputs[:, j], c=task.targets[:, 0], cmap=colors, norm=norm,
         s=(0.6 * view.style.font) ** 2, edgecolors="white", linewidths=0.1 * view.style.font, zorder=3, clip_on=False,
     )  # fmt: skip
+    ax.set_box_aspect(1)
     ax.set_xticks([])
     ax.set_yticks([])
     ax.spines[:].set_visible(False)

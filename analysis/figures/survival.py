@@ -69,6 +69,8 @@ def _numbers_at_risk(
     beside = ScaledTranslation(-(0.32 * widest + 0.5) * size / 72, 0, ax.figure.dpi_scale_trans)
     for i, (level, look) in enumerate(look_of.items()):
         members = of_hue(panel.of(trials), hue, level)
+        if members.empty:
+            continue
         down = ScaledTranslation(0, -(below_ticks + (i + 0.6) * _LINE * style.font) / 72, ax.figure.dpi_scale_trans)
         at_ticks = blended_transform_factory(ax.transData, ax.transAxes) + down
         if len(look_of) > 1:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.statistics.conditions import conditions
+from analysis.statistics.conditions import conditions, tidy
 from analysis.statistics.resampling import percentile_interval, resampled_quantile, resamples
 
 Array = NDArray[np.float64]
@@ -49,7 +49,8 @@ def loss_bands(
             continue
         parts.append(band.assign(**condition))
     columns = [*by, "epoch", "estimate", "low", "high", "n"]
-    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+    found = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    return tidy(found, trials, by)[columns]
 
 
 def _loss_matrix(curves: pd.DataFrame, trials: pd.DataFrame) -> tuple[list[str], NDArray[np.int64], Array]:
@@ -109,7 +110,7 @@ def prediction_quantiles(trials: pd.DataFrame, by: Sequence[str], dots: int = 25
                 | {"pattern": pattern.removeprefix("prediction/"), "quantile": q, "estimate": e, "n": len(values)}
                 for q, e in zip(levels_, estimates, strict=True)
             ]
-    return pd.DataFrame(rows, columns=[*by, "pattern", "quantile", "estimate", "n"])
+    return tidy(pd.DataFrame(rows, columns=[*by, "pattern", "quantile", "estimate", "n"]), trials, by)
 
 
 def median_final_losses(
@@ -140,4 +141,4 @@ def median_final_losses(
         low, high = percentile_interval(medians, confidence)
         median = np.quantile(losses, 0.5, method="inverted_cdf")
         rows.append({**condition, "estimate": median, "low": float(low), "high": float(high), "n": len(losses)})
-    return pd.DataFrame(rows)
+    return tidy(rows, trials, by)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 from scipy.stats import binomtest
 
-from analysis.statistics.conditions import conditions
+from analysis.statistics.conditions import conditions, tidy
 from analysis.statistics.multiplicity import holm
 from nn_core.statistics import wilson_interval
 
@@ -27,12 +27,11 @@ def convergence_rates(trials: pd.DataFrame, by: Sequence[str], confidence: float
     pandas.DataFrame
         `by`, estimate, low, high, converged, n.
     """
-    counts = pd.DataFrame(
-        [
-            condition | {"converged": int(members["converged"].sum()), "n": len(members)}
-            for condition, members in conditions(trials, by)
-        ]
-    )
+    counted = [
+        condition | {"converged": int(members["converged"].sum()), "n": len(members)}
+        for condition, members in conditions(trials, by)
+    ]
+    counts = tidy(counted, trials, by)
     low, high = wilson_interval(counts["converged"], counts["n"], confidence)
     rates = counts.assign(estimate=counts["converged"] / counts["n"], low=low, high=high)
     return rates[[*by, "estimate", "low", "high", "converged", "n"]]
@@ -155,7 +154,7 @@ def paired_rates(
             p = mcnemar(counts["only_first"], counts["only_second"])
             rows.append({**condition, "first": first, "second": second, **counts, "p": p})
     counted = ["both", "only_first", "only_second", "neither", "n", "p"]
-    table = pd.DataFrame(rows, columns=[*by, "first", "second", *counted])
+    table = tidy(pd.DataFrame(rows, columns=[*by, "first", "second", *counted]), trials, by)
     estimate, low, high = paired_difference(table["only_first"], table["only_second"], table["n"], confidence)
     table = table.assign(estimate=estimate, low=low, high=high, p_holm=holm(table["p"]))
     return table[[*by, "first", "second", "estimate", "low", "high", *counted, "p_holm"]]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.statistics.conditions import conditions
+from analysis.statistics.conditions import conditions, tidy
 from analysis.statistics.resampling import percentile_interval, resamples
 from nn_core.statistics import expected_running_time
 
@@ -64,7 +64,9 @@ def running_times(
                 }
             ).assign(**condition)
         )
-    return pd.concat(parts, ignore_index=True)[[*by, "cutoff", "estimate", "low", "high", "converged", "n"]]
+    return tidy(pd.concat(parts, ignore_index=True), trials, by)[
+        [*by, "cutoff", "estimate", "low", "high", "converged", "n"]
+    ]
 
 
 def best_restarts(
@@ -105,4 +107,4 @@ def best_restarts(
                 "n": len(times),
             }
         )
-    return pd.DataFrame(rows)
+    return tidy(rows, trials, by)

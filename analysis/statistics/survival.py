@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.stats import CensoredData, ecdf, logrank
 
 from analysis.axes import levels
-from analysis.statistics.conditions import conditions
+from analysis.statistics.conditions import conditions, tidy
 from analysis.statistics.multiplicity import holm
 from nn_core.statistics import wilson_interval
 
@@ -67,7 +67,9 @@ def survival_curves(trials: pd.DataFrame, by: Sequence[str], confidence: float =
     (1958) 457-481; J. Kalbfleisch & R. Prentice, "The Statistical Analysis of Failure Time Data" (2002), 1.4.
     """
     parts = [_kaplan_meier(members, confidence).assign(**condition) for condition, members in conditions(trials, by)]
-    return pd.concat(parts, ignore_index=True)[[*by, "epoch", "estimate", "low", "high", "at_risk", "n"]]
+    return tidy(pd.concat(parts, ignore_index=True), trials, by)[
+        [*by, "epoch", "estimate", "low", "high", "at_risk", "n"]
+    ]
 
 
 def at_risk(trials: pd.DataFrame, epochs: NDArray[Any]) -> NDArray[np.int64]:
@@ -96,7 +98,7 @@ def median_times(trials: pd.DataFrame, by: Sequence[str], confidence: float = 0.
             for name, column in (("estimate", "estimate"), ("low", "high"), ("high", "low"))
         }
         rows.append({**condition, **half, "converged": int(members["converged"].sum()), "n": len(members)})
-    return pd.DataFrame(rows)
+    return tidy(rows, trials, by)
 
 
 def logrank_tests(trials: pd.DataFrame, axis: str, by: Sequence[str]) -> pd.DataFrame:
@@ -125,6 +127,6 @@ def logrank_tests(trials: pd.DataFrame, axis: str, by: Sequence[str]) -> pd.Data
                     statistic, p = float(test.statistic), float(test.pvalue)
             rows.append({**condition, "first": first, "second": second, "statistic": statistic, "p": p, **sizes})
     columns = [*by, "first", "second", "statistic", "p", "n_first", "n_second"]
-    table = pd.DataFrame(rows, columns=columns)
+    table = tidy(pd.DataFrame(rows, columns=columns), trials, by)
     table.insert(len(by) + 4, "p_holm", holm(table["p"]))
     return table
