@@ -335,8 +335,9 @@ def test_advancing_leaves_the_state_it_came_from_alone(state):
 @settings(max_examples=150)
 def test_divergence_equals_the_reference(state, epochs):
     ours, theirs = NUMBA(state, epochs), NUMPY(state, epochs)
-    # A learning rate of 1e308 makes of a last-bit difference what it likes; but not before the first step that fails.
-    same = (theirs.diverged_at == 0) | (np.asarray(state.optimizer.learning_rate) == 0.1)
+    # After an update at a rate of 1e308, a last-bit difference is whatever it likes.
+    first_update = (theirs.diverged_at == 0) & (state.training.update == "batch")
+    same = first_update | (np.asarray(state.optimizer.learning_rate) == 0.1)
     np.testing.assert_array_equal(ours.diverged_at[same], theirs.diverged_at[same])
     for W, V, start in zip(ours.weights, theirs.weights, state.weights, strict=True):
         assert np.isfinite(W).all()
