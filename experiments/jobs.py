@@ -217,7 +217,7 @@ def _refuse_unsweepable(axes: Iterable[_Axis]) -> None:
 
 def _axis(loader: ConfigLoader, override: Override, most: int) -> _Axis:
     key = override.get_key_element()
-    is_group = bool(loader.list_groups(override.key_or_group)) or loader.get_group_options(override.key_or_group) != []
+    is_group = any(source.is_group(override.key_or_group) for source in loader.get_sources())
     if override.is_delete():
         return _Axis(key, [override.input_line or key], is_group)
     if not override.is_sweep_override():
