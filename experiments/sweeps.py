@@ -16,7 +16,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from urllib.parse import urlencode
 
 from experiments.tracking import overview, stale
 from experiments.tracking.creation import artifact_root
@@ -25,6 +24,7 @@ from experiments.tracking.overview import ChildRun, RunInfo
 from experiments.tracking.record import RunUpdate
 from experiments.tracking.store import Store, find_stores, tracking_uri
 from experiments.tracking.sync import sync
+from experiments.tracking.view import runs_page, save_view
 
 SHOWN_ID = 12
 """Characters of a run id in tables; its first twelve are the time in milliseconds."""
@@ -98,11 +98,6 @@ def repeat_command(params: Mapping[str, str], *, experiment: str, engine: str | 
     return shlex.join(["python", "-m", "experiments.train", *overrides])
 
 
-def ui_link(base: str, experiment_id: str) -> str:
-    """Where MLflow's UI shows the runs of an experiment, and not an overview of empty traces."""
-    return f"{base}/#/experiments/{experiment_id}/runs?{urlencode({'workflowType': 'machine_learning'})}"
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m experiments.sweeps",
@@ -120,7 +115,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     repair.add_argument("runs", nargs="*", metavar="RUN", help="a run that you know to be dead, wherever it ran")
     repair.set_defaults(run=_repair)
-    ui = commands.add_parser("ui", help="open the MLflow UI where the newest sweep is")
+    ui = commands.add_parser("ui", help="open the MLflow UI on the newest sweep: its runs, its loss curves")
+    ui.add_argument(
+        "sweep", nargs="?", metavar="RUN", help="another sweep: its run id, or the beginning of it, or its name"
+    )
     ui.add_argument("--port", type=int, help=f"default: the first free one from {UI_PORTS[0]}")
     ui.set_defaults(run=_ui)
     show = commands.add_parser("show", help="one run: the command that repeats it, its provenance, its result")
@@ -253,23 +251,30 @@ def _sync(_: argparse.Namespace) -> int:
 
 def _ui(options: argparse.Namespace) -> int:
     uri = tracking_uri()
-    stores = find_stores()
-    newest = max(sweep_states(stores), key=lambda state: state.started, default=None)
-    experiment_id = next(
-        (store.experiment_id for store in stores if newest and store.experiment == newest.experiment), "0"
-    )
+    page = _ui_page(find_stores(), options.sweep)
     if uri.startswith(("http://", "https://")):
-        print(ui_link(uri.rstrip("/"), experiment_id))
+        print(f"{uri.rstrip('/')}/{page}")
         return 0
     port = options.port or _free_port()
-    print(
-        f"Open  {ui_link(f'http://127.0.0.1:{port}', experiment_id)}  once the server is up; Ctrl-C ends it.",
-        flush=True,
-    )
+    print(f"In some seconds, at\n\n  http://127.0.0.1:{port}/{page}\n\nCtrl-C ends it.\n", flush=True)
     os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
-    server = ["ui", "--host", "127.0.0.1", "--port", str(port), "--backend-store-uri", uri, "--registry-store-uri", uri]
-    command = [sys.executable, "-m", "mlflow", *server, "--default-artifact-root", artifact_root()]
-    return os.execv(sys.executable, command)  # noqa: S606
+    os.environ.setdefault("PYTHONWARNINGS", "ignore")  # of the server's own makers, to each other
+    server = ["server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    stores = ["--backend-store-uri", uri, "--registry-store-uri", uri, "--default-artifact-root", artifact_root()]
+    return os.execv(sys.executable, [sys.executable, "-m", "mlflow", *server, *stores])  # noqa: S606
+
+
+def _ui_page(stores: Sequence[Store], wanted: str | None) -> str:
+    """Where to open the UI: the sweep that is meant, the newest one, or what there is."""
+    if wanted is not None:
+        store, sweep = _find(stores, wanted)
+        if sweep.tags.get("kind") != "sweep":
+            return f"#/experiments/{store.experiment_id}/runs/{sweep.run_id}"
+        return save_view(store, sweep)
+    sweeps = [(store, sweep) for store in stores for sweep in overview.sweeps(store)]
+    if sweeps:
+        return save_view(*max(sweeps, key=lambda pair: (pair[1].start_ms, pair[1].run_id)))
+    return runs_page(stores[-1].experiment_id) if stores else "#/experiments"
 
 
 def _state(store: Store, sweep: RunInfo, children: Mapping[str, ChildRun], is_stale: bool) -> SweepState:

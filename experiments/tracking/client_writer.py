@@ -117,6 +117,11 @@ class ClientWriter:
             if update.status:
                 self.client.set_terminated(run_id, update.status, now_ms)
 
+    def tag_experiment(self, key: str, value: str) -> None:
+        """Set a tag of the experiment."""
+        with mlflow_errors(self.uri):
+            self.client.set_experiment_tag(self.experiment_id, key, value)
+
     def _log_artifacts(self, run_id: str, artifacts: Mapping[str, bytes]) -> None:
         if not artifacts:
             return

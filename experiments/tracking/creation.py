@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
-"""Without it MLflow's UI opens an experiment on a page of empty traces."""
-
 LONGEST_NAME = 256
 """Characters that MLflow's table holds of an experiment's name."""
 
@@ -80,7 +77,7 @@ def make_experiment(uri: str, database: SqliteDatabase | PostgresDatabase | None
         from mlflow.exceptions import MlflowException
 
         try:
-            mlflow_client(uri).create_experiment(name, tags=EXPERIMENT_TAGS)
+            mlflow_client(uri).create_experiment(name)
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
@@ -100,10 +97,6 @@ def _insert_experiment(database: SqliteDatabase | PostgresDatabase, name: str) -
                 "UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?",
                 (f"{artifact_root()}/{number}", number),
             )
-            for key, value in EXPERIMENT_TAGS.items():
-                transaction.execute(
-                    "INSERT INTO experiment_tags (key, value, experiment_id) VALUES (?, ?, ?)", (key, value, number)
-                )
 
 
 def sqlite_uri(path: Path) -> str:

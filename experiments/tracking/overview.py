@@ -148,6 +148,33 @@ def children(store: Store) -> dict[str, ChildRun]:
     }
 
 
+@dataclass(frozen=True)
+class Members:
+    """What the runs of a sweep have in common.
+
+    Attributes
+    ----------
+    own : bool
+        Whether it made any; otherwise all its jobs had been finished before.
+    params, metrics : frozenset of str
+        Names that one of its runs has.
+    """
+
+    own: bool
+    params: frozenset[str]
+    metrics: frozenset[str]
+
+
+def members(store: Store, sweep: RunInfo) -> Members:
+    """Look up what a sweep's runs have; by one of them, a finished one."""
+    made = [i for i, child in children(store).items() if child.sweep_id == sweep.run_id and child.status == "FINISHED"]
+    reused = [job["run_id"] for job in jobs(store, sweep) if job["origin"] == "reused"]
+    found = next((info for i in (*made, *reused) if (info := run(store, i)) is not None), None)
+    if found is None:
+        return Members(False, frozenset(), frozenset())
+    return Members(bool(made), frozenset(params(store, found.run_id)), frozenset(found.metrics))
+
+
 def jobs(store: Store, sweep: RunInfo) -> list[dict[str, str]]:
     """Read a sweep's table of jobs; empty if it has none."""
     content = read_artifact(store, sweep, "jobs.csv")

@@ -119,6 +119,15 @@ class SqlWriter:
                     "UPDATE runs SET status = ?, end_time = ? WHERE run_uuid = ?", (update.status, now_ms, run_id)
                 )
 
+    def tag_experiment(self, key: str, value: str) -> None:
+        """Set a tag of the experiment."""
+        with self.database.transaction() as transaction:
+            transaction.execute(
+                "INSERT INTO experiment_tags (key, value, experiment_id) VALUES (?, ?, ?) "
+                "ON CONFLICT (key, experiment_id) DO UPDATE SET value = excluded.value",
+                (key, value, int(self.experiment_id)),
+            )
+
     def _require_active(self, transaction: Transaction) -> None:
         found = transaction.execute(
             "SELECT lifecycle_stage FROM experiments WHERE experiment_id = ?", (int(self.experiment_id),)

@@ -9,7 +9,6 @@ import pytest
 from mlflow.entities import ViewType
 
 from experiments.tracking.client_writer import ClientWriter
-from experiments.tracking.creation import EXPERIMENT_TAGS
 from experiments.tracking.record import Curve, RunRecord, RunUpdate
 from experiments.tracking.sql_writer import SqlWriter
 from experiments.tracking.store import Store, open_store
@@ -112,11 +111,15 @@ def rows(store: Store, table: str, run_ids: list[str]) -> list[tuple[Any, ...]]:
     return sorted(mine, key=repr)
 
 
+def client_store(store: Store) -> Store:
+    return Store(store.uri, store.experiment, store.experiment_id, store.artifact_location, None)
+
+
 def compare_both_ways(store: Store, records: list[RunRecord], folder: Path) -> None:
     assert isinstance(store.writer, SqlWriter)
-    client_store = Store(store.uri, store.experiment, store.experiment_id, store.artifact_location, None)
-    assert isinstance(client_store.writer, ClientWriter)
-    by_client = client_store.write(records)
+    by_client_store = client_store(store)
+    assert isinstance(by_client_store.writer, ClientWriter)
+    by_client = by_client_store.write(records)
     seen_by_client = [found(store, *search) for search in SEARCHES]
     assert [len(names) for names in seen_by_client] != [0] * len(SEARCHES)
     for run_id in by_client:
@@ -151,7 +154,7 @@ def test_predictions_are_a_table_to_mlflow(sqlite_folder: Path, record: Record) 
 
 def test_parents_are_the_same_both_ways(sqlite_folder: Path) -> None:
     store = open_store("xor")
-    client_store = Store(store.uri, store.experiment, store.experiment_id, store.artifact_location, None)
+    by_client_store = client_store(store)
     steps = [
         RunUpdate(tags={"kind": "sweep", "a": "1"}, artifacts={"jobs.csv": b"planned"}, metrics={"jobs": 3.0}),
         RunUpdate(
@@ -159,7 +162,7 @@ def test_parents_are_the_same_both_ways(sqlite_folder: Path) -> None:
         ),
     ]
     pictures = []
-    for which in (client_store, store):
+    for which in (by_client_store, store):
         run_id = which.start_parent("a sweep", {"kind": "sweep", "mlflow.note.content": "# *Sweep*"})
         assert store.client.get_run(run_id).info.status == "RUNNING"
         for step in steps:
@@ -176,7 +179,12 @@ def test_parents_are_the_same_both_ways(sqlite_folder: Path) -> None:
 
 def test_experiments_are_the_same_both_ways(sqlite_folder: Path) -> None:
     store = open_store("by SQL")
-    other = store.client.create_experiment("by client", str(sqlite_folder / "mlartifacts" / "2"), EXPERIMENT_TAGS)
+    other = store.client.create_experiment("by client", str(sqlite_folder / "mlartifacts" / "2"))
+    for which in (store, client_store(store)):
+        which.writer.tag_experiment("view", "old")
+        which.writer.tag_experiment("view", "new")
+        assert store.client.get_experiment(store.experiment_id).tags == {"view": "new"}
+        store.client.delete_experiment_tag(store.experiment_id, "view")
     first, second = (dict(store.client.get_experiment(number)) for number in (store.experiment_id, other))
     for entity in (first, second):
         assert entity.pop("creation_time") == entity.pop("last_update_time")
