@@ -45,5 +45,9 @@ bench: setup  ## speed comparisons, side by side; results into docs/benchmarks.m
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[bench]'
 	$(BIN)/python -m benchmarks
 
+gallery: demo  ## renew the pictures of README and docs from the demo's sweep
+	mkdir -p docs/gallery
+	cp $$(ls -td $(DEMO)/figures/*/ | head -n 1)*.png docs/gallery/
+
 clean:  ## remove what was made here
 	rm -rf $(VENV) $(DEMO) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
