@@ -75,27 +75,32 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.started: list[subprocess.Popen[str]] = []
+        self.started: dict[subprocess.Popen[str], Path] = {}
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         """Start ``python -m experiments.train``, in a session of its own, so that a test can be its terminal."""
+        output = self.path.with_name(
+            f"{self.path.name}-output-{len(self.started)}"
+        )  # a pipe that nobody reads fills up
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "HYDRA_"))}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "experiments.train", *arguments],
-            cwd=self.path,
-            env={**inherited, **environment},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        self.started.append(process)
+        with output.open("w") as stream:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "experiments.train", *arguments],
+                cwd=self.path,
+                env={**inherited, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                text=True,
+                start_new_session=True,
+            )
+        self.started[process] = output
         return process
 
     def finish(self, process: subprocess.Popen[str], code: int = 0) -> str:
         """Wait until a program ends; returns what it printed."""
-        output, _ = process.communicate(timeout=PATIENCE_S)
+        process.wait(timeout=PATIENCE_S)
+        output = self.started[process].read_text()
         assert process.returncode == code, output
         return output
 
@@ -125,7 +130,7 @@ class Folder:
         for process in self.started:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
+            process.wait()
 
     @cached_property
     def client(self) -> MlflowClient:

@@ -1,0 +1,105 @@
+"""A job that raises takes nothing else with it."""
+
+from collections.abc import Callable
+
+import pytest
+
+FAST = ("-m", "engine=numpy", "epochs=20")
+BOOM = """
+def boom(configs):
+    for config in configs:
+        if config.seed == 2:
+            raise FloatingPointError("the network of seed 2 would not")
+
+before(module, "start", boom)
+"""
+
+
+@pytest.fixture
+def folder(folder_with_store: Callable) -> "Folder":  # noqa: F821
+    return folder_with_store()
+
+
+@pytest.mark.parametrize("launcher", ["ensemble", "basic", "joblib"])
+def test_the_others_go_on(folder, launcher: str) -> None:
+    arguments = (*FAST, "seed=range(4)", f"hydra/launcher={launcher}")
+    output = folder.train(*arguments, code=1, **folder.sabotage("experiments.networks", BOOM))
+    (parent,) = folder.sweeps()
+    children = {run.data.params["seed"]: run for run in folder.children(parent)}
+    assert {seed: run.info.status for seed, run in children.items()} == {
+        "0": "FINISHED", "1": "FINISHED", "2": "FAILED", "3": "FINISHED",
+    }  # fmt: skip
+    failed = folder.artifacts(children["2"])
+    assert set(failed) == {"traceback.txt", "config.yaml"}
+    assert b"FloatingPointError: the network of seed 2 would not" in failed["traceback.txt"]
+    assert children["2"].data.metrics == {}
+    assert "the network of seed 2 would not" in children["2"].data.tags["error"]
+
+    assert parent.info.status == "FAILED"
+    assert [parent.data.metrics[key] for key in ("jobs", "finished", "reused", "failed")] == [4, 3, 0, 1]
+    assert [row["origin"] for row in folder.jobs(parent)] == ["new", "new", "failed", "new"]
+    (log,) = folder.path.glob("multirun/*/*/train.log")
+    assert "failed: python -m experiments.train engine=numpy epochs=20 seed=2" in log.read_text()
+    assert "FloatingPointError" in output
+
+    again = folder.train(*arguments)
+    assert "4 jobs: 0 to do, 3 already finished, 1 failed before (will run again)" in again
+    assert folder.sweeps()[1].info.status == "FINISHED"
+    assert [row["origin"] for row in folder.jobs(folder.sweeps()[1])] == ["reused", "reused", "new", "reused"]
+
+
+@pytest.mark.parametrize("launcher", ["ensemble", "basic"])
+def test_fail_fast_stops(folder, launcher: str) -> None:
+    arguments = (*FAST, "hidden=2,3,4", "seed=2", "fail_fast=true", f"hydra/launcher={launcher}")
+    output = folder.train(*arguments, code=1, **folder.sabotage("experiments.networks", BOOM))
+    (parent,) = folder.sweeps()
+    assert parent.info.status == "FAILED"
+    assert [run.info.status for run in folder.children(parent)] == ["FAILED"]
+    assert "2 jobs are left. To go on from here: python -m experiments.train -m" in output
+
+
+def test_single_run_that_fails(folder) -> None:
+    changed = folder.sabotage("experiments.networks", BOOM)
+    output = folder.train("engine=numpy", "epochs=20", "seed=2", code=1, **changed)
+    (run,) = folder.runs()
+    assert run.info.status == "FAILED"
+    assert b"the network of seed 2 would not" in folder.artifacts(run)["traceback.txt"]
+    assert output.count("Traceback") == 1
+
+
+def test_a_launcher_that_dies_leaves_a_closed_parent(folder) -> None:
+    """As joblib's does when the system kills a worker that needs too much memory."""
+    die = "before(module, 'start', lambda configs: os.kill(os.getpid(), signal.SIGKILL))"
+    arguments = (*FAST, "seed=range(2)", "hydra/launcher=joblib")
+    output = folder.train(*arguments, code=1, **folder.sabotage("experiments.networks", die))
+    (parent,) = folder.sweeps()
+    assert parent.info.status == "FAILED"
+    assert folder.children(parent) == []
+    assert "The launcher failed" in output
+    assert "2 jobs are left. To go on from here: python -m experiments.train -m" in output
+
+
+def test_a_store_that_breaks_in_the_middle(folder) -> None:
+    """Nothing that was written before is lost, and the same command goes on when the store is well again."""
+    break_it = """
+    import sqlite3
+    calls = []
+
+    def break_at_the_second_chunk(self, table, rows):
+        calls.append(table)
+        if calls.count("params") == 2:
+            error = sqlite3.OperationalError("disk is full")
+            error.sqlite_errorcode = sqlite3.SQLITE_FULL
+            raise error
+
+    before(module.SqliteTransaction, "insert", break_at_the_second_chunk)
+    """
+    arguments = (*FAST, "hidden=2,3", "seed=range(3)")
+    output = folder.train(*arguments, code=1, **folder.sabotage("experiments.tracking.database", break_it))
+    assert "no space left" in output
+    assert "Traceback" not in output
+    (parent,) = folder.sweeps()
+    assert parent.info.status == "FAILED"
+    assert len(folder.children(parent)) == parent.data.metrics["finished"] == 3
+    assert "6 jobs: 3 to do, 3 already finished" in folder.train(*arguments)
+    assert folder.sweeps()[1].info.status == "FINISHED"
