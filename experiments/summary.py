@@ -22,7 +22,7 @@ def plan_line(total: int, to_do: int, finished: int, failed: int) -> str:
         parts.append(f"{finished:,} already finished")
     if failed:
         parts.append(f"{failed:,} failed before (will run again)")
-    return f"{total:,} jobs: {', '.join(parts)}"
+    return f"{total:,} {'job' if total == 1 else 'jobs'}: {', '.join(parts)}"
 
 
 def swept_keys(jobs: Sequence[Job]) -> tuple[str, ...]:

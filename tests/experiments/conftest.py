@@ -3,6 +3,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hydra import initialize_config_dir
@@ -10,7 +11,7 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hypothesis import settings
 
-from experiments import config, jobs, train
+from experiments import config, identity, jobs, train
 from experiments.jobs import Job
 
 # A shared machine may be slow; how slow is no property of the code.
@@ -38,6 +39,29 @@ def expand(loader: ConfigLoader) -> Expand:
         return jobs.expand(loader, "train", of_hydra, arguments, most)
 
     return expanded
+
+
+MakeJob = Callable[..., Job]
+
+
+@pytest.fixture(scope="session")
+def make_job() -> MakeJob:
+    """A job that trains in no time, unless told otherwise."""
+
+    def made(**changes: Any) -> Job:
+        usual = {
+            "task": config.Xor(),
+            "init": config.UniformInit(),
+            "optimizer": config.GradientDescentOptimizer(),
+            "criterion": config.ToleranceCriterion(),
+            "epochs": 30,
+            "engine": "numpy",
+        }
+        made_of = config.Config(**{**usual, **changes})
+        flat = identity.params(made_of)
+        return Job((), made_of, flat, identity.config_hash(flat))
+
+    return made
 
 
 @dataclass(frozen=True)
