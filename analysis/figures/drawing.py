@@ -10,6 +10,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -220,6 +221,33 @@ def of_hue(frame: pd.DataFrame, hue: str | None, level: Any) -> pd.DataFrame:
     return frame[frame[hue].isna() if pd.isna(level) else frame[hue] == level]
 
 
+def lines(
+    ax: Axes, frame: pd.DataFrame, x: str, y: str, hue: str | None, look_of: dict[Any, Look], **style: Any
+) -> None:
+    """Draw one line for each level of the hue, from a frame that holds its points; markers only if asked for."""
+    markers = style.pop("markers", False)
+    parts = [of_hue(frame, hue, level).assign(look=str(i)) for i, level in enumerate(look_of)]
+    points = pd.concat(parts, ignore_index=True)
+    if points.empty:
+        return
+    all_looks = {str(i): look for i, look in enumerate(look_of.values())}
+    sns.lineplot(
+        data=points,
+        x=x,
+        y=y,
+        hue="look",
+        style="look",
+        palette={name: look.color for name, look in all_looks.items()},
+        markers={name: look.marker for name, look in all_looks.items()} if markers else False,
+        dashes={name: look.dashes or "" for name, look in all_looks.items()},
+        errorbar=None,
+        estimator=None,
+        legend=False,
+        ax=ax,
+        **style,
+    )
+
+
 def label_outer(panels: Sequence[Panel], x: str, y: str) -> None:
     """Name the axes once: below the lowest panel of each column, beside the first of each row."""
     lowest = {panel.place[1]: panel.place for panel in sorted(panels, key=lambda p: p.place)}
@@ -251,7 +279,7 @@ def finish(
             [],
             color=look.color,
             marker=look.marker if markers else "",
-            linestyle=look.dash if line else "",
+            linestyle=look.linestyle if line else "",
             label=" " + plain(level_name(level), 24),
         )
         for level, look in (looks_ or {}).items()

@@ -1,7 +1,6 @@
 """What a success costs, against the cut-off at which a trial is abandoned for a new one."""
 
 import numpy as np
-import seaborn as sns
 
 from analysis.figures.drawing import (
     Drawing,
@@ -10,6 +9,7 @@ from analysis.figures.drawing import (
     finish,
     hues,
     label_outer,
+    lines,
     of_hue,
     panel_grid,
     spread,
@@ -30,9 +30,9 @@ def draw(view: View) -> Drawing:
     figure, panels = panel_grid(trials, layout.panels, style, sharex=True, sharey=True)
     drawn = costs[np.isfinite(costs["estimate"])]
     top = drawn["estimate"].max() * 1.6
+    log_axis(panels[0].ax, "x", max(drawn["cutoff"].min(), 1) * 0.8, drawn["cutoff"].max() * 1.25)
+    log_axis(panels[0].ax, "y", max(drawn["estimate"].min(), 1) / 1.8, top)
     for panel in panels:
-        log_axis(panel.ax, "x", max(drawn["cutoff"].min(), 1) * 0.8, drawn["cutoff"].max() * 1.25)
-        log_axis(panel.ax, "y", max(drawn["estimate"].min(), 1) / 1.8, top)
         for level, look in look_of.items():
             rows = of_hue(panel.of(drawn), layout.hue, level)
             panel.ax.fill_between(
@@ -43,10 +43,7 @@ def draw(view: View) -> Drawing:
                 alpha=0.15,
                 linewidth=0,
             )
-            sns.lineplot(
-                x=rows["cutoff"], y=rows["estimate"], ax=panel.ax, color=look.color, linestyle=look.dash,
-                errorbar=None, estimator=None, legend=False, linewidth=0.13 * style.font,
-            )  # fmt: skip
+        lines(panel.ax, panel.of(drawn), "cutoff", "estimate", layout.hue, look_of, linewidth=0.13 * style.font)
         for level, look in look_of.items():
             rows = of_hue(panel.of(best), layout.hue, level)
             panel.ax.plot(

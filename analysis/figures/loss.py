@@ -1,7 +1,6 @@
 """Loss curves: the median trial and the band in which most trials lie."""
 
 import numpy as np
-import seaborn as sns
 
 from analysis.axes import levels
 from analysis.figures.drawing import (
@@ -11,6 +10,7 @@ from analysis.figures.drawing import (
     finish,
     hues,
     label_outer,
+    lines,
     of_hue,
     panel_grid,
     spread,
@@ -31,27 +31,16 @@ def draw(view: View) -> Drawing:
     drawn = bands[bands["epoch"] > 0].replace([np.inf], np.nan)
     positive = drawn[["low", "high"]].where(drawn[["low", "high"]] > 0)
     lowest, highest, last = np.nanmin(positive), np.nanmax(positive), float(drawn["epoch"].max())
+    log_axis(panels[0].ax, "x", 1, last)
+    log_axis(panels[0].ax, "y", lowest / 1.5, highest * 1.5)
     for panel in panels:
-        log_axis(panel.ax, "x", 1, last)
-        log_axis(panel.ax, "y", lowest / 1.5, highest * 1.5)
         here = panel.of(drawn)
         for cutoff in levels(panel.of(view.trials)["epochs"])[:-1]:
             panel.ax.axvline(cutoff, color=FAINT, linewidth=0.08 * style.font, linestyle=":")
         for level, look in look_of.items():
             rows = of_hue(here, layout.hue, level)
             panel.ax.fill_between(rows["epoch"], rows["low"], rows["high"], color=look.color, alpha=0.16, linewidth=0)
-        for level, look in look_of.items():
-            rows = of_hue(here, layout.hue, level)
-            sns.lineplot(
-                x=rows["epoch"],
-                y=rows["estimate"],
-                ax=panel.ax,
-                color=look.color,
-                linestyle=look.dash,
-                errorbar=None,
-                estimator=None,
-                legend=False,
-            )
+        lines(panel.ax, here, "epoch", "estimate", layout.hue, look_of)
     label_outer(panels, "epoch", "loss")
     diverged = int(trials["diverged"].notna().sum())
     caption = view.caption(

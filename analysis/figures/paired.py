@@ -35,11 +35,11 @@ def draw(view: View) -> Drawing:
     finite = sides.to_numpy()[np.isfinite(sides)]
     low = max(1.0, float(finite.min()) / 1.5) if finite.size else cutoff / 100
     names = [f"{plain(level_name(level), 16)}" for level in (first, second)]
+    for which in ("x", "y"):
+        log_axis(panels[0].ax, which, low, never * 1.6, never)
     for panel in panels:
         here = panel.of(matched)
         dots = here.iloc[np.linspace(0, len(here) - 1, min(len(here), _MOST_DOTS)).astype(int)]
-        for which in ("x", "y"):
-            log_axis(panel.ax, which, low, never * 1.6, never)
         panel.ax.axline((low, low), (never, never), color=FAINT, linewidth=0.08 * style.font, zorder=1)
         for line in (panel.ax.axvline, panel.ax.axhline):
             line(cutoff * 1.5, color=FAINT, linewidth=0.08 * style.font, linestyle=":", zorder=1)

@@ -1,9 +1,7 @@
 """Convergence rate, with intervals."""
 
-import seaborn as sns
-
 from analysis.axes import levels
-from analysis.figures.drawing import Drawing, View, finish, hues, label_outer, of_hue, panel_grid, spread
+from analysis.figures.drawing import Drawing, View, finish, hues, label_outer, lines, of_hue, panel_grid, spread
 from analysis.figures.style import Scale, axis_name
 from analysis.statistics import convergence_rates
 
@@ -21,33 +19,19 @@ def draw(view: View) -> Drawing:
         rates, layout.panels, style, width=width, height=1.7 if crowd < 60 else 2.1, sharey=True
     )
     for panel in panels:
-        here = panel.of(rates)
+        here = panel.of(rates).copy()
         # Side by side, so that equal rates and their intervals do not hide each other.
         step = min(0.7 / len(look_of), 0.12)
-        for i, (level, look) in enumerate(look_of.items()):
+        here["at"] = here[x].astype(object).map(lambda value: scale[value]).astype(float)
+        for i, level in enumerate(look_of):
+            here.loc[of_hue(here, layout.hue, level).index, "at"] += (i - (len(look_of) - 1) / 2) * step
+        for level, look in look_of.items():
             rows = of_hue(here, layout.hue, level)
-            if rows.empty:
-                continue
-            at = (
-                rows[x].astype(object).map(lambda value: scale[value]).astype(float)
-                + (i - (len(look_of) - 1) / 2) * step
-            )
-            panel.ax.vlines(at, rows["low"], rows["high"], color=look.color, linewidth=0.11 * style.font)
-            sns.lineplot(
-                x=at,
-                y=rows["estimate"],
-                ax=panel.ax,
-                color=look.color,
-                marker=look.marker,
-                linestyle=look.dash,
-                errorbar=None,
-                estimator=None,
-                legend=False,
-                alpha=0.95,
-                linewidth=0.09 * style.font,
-                markeredgecolor="white",
-                markeredgewidth=0.03 * style.font,
-            )
+            panel.ax.vlines(rows["at"], rows["low"], rows["high"], color=look.color, linewidth=0.11 * style.font)
+        lines(
+            panel.ax, here, "at", "estimate", layout.hue, look_of, markers=True, alpha=0.95,
+            linewidth=0.09 * style.font, markeredgecolor="white", markeredgewidth=0.03 * style.font,
+        )  # fmt: skip
         scale.label(panel.ax, "x", panel.width, style.font)
         panel.ax.set_ylim(-0.04, 1.04)
         panel.ax.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "0.5", "", "1"])

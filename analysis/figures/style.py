@@ -44,7 +44,7 @@ INK = "#222222"
 FAINT = "#8a8a8a"
 SINGLE = "#0b5fa5"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
-_DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (5, 1.5, 1.5, 1.5)))
+_DASHES: tuple[tuple[float, ...], ...] = ((), (5, 1.5), (1.5, 1), (5, 1.5, 1.5, 1.5))
 
 LABELS = {
     "lr": "learning rate",
@@ -106,7 +106,12 @@ class Look:
 
     color: Any
     marker: str
-    dash: Any
+    dashes: tuple[float, ...]
+
+    @property
+    def linestyle(self) -> Any:
+        """The dashes as matplotlib wants them."""
+        return (0, self.dashes) if self.dashes else "-"
 
 
 def looks(levels: Sequence[Any]) -> dict[Any, Look]:

@@ -18,13 +18,14 @@ def draw(view: View) -> Drawing:
     look_of = hues(curves, layout.hue)
     table_height = (len(look_of) + 0.4) * _LINE * style.font
     figure, panels = panel_grid(
-        trials, layout.panels, style, height=1.45 + table_height / 72 / style.scale, sharey=True
+        trials, layout.panels, style, height=1.45 + table_height / 72 / style.scale, sharex=True, sharey=True
     )
     end = float(trials["epochs"].max())
     begin = max(1.0, 10.0 ** np.floor(np.log10(max(1.0, curves.loc[curves["estimate"] > 0, "epoch"].min()))))
     begin = min(begin, end / 10)
+    log_axis(panels[0].ax, "x", begin, end)
     for panel in panels:
-        log_axis(panel.ax, "x", begin, end)
+        panel.ax.xaxis.set_tick_params(labelbottom=True)
         here = panel.of(curves)
         for level, look in look_of.items():
             rows = of_hue(here, layout.hue, level)
@@ -35,7 +36,7 @@ def draw(view: View) -> Drawing:
             epochs = np.maximum([begin, *rows["epoch"], cutoff], begin)
             band = [[0.0, *rows[c], rows[c].iloc[-1]] for c in ("estimate", "low", "high")]
             panel.ax.fill_between(epochs, band[1], band[2], step="post", color=look.color, alpha=0.15, linewidth=0)
-            panel.ax.step(epochs, band[0], where="post", color=look.color, linestyle=look.dash)
+            panel.ax.step(epochs, band[0], where="post", color=look.color, linestyle=look.linestyle)
         panel.ax.set_ylim(-0.04, 1.04)
         panel.ax.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
         panel.ax.axhline(0.5, color="#bbbbbb", linewidth=0.06 * style.font, zorder=0)

@@ -1,0 +1,248 @@
+import hashlib
+import json
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.loading import SelectionError, load, typed
+from analysis.store import ClientStore, SqlStore, StoreError, open_store
+
+
+@pytest.fixture
+def in_demo(demo, monkeypatch):
+    monkeypatch.chdir(demo[0])
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return demo
+
+
+def test_trials_are_what_was_trained(in_demo, retrain):
+    data = load(open_store())
+    trials = data.trials
+    assert len(trials) == 3 * 2 * 2 * 6
+    expected = {(lr, hidden, epochs, seed): r for lr, hidden, epochs, seed, r in retrain()}
+    for row in trials.to_dict("records"):
+        result = expected[row["lr"], row["hidden"], row["epochs"], row["seed"]]
+        assert row["converged"] == result.converged
+        assert row["epochs_to_converge"] == (result.epochs_to_converge if result.converged else np.inf)
+        assert row["final_loss"] == result.final_loss
+        assert row["max_error"] == result.max_error
+        assert row["prediction/0-1-1"] == result.predictions[1, 0]
+        curve = data.curves[data.curves["run_id"] == row["run_id"]]
+        assert curve["epoch"].tolist() == result.loss_epochs.tolist()
+        assert curve["loss"].tolist() == result.losses.tolist()
+
+
+def test_columns_have_types(in_demo):
+    trials = load(open_store()).trials
+    assert trials[["seed", "hidden", "epochs"]].dtypes.eq(np.int64).all()
+    assert trials[["lr", "epochs_to_converge", "final_loss", "diverged"]].dtypes.eq(np.float64).all()
+    assert trials["converged"].dtype == bool
+    assert trials["stop_when_converged"].dtype == bool
+    assert trials["bias"].eq("none").all()
+
+
+def test_reading_changes_nothing(in_demo):
+    folder, _ = in_demo
+    before = hashlib.sha256((folder / "mlflow.db").read_bytes()).hexdigest()
+    load(open_store())
+    assert hashlib.sha256((folder / "mlflow.db").read_bytes()).hexdigest() == before
+
+
+def test_a_server_gives_the_same_frames(in_demo):
+    folder, _ = in_demo
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}", "--workers", "1"]
+    by_sql = load(open_store())
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as server:
+        try:
+            assert any("Application startup complete" in line for line in server.stderr)
+            store = open_store(f"http://127.0.0.1:{port}")
+            by_client = load(store)
+        finally:
+            server.terminate()
+            server.stderr.close()
+    assert isinstance(store, ClientStore)
+    pd.testing.assert_frame_equal(by_sql.trials, by_client.trials)
+    pd.testing.assert_frame_equal(by_sql.curves, by_client.curves)
+    assert by_sql.sweeps == by_client.sweeps
+
+
+def test_the_database_is_read_by_sql(in_demo):
+    assert isinstance(open_store(), SqlStore)
+
+
+def test_both_readers_agree_on_a_database(in_demo):
+    sql = open_store()
+    client = ClientStore(sql.client)
+    pd.testing.assert_frame_equal(load(sql).trials, load(client).trials)
+    pd.testing.assert_frame_equal(load(sql).curves, load(client).curves)
+
+
+def test_without_a_store_none_is_made(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with pytest.raises(StoreError, match="there is no tracking store"):
+        open_store()
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_empty_store_has_no_sweep(sweeps):
+    with pytest.raises(SelectionError, match="no sweep in this store"):
+        load(open_store())
+
+
+def test_a_sweep_is_found_by_the_beginning_of_its_id(in_demo):
+    _, run_id = in_demo
+    assert load(open_store(), [run_id[:6]]).sweeps[0].run_id == run_id
+
+
+def test_unknown_sweeps_are_named_with_those_that_exist(in_demo):
+    _, run_id = in_demo
+    with pytest.raises(SelectionError, match=f"sweep=xyz is no sweep here; sweep=abq is no.*{run_id[:8]}"):
+        load(open_store(), ["xyz", "abq"])
+
+
+def test_reused_runs_belong_to_the_sweep_that_lists_them(sweeps, trained):
+    first = sweeps.start("first")
+    rows = [sweeps.run(first, *t) for t in trained[:4]]
+    sweeps.finish(first, rows)
+    second = sweeps.start("second")
+    rows = [row | {"origin": "reused"} for row in rows] + [sweeps.run(second, *t) for t in trained[4:6]]
+    sweeps.finish(second, rows)
+    data = load(open_store())
+    assert data.sweeps[0].name == "second"
+    assert len(data.trials) == 6
+    assert len(load(open_store(), [data.sweeps[0].run_id, first.info.run_id]).trials) == 6
+    compared = load(open_store(), [first.info.run_id, second.info.run_id], ["b", "a"]).trials
+    assert compared["sweep"].value_counts().to_dict() == {"b": 4, "a": 6}
+    assert compared["sweep"].cat.categories.tolist() == ["b", "a"]
+
+
+def test_a_killed_sweep_has_the_runs_it_made(sweeps, trained):
+    parent = sweeps.start("killed")
+    rows = [sweeps.run(parent, *t) for t in trained[:6]]
+    unknown = [row | {"run_id": None} for row in rows[:3]]
+    never = {"config_hash": "never-run", "overrides": "", "run_id": None, "origin": "new"}
+    sweeps.finish(parent, [*unknown, never], "KILLED")
+    data = load(open_store())
+    assert len(data.trials) == 3
+    assert (data.sweeps[0].loaded, data.sweeps[0].jobs) == (3, 4)
+
+
+def test_failed_runs_are_left_out(sweeps, trained):
+    parent = sweeps.start("one fails")
+    rows = [sweeps.run(parent, *t) for t in trained[:3]]
+    sweeps.client.set_terminated(rows[0]["run_id"], "FAILED")
+    rows[0]["origin"] = "failed"
+    sweeps.finish(parent, rows)
+    data = load(open_store())
+    assert len(data.trials) == 2
+    assert (data.sweeps[0].loaded, data.sweeps[0].jobs) == (2, 3)
+
+
+def test_the_same_trial_from_two_runs_counts_once(sweeps, trained):
+    parent = sweeps.start("twice")
+    sweeps.finish(parent, [sweeps.run(parent, *t) for t in [*trained[:2], trained[0]]])
+    assert len(load(open_store()).trials) == 2
+
+
+def test_a_sweep_without_finished_runs_is_refused(sweeps):
+    sweeps.finish(sweeps.start("nothing"), [])
+    with pytest.raises(SelectionError, match="no finished run was found in nothing"):
+        load(open_store())
+
+
+def test_a_filter_selects_within_a_sweep_or_alone(in_demo):
+    within = load(open_store(), ["latest"], run_filter="params.hidden = '2'")
+    assert set(within.trials["hidden"]) == {2}
+    alone = load(open_store(), [], run_filter="params.hidden = '2' and params.lr = '0.5'")
+    assert len(alone.trials) == 12
+    assert alone.sweeps == ()
+
+
+def test_diverged_runs_keep_their_epoch(sweeps, trained):
+    import dataclasses
+
+    parent = sweeps.start("diverged")
+    lr, hidden, epochs, seed, result = trained[0]
+    diverged = dataclasses.replace(result, diverged_at=7)
+    sweeps.finish(parent, [sweeps.run(parent, lr, hidden, epochs, seed, diverged)])
+    assert load(open_store()).trials["diverged"].tolist() == [7]
+
+
+def test_a_run_of_several_networks_is_expanded(sweeps, tmp_path):
+    parent = sweeps.start("trials")
+    run = sweeps.client.create_run(parent.info.experiment_id, tags={"sweep_id": parent.info.run_id, "config_hash": "h"})
+    run_id = run.info.run_id
+    for key, value in {"lr": "0.5", "hidden": "4", "epochs": "100", "seed": "10", "trials": "3", "task": "xor"}.items():
+        sweeps.client.log_param(run_id, key, value)
+    for key, losses in {"loss/q10": [1.0, 0.1], "loss/q50": [1.1, 0.2], "loss/q90": [1.2, 0.9]}.items():
+        for epoch, loss in zip((0, 100), losses, strict=True):
+            sweeps.client.log_metric(run_id, key, loss, step=epoch)
+    sweeps.client.log_metric(run_id, "convergence_rate", 2 / 3)
+    pd.DataFrame(
+        {
+            "seed": np.arange(10, 13),
+            "converged": [True, False, True],
+            "epochs_to_converge": pd.array([50, None, 70], dtype="Int64"),
+            "final_loss": [0.1, np.nan, 0.2],
+            "max_error": [0.1, np.nan, 0.2],
+            "prediction/0-0-1": [0.1, 0.5, 0.2],
+        }
+    ).to_parquet(tmp_path / "trials.parquet")
+    sweeps.client.log_artifact(run_id, str(tmp_path / "trials.parquet"))
+    sweeps.client.set_terminated(run_id)
+    sweeps.finish(parent, [{"config_hash": "h", "overrides": "", "run_id": run_id, "origin": "new"}])
+    data = load(open_store())
+    assert data.trials["seed"].tolist() == [10, 11, 12]
+    assert data.trials["trial"].tolist() == [0, 1, 2]
+    assert data.trials["epochs_to_converge"].tolist() == [50, np.inf, 70]
+    assert data.trials["lr"].tolist() == [0.5] * 3
+    assert data.trials["prediction/0-0-1"].tolist() == [0.1, 0.5, 0.2]
+    assert data.curves.drop(columns="run_id").to_numpy().tolist() == [
+        [0.1, 0, 1.0],
+        [0.1, 100, 0.1],
+        [0.5, 0, 1.1],
+        [0.5, 100, 0.2],
+        [0.9, 0, 1.2],
+        [0.9, 100, 0.9],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("literals", "expected", "dtype"),
+    [
+        (["1", "-20"], [1, -20], "int64"),
+        (["1", "2.5", "1e-3"], [1, 2.5, 0.001], "float64"),
+        (["true", "False"], [True, False], "bool"),
+        (["4", "[8, 4]"], ["4", "[8, 4]"], "str"),
+        (["null", "1.0", None], [np.nan, 1.0, np.nan], "float64"),
+        (["null", "null"], ["none", "none"], "str"),
+        (["xor", None], ["xor", "none"], "str"),
+        (["true", None], ["true", "none"], "str"),
+    ],
+)
+def test_literals_get_their_type(literals, expected, dtype):
+    column = typed(pd.Series(literals, dtype="str"))
+    assert column.dtype == dtype
+    pd.testing.assert_series_equal(column, pd.Series(expected, dtype=dtype))
+
+
+@given(st.lists(st.floats(allow_nan=False), min_size=1))
+def test_numbers_survive_the_way_through_text(numbers):
+    assert typed(pd.Series([repr(x) for x in numbers], dtype="str")).tolist() == numbers
+
+
+@given(st.lists(st.one_of(st.integers(), st.text(), st.lists(st.integers())), min_size=1))
+def test_anything_else_stays_as_it_is(values):
+    column = typed(pd.Series([json.dumps(v) for v in values], dtype="str"))
+    assert len(column) == len(values)

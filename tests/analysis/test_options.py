@@ -1,0 +1,81 @@
+import subprocess
+import sys
+
+import pytest
+
+from analysis.options import FigureOptions, OptionError, parse
+from analysis.report import ReportOptions
+
+
+def test_the_default_is_the_latest_sweep():
+    options = parse(FigureOptions, [])
+    assert options.sweeps == ["latest"]
+    assert options.axes == {}
+    assert options.style == "paper"
+
+
+def test_values_keep_their_type():
+    options = parse(
+        FigureOptions,
+        ["sweep=[12e4, abc]", "where.lr=0.5", "where.hidden=[2,4]", "pair=[0.1,1]", "only=[rate,ert]", "x=lr"],
+    )
+    assert options.sweeps == ["12e4", "abc"]  # a run id that looks like a number
+    assert options.where == {"lr": 0.5, "hidden": [2, 4]}
+    assert options.pair == [0.1, 1]
+    assert options.only == ["rate", "ert"]
+    assert options.axes == {"x": "lr"}
+
+
+def test_parameters_with_dots_can_be_chosen():
+    expected = {"optimizer.momentum": 0.9}
+    assert parse(FigureOptions, ["where.optimizer.momentum=0.9"]).where == expected
+    assert parse(FigureOptions, ["where={optimizer: {momentum: 0.9}}"]).where == expected
+
+
+def test_a_filter_is_text_and_stands_alone():
+    options = parse(FigureOptions, ["filter=params.lr = '0.5' and metrics.converged = 1"])
+    assert options.filter == "params.lr = '0.5' and metrics.converged = 1"
+    assert options.sweeps == []
+
+
+def test_everything_wrong_is_reported_at_once():
+    bad = ["hu=lr", "only=[rate,heetmap]", "style=poster", "lr", "pair=[1]", "labels=[a,b]", "where.lr=["]
+    with pytest.raises(OptionError) as error:
+        parse(FigureOptions, bad)
+    message = str(error.value)
+    for expected in (
+        "hu: no such key, did you mean hue?",
+        "only=heetmap: no such figure, did you mean heatmap?",
+        "style=poster: valid are paper, talk",
+        "lr: arguments have the form key=value",
+        "pair=[1]: two levels",
+        "labels: 2 given for 0 compared sweeps",
+        "where.lr=[",
+    ):
+        assert expected in message
+
+
+def test_sweep_and_compare_exclude_each_other():
+    with pytest.raises(OptionError, match="exclude each other"):
+        parse(FigureOptions, ["sweep=a", "compare=[b,c]"])
+
+
+def test_a_report_takes_a_difference():
+    assert parse(ReportOptions, ["difference=0.05"]).difference == 0.05
+    with pytest.raises(OptionError, match="difference=big"):
+        parse(ReportOptions, ["difference=big"])
+
+
+@pytest.mark.parametrize("module", ["analysis.figures", "analysis.report"])
+def test_help_is_not_kept_waiting_by_imports(module):
+    slow = "mlflow", "matplotlib", "pandas", "seaborn", "scipy"
+    code = (
+        "import runpy, sys\n"
+        f"sys.argv = ['{module}', '--help']\n"
+        f"try: runpy.run_module('{module}', run_name='__main__')\n"
+        "except SystemExit as end: assert end.code == 0\n"
+        f"print('slow:', [m for m in {slow} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert f"usage: python -m {module}" in done.stdout
+    assert done.stdout.endswith("slow: []\n")
