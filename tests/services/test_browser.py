@@ -70,7 +70,7 @@ def page(address: str, profile: Path) -> str:
     """The page's text once its scripts have run, as a browser holds it."""
     browser = shutil.which("chromium") or shutil.which("google-chrome")
     assert browser, "these tests need Chromium"
-    dump = [browser, *QUIET, f"--user-data-dir={profile}", "--window-size=1800,1200", "--virtual-time-budget=60000"]
+    dump = [browser, *QUIET, f"--user-data-dir={profile}", "--window-size=1800,1200", "--virtual-time-budget=30000"]
     done = subprocess.run([*dump, "--dump-dom", address], capture_output=True, text=True, timeout=150, check=True)
     return html.unescape(re.sub(r"<[^>]+>", " ", done.stdout))
 
