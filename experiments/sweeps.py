@@ -259,7 +259,8 @@ def _ui(options: argparse.Namespace) -> int:
     print(f"In some seconds, at\n\n  http://127.0.0.1:{port}/{page}\n\nCtrl-C ends it.\n", flush=True)
     os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
     os.environ.setdefault("PYTHONWARNINGS", "ignore")  # of the server's own makers, to each other
-    server = ["server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    # Two workers: a single one meets Ctrl-C with a traceback.
+    server = ["server", "--host", "127.0.0.1", "--port", str(port), "--workers", "2"]
     stores = ["--backend-store-uri", uri, "--registry-store-uri", uri, "--default-artifact-root", artifact_root()]
     return os.execv(sys.executable, [sys.executable, "-m", "mlflow", *server, *stores])  # noqa: S606
 
@@ -331,11 +332,15 @@ def _free_port() -> int:
 
 
 def _hydra_literal(text: str) -> str:
-    if re.fullmatch(r"[A-Za-z_][\w.\-/]*", text):
+    """Write a string so that Hydra reads the same one: no number, no null, no interpolation."""
+    if re.fullmatch(r"[A-Za-z_][\w.\-/]*", text, re.ASCII) and text.lower() not in _HYDRA_CONSTANTS:
         return text
-    escaped = re.sub(r"(\\*)'", r"\1\1\\'", text)
-    trailing = len(escaped) - len(escaped.rstrip("\\"))
-    return f"'{escaped}{chr(92) * trailing}'"
+    no_interpolation = re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
+    # Backslashes mean themselves but before a quote, and the closing one is a quote, too.
+    return "'{}'".format(re.sub(r"(\\*)('|$)", lambda m: m[1] * 2 + ("\\'" if m[2] else ""), no_interpolation))
+
+
+_HYDRA_CONSTANTS = {"null", "true", "false", "nan", "inf"}
 
 
 def _printable(text: str) -> str:

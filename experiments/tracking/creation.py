@@ -42,7 +42,8 @@ def make_schema(uri: str, database: SqliteDatabase | PostgresDatabase) -> None:
     if isinstance(database, PostgresDatabase):
         with database.transaction() as transaction:
             transaction.execute("SELECT pg_advisory_xact_lock(hashtext('mlflow schema'))")
-            _sql_store(uri)
+            if databases.differences(database):
+                _sql_store(uri)
         return
     try:
         database.path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.request
@@ -190,3 +192,58 @@ def wire(tracking_server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[W
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     yield wire
     wire.cut()
+
+
+@dataclass
+class Postgres:
+    """A real PostgreSQL server on this machine, which can be stopped and started."""
+
+    folder: Path
+    binaries: Path
+
+    def uri(self, database: str) -> str:
+        return f"postgresql+psycopg://postgres@/{database}?host={self.folder}"
+
+    def run(self, program: str, *arguments: str) -> None:
+        # PostgreSQL refuses to be run by root.
+        account = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.getuid() == 0 else {}
+        subprocess.run(
+            [str(self.binaries / program), *arguments], check=True, capture_output=True, cwd=self.folder, **account
+        )
+
+    def start(self) -> None:
+        options = f"-k {self.folder} -c listen_addresses= -c fsync=off"
+        self.run("pg_ctl", "-D", "data", "-w", "-l", str(self.folder / "log"), "-o", options, "start")
+
+    def stop(self) -> None:
+        self.run("pg_ctl", "-D", "data", "-w", "-m", "immediate", "stop")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """Run one PostgreSQL server for all tests."""
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    binary = shutil.which("initdb") or str(installed[-1])
+    folder = Path(tempfile.mkdtemp(prefix="pg"))  # pytest's own folders are too deep for a socket, and not for others
+    postgres = Postgres(folder, Path(binary).resolve().parent)
+    if os.getuid() == 0:
+        shutil.chown(folder, "postgres", "postgres")
+    try:
+        postgres.run("initdb", "-D", "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
+        postgres.start()
+        yield postgres
+        postgres.stop()
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def postgres_database(
+    postgres: Postgres, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, empty_folder: Path
+) -> str:
+    """Make an empty database, and make it the store."""
+    name = f"t{abs(hash(request.node.nodeid))}"
+    postgres.run("createdb", "-h", str(postgres.folder), "-U", "postgres", name)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", postgres.uri(name))
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    return postgres.uri(name)

@@ -144,6 +144,11 @@ def test_on_sqlite(sqlite_folder: Path, record: Record) -> None:
     compare_both_ways(open_store("xor"), records(record), sqlite_folder)
 
 
+@pytest.mark.services
+def test_on_postgres(postgres_database: str, empty_folder: Path, record: Record) -> None:
+    compare_both_ways(open_store("xor"), records(record), empty_folder)
+
+
 def test_predictions_are_a_table_to_mlflow(sqlite_folder: Path, record: Record) -> None:
     store = open_store("xor")
     run_ids = store.write([record(0), record(1)])
