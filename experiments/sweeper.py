@@ -10,7 +10,7 @@ import itertools
 import logging
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,11 +81,13 @@ def run_sweep(
         arguments,
         max_jobs,
     )
-    if problems := sweep_problems([job.config for job in jobs], [job.config_hash for job in jobs]):
+    sweeps = _sweeps(jobs)
+    found = [sweep_problems([job.config for job in group], [job.config_hash for job in group]) for group in sweeps]
+    if problems := dict.fromkeys(itertools.chain.from_iterable(found)):
         raise ConfigurationError("\n".join(problems))
     endings: list[Ending] = []
     try:
-        for group in _sweeps(jobs):
+        for group in sweeps:
             interruption.check()
             if group[0].config.dry_run:
                 _dry_run(group)
@@ -100,12 +102,12 @@ def run_sweep(
         sys.exit(1)
 
 
-def _sweeps(jobs: Sequence[Job]) -> Iterable[list[Job]]:
+def _sweeps(jobs: Sequence[Job]) -> list[list[Job]]:
     """Divide jobs by where and how they are to be run: studies that are swept over bring experiments of their own."""
     groups: dict[tuple[Any, ...], list[Job]] = {}
     for job in jobs:
         groups.setdefault(tuple(getattr(job.config, key) for key in sorted(NOT_PART_OF_A_RUN)), []).append(job)
-    return groups.values()
+    return list(groups.values())
 
 
 def _run(

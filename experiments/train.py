@@ -1,6 +1,7 @@
 """Train networks, tracked in MLflow: ``python -m experiments.train lr=0.5``, or a sweep with ``-m``."""
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,20 +50,26 @@ def _hydra() -> None:
 
 
 def _suggestions(arguments: list[str]) -> list[str]:
-    """For each override of a key that does not exist, the key that may have been meant."""
-    from difflib import get_close_matches
-
+    """For each override of a key that does not exist, what may have been meant; sweeps over such keys say so anyway."""
     from hydra import compose, initialize_config_dir
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.core.override_parser.types import OverrideType
+    from hydra.errors import HydraException
 
     from experiments import config
 
+    parser = OverridesParser.create()
+    values = {}
+    for argument in arguments:
+        with suppress(HydraException):
+            override = parser.parse_override(argument)
+            if override.type == OverrideType.CHANGE and not override.is_sweep_override():
+                values[override.key_or_group] = override.value()
+    options = [f"{key}={value}" for key, value in values.items() if str(value) in config.GROUPS.get(key, {})]
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        known = config.known_keys(compose("train"))
-    typed = [argument.partition("=")[0] for argument in arguments if "=" in argument and argument[0] not in "-+~"]
-    close = {
-        key: get_close_matches(key, known, n=1) for key in typed if key not in known and not key.startswith("hydra")
-    }
-    return [f"Did you mean {found[0]} instead of {key}?" for key, found in close.items() if found]
+        known = config.known_keys(compose("train", options))
+    unknown = [key for key in values if key not in known and key != "study" and key.partition(".")[0] != "hydra"]
+    return [f"{key}: there is no such key; {config.remedy(key, known)}" for key in unknown]
 
 
 if __name__ == "__main__":

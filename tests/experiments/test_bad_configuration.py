@@ -246,7 +246,7 @@ def command(folder: Path, *arguments: str, **environment: str) -> subprocess.Com
     ("arguments", "environment", "expected"),
     [
         (["-m", "lr=0,0.1"], {}, "lr=0.0: valid is a finite number above 0  (1 of 2 jobs)"),
-        (["hiden=4"], {}, "Did you mean hidden"),
+        (["hiden=4"], {}, "hiden: there is no such key; did you mean hidden?"),
         (
             ["-m", "seed=0,1"],
             {"MLFLOW_TRACKING_URI": "carrier-pigeon://loft"},
