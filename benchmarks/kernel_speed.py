@@ -1,0 +1,347 @@
+"""What training costs: nanoseconds per network and epoch, beside what others would use, in one run.
+
+The lesson's XOR network: 3-hidden-1 sigmoid units, batch gradient descent on squared error, learning rate 0.1, float64.
+Everybody starts from the same weights, records the loss on the same epochs, unless noted, and must end with the same
+weights. Rounds are interleaved and the best counts: on a shared machine that is the one least disturbed.
+
+PyTorch and JAX are compared if they are installed (``pip install -e .[bench]``).
+
+    python -m benchmarks.kernel_speed --output kernel_speed.md
+"""
+
+import argparse
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+from numba import njit
+
+import nn_core
+from nn_core import lanes
+
+X = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 1.0], [1.0, 0.0, 1.0], [1.0, 1.0, 1.0]])
+Y = np.array([[0.0], [1.0], [1.0], [0.0]])
+LR = 0.1
+
+Weights = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]  # shapes (R, 3, hidden), (R, hidden, 1)
+Train = Callable[[], Weights]  # all epochs of all networks it was made for
+
+
+def recorded(epochs: int) -> set[int]:
+    return set(nn_core.recorded_epochs(80, epochs).tolist())
+
+
+def initial(networks: int, hidden: int) -> Weights:
+    rng = np.random.default_rng(0)
+    return rng.uniform(size=(networks, 3, hidden)), rng.uniform(size=(networks, hidden, 1))
+
+
+# The candidates: each is given initial weights and makes a function that trains them.
+
+
+def lesson(start: Weights, epochs: int) -> Train:
+    """The lesson's loop, one network after the other."""
+    grid = recorded(epochs)
+
+    def sigmoid(x: Any) -> Any:
+        return 1.0 / (1.0 + np.exp(-x))
+
+    def train_one(weights1: Any, weights2: Any) -> Any:
+        losses = []
+        for epoch in range(epochs):
+            layer1 = sigmoid(np.dot(X, weights1))
+            output = sigmoid(np.dot(layer1, weights2))
+            if epoch in grid:
+                losses.append(((Y - output) ** 2).sum())
+            slope = 2 * (Y - output) * (output * (1.0 - output))
+            d_weights2 = np.dot(layer1.T, slope)
+            d_weights1 = np.dot(X.T, np.dot(slope, weights2.T) * (layer1 * (1.0 - layer1)))
+            weights1 = weights1 + LR * d_weights1
+            weights2 = weights2 + LR * d_weights2
+        return weights1, weights2
+
+    def train() -> Weights:
+        ends = [train_one(W1, W2) for W1, W2 in zip(*start, strict=True)]
+        return np.stack([W1 for W1, _ in ends]), np.stack([W2 for _, W2 in ends])
+
+    return train
+
+
+def numpy_batched(start: Weights, epochs: int) -> Train:
+    """All networks in one stack of matrices."""
+    grid = recorded(epochs)
+
+    def train() -> Weights:
+        W1, W2 = start[0].copy(), start[1].copy()
+        losses = []
+        for epoch in range(epochs):
+            layer1 = 1.0 / (1.0 + np.exp(-(X @ W1)))
+            output = 1.0 / (1.0 + np.exp(-(layer1 @ W2)))
+            error = Y - output
+            if epoch in grid:
+                losses.append((error**2).sum(axis=(1, 2)))
+            delta2 = 2.0 * error * output * (1.0 - output)
+            delta1 = (delta2 @ W2.transpose(0, 2, 1)) * layer1 * (1.0 - layer1)
+            W2 += LR * (layer1.transpose(0, 2, 1) @ delta2)
+            W1 += LR * (X.T @ delta1)
+        return W1, W2
+
+    return train
+
+
+def _ours(engine: str) -> Callable[[Weights, int], Train]:
+    def make(start: Weights, epochs: int) -> Train:
+        training = nn_core.Training(nn_core.tasks.xor())
+        state = nn_core.start(training, nn_core.GradientDescent(LR), start)
+        advance = nn_core.engine(engine)
+        advance(state, 0)
+
+        def train() -> Weights:
+            W1, W2 = advance(state, epochs).weights
+            return W1, W2
+
+        return train
+
+    return make
+
+
+def _torch_step(torch: Any) -> Callable[..., Any]:
+    x, y = torch.from_numpy(X), torch.from_numpy(Y)
+
+    def step(W1: Any, W2: Any) -> Any:
+        layer1 = torch.sigmoid(x @ W1)
+        output = torch.sigmoid(layer1 @ W2)
+        error = y - output
+        delta2 = 2.0 * error * output * (1.0 - output)
+        delta1 = (delta2 @ W2.transpose(1, 2)) * layer1 * (1.0 - layer1)
+        return W1 + LR * (x.T @ delta1), W2 + LR * (layer1.transpose(1, 2) @ delta2), (error**2).sum(dim=(1, 2))
+
+    return step
+
+
+def _torch(compiled: bool) -> Callable[[Weights, int], Train]:
+    def make(start: Weights, epochs: int) -> Train:
+        import torch
+
+        grid = recorded(epochs)
+        step = _torch_step(torch)
+        if compiled:
+            torch.compiler.reset()  # forget the shapes of other measurements
+            step = torch.compile(step, dynamic=False)
+
+        def train() -> Weights:
+            W1, W2 = torch.from_numpy(start[0]), torch.from_numpy(start[1])
+            losses = []
+            with torch.no_grad():
+                for epoch in range(epochs):
+                    W1, W2, loss = step(W1, W2)
+                    if epoch in grid:
+                        losses.append(loss)
+            return W1.numpy(), W2.numpy()
+
+        with torch.no_grad():
+            step(torch.from_numpy(start[0]), torch.from_numpy(start[1]))  # compiles
+        return train
+
+    return make
+
+
+def _jax(record: bool) -> Callable[[Weights, int], Train]:
+    def make(start: Weights, epochs: int) -> Train:
+        import jax
+
+        jax.config.update("jax_enable_x64", True)
+        x, y = jax.numpy.asarray(X), jax.numpy.asarray(Y)
+
+        def train_one(W1: Any, W2: Any) -> Any:
+            def epoch(weights: Any, _: None) -> Any:
+                W1, W2 = weights
+                layer1 = jax.nn.sigmoid(x @ W1)
+                output = jax.nn.sigmoid(layer1 @ W2)
+                error = y - output
+                delta2 = 2.0 * error * output * (1.0 - output)
+                delta1 = (delta2 @ W2.T) * layer1 * (1.0 - layer1)
+                loss = (error**2).sum() if record else None
+                return (W1 + LR * (x.T @ delta1), W2 + LR * (layer1.T @ delta2)), loss
+
+            return jax.lax.scan(epoch, (W1, W2), None, length=epochs)
+
+        device = jax.tree.map(jax.numpy.asarray, start)
+        compiled = jax.jit(jax.vmap(train_one)).lower(*device).compile()
+
+        def train() -> Weights:
+            (W1, W2), _ = jax.block_until_ready(compiled(*device))
+            return np.asarray(W1), np.asarray(W2)
+
+        return train
+
+    return make
+
+
+OURS = "nn_core, compiled"
+CANDIDATES: dict[str, tuple[str, Callable[[Weights, int], Train]]] = {
+    "the lesson's loop": ("numpy", lesson),
+    "NumPy, batched": ("numpy", numpy_batched),
+    "nn_core, NumPy reference": ("numpy", _ours("numpy")),
+    "PyTorch, batched": ("torch", _torch(compiled=False)),
+    "PyTorch, `torch.compile`": ("torch", _torch(compiled=True)),
+    "JAX, `jit(vmap(scan))`, loss of every epoch": ("jax", _jax(record=True)),
+    "JAX, `jit(vmap(scan))`, no loss": ("jax", _jax(record=False)),
+    OURS: ("numba", _ours("numba")),
+}
+
+
+def measure(networks: int, hidden: int, epochs: int, rounds: int) -> dict[str, float]:
+    """Nanoseconds per network-epoch of each candidate that is installed, from the best of interleaved rounds."""
+    start = initial(networks, hidden)
+    trains, counts = {}, {}
+    for name, (package, make) in CANDIDATES.items():
+        if importlib.util.find_spec(package):
+            # Networks that are trained one after the other cost the same each.
+            counts[name] = min(networks, 4) if make is lesson else networks
+            trains[name] = make((start[0][: counts[name]], start[1][: counts[name]]), epochs)
+    expected = trains[OURS]()
+    best = dict.fromkeys(trains, float("inf"))
+    for _ in range(rounds):
+        for name, train in trains.items():
+            began = time.perf_counter()
+            ends = train()
+            best[name] = min(best[name], (time.perf_counter() - began) / counts[name] / epochs * 1e9)
+            for ours, theirs in zip(expected, ends, strict=True):
+                np.testing.assert_allclose(theirs, ours[: counts[name]], rtol=1e-6, atol=1e-9, err_msg=name)
+    return best
+
+
+def _best(function: Callable[..., None], *arguments: Any) -> float:
+    """Seconds of the best of 100 calls, after one that compiles."""
+    function(*arguments)
+    seconds = []
+    for _ in range(100):
+        began = time.perf_counter()
+        function(*arguments)
+        seconds.append(time.perf_counter() - began)
+    return min(seconds)
+
+
+def arithmetic_limit(hidden: int) -> tuple[float, float, float]:
+    """What one core could do, if it did nothing but the arithmetic, in nanoseconds per network-epoch.
+
+    Returns
+    -------
+    sigmoids, products, both : float
+        From the time of one sigmoid over numbers in the fastest cache, and of one fused multiply-add of registers, as
+        measured here, times how many of each an epoch takes.
+    """
+    vectors, repeats = 16, 2000
+    numbers = np.random.default_rng(0).normal(size=vectors * lanes.LANES)
+
+    @njit(error_model="numpy")
+    def sigmoids(block: Any) -> None:
+        for _ in range(repeats):
+            for i in range(vectors):
+                lanes.store(block, i, lanes.sigmoid(lanes.load(block, i)))
+
+    @njit(error_model="numpy")
+    def products(block: Any) -> None:
+        a, b, c, d = lanes.load(block, 0), lanes.load(block, 1), lanes.load(block, 2), lanes.load(block, 3)
+        w = lanes.load(block, 4)
+        for _ in range(repeats * vectors):
+            a, b, c, d = lanes.fma(a, w, b), lanes.fma(b, w, c), lanes.fma(c, w, d), lanes.fma(d, w, a)
+        lanes.store(block, 0, a + b + c + d)
+
+    sigmoid = _best(sigmoids, numbers.copy()) / repeats / vectors / lanes.LANES * 1e9
+    product = _best(products, numbers / 10.0) / repeats / vectors / lanes.LANES / 4 * 1e9
+    weights, patterns = 4 * hidden, 4
+    in_sums = 2 * patterns * weights + patterns * hidden  # forward; gradient; error handed down
+    elsewhere = 4 * patterns * (hidden + 1) + 3 * weights  # slopes, derivatives; decay, step, check
+    sigmoids_ns, products_ns = patterns * (hidden + 1) * sigmoid, (in_sums + elsewhere) * product
+    return sigmoids_ns, products_ns, sigmoids_ns + products_ns
+
+
+def _table(title: str, columns: dict[str, dict[str, float]]) -> str:
+    """One row per candidate: nanoseconds, and how many times ours that is."""
+    lines = [
+        "| " + " | ".join([title, *columns]) + " |",
+        "|---" + "|--:" * len(columns) + "|",
+    ]
+    for name, (package, _) in CANDIDATES.items():
+        cells = [
+            f"{column[name]:,.1f} ({column[name] / column[OURS]:,.1f} x)" if name in column else f"no {package}"
+            for column in columns.values()
+        ]
+        lines.append("| " + " | ".join([name, *cells]) + " |")
+    return "\n".join(lines)
+
+
+def _machine() -> str:
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        models = [
+            line.split(":")[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")
+        ]
+        model = models[0] if models else model
+    versions = ", ".join(
+        f"{package} {importlib.metadata.version(package)}"
+        for package in ("numpy", "numba", "torch", "jax")
+        if importlib.util.find_spec(package)
+    )
+    load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
+    return f"{os.cpu_count()} cores of {model}; Python {platform.python_version()}, {versions}; load before: {load}"
+
+
+OF_NETWORKS = {1: 10_000, 64: 5000, 1024: 1000, 8192: 400, 65_536: 60}  # epochs
+OF_WIDTH = {2: 400, 4: 400, 8: 400, 16: 200, 32: 100, 64: 100}
+
+LIMIT = """\
+How far that is from the arithmetic: what one core needs for an epoch's sigmoids and multiply-adds and nothing else, as
+measured on numbers in registers or the fastest cache (nanoseconds per network and epoch). What comes on top is loads
+and stores, two loads for a multiply-add in most sums, and layers that wait for each other: an epoch is a chain of some
+300 cycles, however few networks share it. Blocks of wide networks do not fit the fastest cache."""
+
+
+def report(
+    networks: Sequence[int] = tuple(OF_NETWORKS), widths: Sequence[int] = tuple(OF_WIDTH), rounds: int = 5
+) -> str:
+    """All of it, as Markdown."""
+    machine = _machine()
+    by_networks = {f"R = {R:,}": measure(R, 4, OF_NETWORKS[R], rounds) for R in networks}
+    by_width = {f"hidden = {hidden}": measure(8192, hidden, OF_WIDTH[hidden], rounds) for hidden in widths}
+    limits = [
+        "| hidden | sigmoids | multiply-adds | limit | ours, per core | ours / limit |",
+        "|--:|--:|--:|--:|--:|--:|",
+    ]
+    cores = int(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
+    for hidden, measured in zip(widths, by_width.values(), strict=True):
+        sigmoids, products, both = arithmetic_limit(hidden)
+        ours = measured[OURS] * cores
+        limits.append(f"| {hidden} | {sigmoids:.1f} | {products:.1f} | {both:.1f} | {ours:.1f} | {ours / both:.2f} |")
+    return "\n\n".join(
+        [
+            f"Nanoseconds per network and epoch, and in brackets how many times ours that is. {machine}.",
+            _table("3-4-1 network", by_networks),
+            _table("R = 8,192", by_width),
+            LIMIT,
+            "\n".join(limits),
+        ]
+    )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, help="file to write the Markdown into")
+    parser.add_argument("--networks", type=int, nargs="*", choices=OF_NETWORKS, default=list(OF_NETWORKS))
+    parser.add_argument("--hidden", type=int, nargs="*", choices=OF_WIDTH, default=list(OF_WIDTH))
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    markdown = report(options.networks, options.hidden, options.rounds)
+    print(markdown)
+    if options.output:
+        options.output.write_text(markdown + "\n")
