@@ -303,8 +303,8 @@ OF_WIDTH = {2: 400, 4: 400, 8: 400, 16: 200, 32: 100, 64: 100}
 LIMIT = """\
 How far that is from the arithmetic: what one core needs for an epoch's sigmoids and multiply-adds and nothing else, as
 measured on numbers in registers or the fastest cache (nanoseconds per network and epoch). What comes on top is loads
-and stores, two loads for a multiply-add in most sums, and layers that wait for each other: an epoch is a chain of some
-300 cycles, however few networks share it. Blocks of wide networks do not fit the fastest cache."""
+and stores, two loads for a multiply-add in most sums, and layers that wait for each other: an epoch costs a block some
+400 cycles, however few networks are in it. Blocks of wide networks do not fit the fastest cache."""
 
 
 def report(

@@ -489,7 +489,7 @@ def _split(rows: Array, like: list[Layers]) -> list[Layers]:
     for section in like:
         matrices = []
         for M in section:
-            size = M[0].size
+            size = M.shape[1] * M.shape[2]
             matrices.append(np.ascontiguousarray(rows[:, start : start + size]).reshape(M.shape))
             start += size
         sections.append(matrices)
@@ -516,7 +516,7 @@ def advance(state: State, to_epoch: int) -> State:
     matrices = [state.weights, *state.memory]
     sections = _joined(matrices, networks)
     # Copies, because to Numba an array that may not be written is of another type, to be compiled for once more.
-    inputs, targets = np.array(task.inputs, dtype=np.float64), np.array(task.targets, dtype=np.float64)
+    inputs, targets = (np.array(table, dtype=np.float64, order="C") for table in (task.inputs, task.targets))
     grid = recorded_epochs(state.training.per_decade, to_epoch).copy()
     losses = np.empty((networks, len(grid)))
     recorded = state.losses.shape[1]

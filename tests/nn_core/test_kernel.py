@@ -401,11 +401,18 @@ def test_what_was_not_compiled_is_refused():
 
 def test_the_first_compilation_says_so_and_the_next_comes_from_the_cache(tmp_path):
     script = """
-import logging, nn_core as nn
+import logging
+from dataclasses import replace
+import numpy as np
+import nn_core as nn
 logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+task = nn.tasks.xor()
+own = replace(task, inputs=np.asfortranarray(task.inputs), targets=task.targets.copy())
 weights = nn.initial_ensemble(nn.Uniform(), (3, 4, 1), None, range(2))
-state = nn.start(nn.Training(nn.tasks.xor()), nn.GradientDescent(0.1), weights)
-nn.engine("numba")(nn.engine("numba")(state, 1), 2)
+for training in (nn.Training(task), nn.Training(own, update="online", stop_when_converged=True)):
+    for optimizer in (nn.GradientDescent(0.1), nn.Quickprop(0.1, split_by_fan_in=True)):
+        state = nn.start(training, optimizer, weights)
+        nn.engine("numba")(nn.engine("numba")(state, 1), 2)
 """
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
     said = [
