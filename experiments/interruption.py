@@ -4,7 +4,6 @@ Signals belong to the process, and so does the state here. While `listening`, a 
 program is, except in stretches that are `held`: those go on to their end, and the signal takes effect there.
 """
 
-import multiprocessing.resource_tracker
 import os
 import signal
 from collections.abc import Iterator
@@ -86,11 +85,13 @@ def not_for_children() -> Iterator[None]:
 
     They would all print a traceback; to stop them is for this process.
     """
-    from joblib.externals.loky.backend import resource_tracker
+    from multiprocessing import resource_tracker
 
-    # Joblib's helper process and Python's own, when started, would unblock the signal again.
+    from joblib.externals.loky.backend import resource_tracker as resource_tracker_of_joblib
+
+    # These helper processes, when started, would unblock the signal again.
     resource_tracker.ensure_running()
-    multiprocessing.resource_tracker.ensure_running()
+    resource_tracker_of_joblib.ensure_running()
     ear = Event()
     Thread(target=ear.wait, daemon=True).start()  # hears SIGINT in place of this thread, from which children inherit
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
