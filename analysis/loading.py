@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 NO_CONDITION = ("seed", "trials")
 """Parameters that tell trials of one condition apart, and are no condition themselves."""
 
-_QUANTILES = {"loss": np.nan, "loss/q10": 0.1, "loss/q50": 0.5, "loss/q90": 0.9}
+_QUANTILES = {"loss/q10": 0.1, "loss/q50": 0.5, "loss/q90": 0.9}
 
 
 class SelectionError(Exception):
@@ -143,10 +143,11 @@ def load(store: Store, sweeps: Sequence[str] = ("latest",), labels: Sequence[str
             + (f" with the filter {run_filter!r}" if run_filter else "")
         )
     used = {m.run_id: m for _, members in parts for m in members}
+    several = {run_id for run_id, m in used.items() if m.params.get("trials", "1") != "1"}
     trials, parameters = _trials(parts)
     return Data(
         trials=trials,
-        curves=_curves(store, trials),
+        curves=_curves(store, list(dict.fromkeys(trials["run_id"])), several),
         parameters=parameters,
         sweeps=tuple(described),
         run_filter=run_filter,
@@ -287,17 +288,24 @@ def _expanded(row: "pd.Series[Any]", record: Record) -> pd.DataFrame:
     return table.assign(**{str(k): v for k, v in constant.items() if not str(k).startswith("prediction/")})
 
 
-def _curves(store: Store, trials: pd.DataFrame) -> pd.DataFrame:
-    runs = list(dict.fromkeys(trials["run_id"]))
-    points = store.histories(runs, list(_QUANTILES))
-    return pd.DataFrame(
-        {
-            "run_id": pd.Categorical.from_codes(points.run, categories=pd.Index(runs)),
-            "quantile": np.array(list(_QUANTILES.values()))[points.key],
-            "epoch": points.step,
-            "loss": points.value,
-        }
-    )
+def _curves(store: Store, runs: Sequence[str], several: set[str]) -> pd.DataFrame:
+    """Loss curves of all runs; those that hold several networks have three, of quantiles."""
+    holds_several = np.array([run in several for run in runs])
+    parts = []
+    for wanted, quantiles in ((~holds_several, {"loss": np.nan}), (holds_several, _QUANTILES)):
+        chosen = np.flatnonzero(wanted)
+        points = store.histories([runs[int(i)] for i in chosen], list(quantiles))
+        parts.append(
+            pd.DataFrame(
+                {
+                    "run_id": pd.Categorical.from_codes(chosen[points.run], categories=pd.Index(runs)),
+                    "quantile": np.array(list(quantiles.values()))[points.key],
+                    "epoch": points.step,
+                    "loss": points.value,
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
 
 
 _INTEGER = re.compile(r"[+-]?\d+")

@@ -120,7 +120,7 @@ class ClientStore:
         with ThreadPoolExecutor(_CONNECTIONS) as pool:
             histories = pool.map(lambda rk: self.client.get_metric_history(run_ids[rk[0]], keys[rk[1]]), wanted)
             for (r, k), history in tqdm(
-                zip(wanted, histories, strict=True), "loss curves", len(wanted), delay=2, leave=False
+                zip(wanted, histories, strict=True), "loss curves", len(wanted), delay=2, leave=False, disable=None
             ):
                 points.extend((r, k, m.step, m.value) for m in history)
         columns = list(zip(*points, strict=True)) or [()] * 4
@@ -177,7 +177,7 @@ class SqlStore:
         parts: list[NDArray[np.float64]] = []
         with (
             self._read() as connection,
-            tqdm(total=len(run_ids), desc="loss curves", unit="run", delay=2, leave=False) as bar,
+            tqdm(total=len(run_ids), desc="loss curves", unit="run", delay=2, leave=False, disable=None) as bar,
         ):
             for chunk in _chunks(list(run_ids)):
                 # No condition on the key: SQLite would search by it, through every run of the store.

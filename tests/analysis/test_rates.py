@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import multinomial
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
@@ -67,6 +67,7 @@ def test_paired_difference_covers():
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
+@settings(max_examples=15)  # statsmodels collects garbage at each call
 def test_holm_is_statsmodels(p):
     assert holm(p).tolist() == pytest.approx(multipletests(p, method="holm")[1].tolist())
 

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from lifelines import KaplanMeierFitter
 from statsmodels.duration.survfunc import survdiff
@@ -39,7 +39,6 @@ def test_worked_by_hand():
 
 
 @given(samples)
-@settings(deadline=None)
 def test_estimates_are_those_of_lifelines(sample):
     trials = frame(sample)
     curve = survival_curves(trials, [])
@@ -65,7 +64,6 @@ def test_intervals_are_those_of_lifelines():
 
 
 @given(samples)
-@settings(deadline=None)
 def test_intervals_hold_the_estimate_and_are_never_certain(sample):
     curve = survival_curves(frame(sample), [])
     assert ((curve["low"] <= curve["estimate"]) & (curve["estimate"] <= curve["high"])).all()
@@ -95,7 +93,6 @@ def test_median_is_infinite_when_most_fail(make_trials):
 
 
 @given(samples, samples)
-@settings(deadline=None)
 def test_logrank_is_statsmodels(first, second):
     trials = pd.concat([frame(first, lr=0.1), frame(second, lr=0.5)], ignore_index=True)
     row = logrank_tests(trials, "lr", []).iloc[0]

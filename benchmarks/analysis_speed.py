@@ -1,0 +1,107 @@
+"""How long it takes to load 10,000 runs from MLflow and to draw all their figures.
+
+    python benchmarks/analysis_speed.py [seeds]
+
+Runs the everyday sweep (4 learning rates, 3 hidden widths, 2 cut-offs) with 417 seeds, 10,008 runs, in a temporary
+folder, then times loading and each figure, from a SQLite store and, for loading, from a tracking server before it.
+Prints a Markdown table.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+
+def timed(rows: list[tuple[str, float]], what: str, action: Callable[[], Result]) -> Result:
+    began = time.perf_counter()
+    result = action()
+    rows.append((what, time.perf_counter() - began))
+    return result
+
+
+def sweep(folder: Path, seeds: int) -> None:
+    command = [sys.executable, "-m", "experiments.train", "-m", "lr=0.05,0.1,0.5,1.0", "hidden=2,4,8"]
+    subprocess.run([*command, "epochs=1500,10000", f"seed=range({seeds})"], cwd=folder, check=True, stdout=2)
+
+
+def by_server(folder: Path, rows: list[tuple[str, float]]) -> None:
+    from analysis.loading import load
+    from analysis.store import open_store
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr is not None
+        lines: list[str] = []
+        for line in server.stderr:
+            lines.append(line)
+            if "Application startup complete" in line:
+                break
+        else:
+            raise SystemExit("the tracking server did not start:\n" + "".join(lines))
+        drain = subprocess.Popen(
+            ["cat"], stdin=server.stderr, stdout=subprocess.DEVNULL
+        )  # its log must not fill the pipe
+        try:
+            timed(rows, "load through a tracking server", lambda: load(open_store(f"http://127.0.0.1:{port}")))
+        finally:
+            server.terminate()
+            drain.wait()
+
+
+def main() -> None:
+    seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 417
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        sweep(folder, seeds)
+        os.chdir(folder)
+        rows: list[tuple[str, float]] = []
+        command = [sys.executable, "-m", "analysis.figures"]
+        timed(rows, "whole command, python -m analysis.figures", lambda: subprocess.run(command, check=True, stdout=2))
+
+        def imports() -> None:
+            import mlflow  # noqa: F401
+
+            import analysis.figures.draw  # noqa: F401
+
+        timed(rows, "of which: importing MLflow, pandas, seaborn", imports)
+        from analysis.figures.draw import drawings, open_view
+        from analysis.figures.drawing import Drawing
+        from analysis.figures.saving import save
+        from analysis.figures.style import applied
+        from analysis.options import FIGURES, FigureOptions
+
+        view, target = timed(rows, "loading, curves included", lambda: open_view(FigureOptions(), "paper"))
+
+        def draw(figure: str) -> None:
+            ((_, drawing),) = drawings(view, [figure])
+            assert isinstance(drawing, Drawing), drawing
+            with applied(view.style):
+                save(drawing, target)
+
+        for figure in FIGURES:
+            timed(rows, figure, lambda figure=figure: draw(figure))  # type: ignore[misc]
+        by_server(folder, rows)
+        runs = view.trials["run_id"].nunique()
+        points = len(view.data.curves)
+    print(
+        f"\n{runs:,} runs, {points:,} points of loss curves, {os.cpu_count()} cores\n\n| what | seconds |\n|---|---:|"
+    )
+    for what, seconds in rows:
+        print(f"| {what} | {seconds:.1f} |")
+
+
+if __name__ == "__main__":
+    main()
