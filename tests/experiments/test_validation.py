@@ -87,6 +87,15 @@ def test_ranges_end_where_they_end(key, accepted, refused):
         assert "valid is" in problem
 
 
+@pytest.mark.parametrize(
+    ("hidden", "shown"),
+    [(None, "null"), (True, "true"), ([], "[]"), ([[4]], "[[4]]"), ([8, 0], "[8,0]"), ("four", "four"), (2.5, "2.5")],
+)
+def test_values_are_shown_as_they_are_typed(hidden, shown):
+    (problem,) = problems(of(hidden=hidden))
+    assert problem == f"hidden={shown}: valid is a whole number from 1 to 4,096, or a list of such, like [8,4]"
+
+
 def test_all_problems_of_a_configuration_come_together():
     wrong = Config(
         lr=-1.0,
