@@ -22,6 +22,9 @@ NO_CONDITION = ("seed", "trials")
 _QUANTILES = {"loss/q10": 0.1, "loss/q50": 0.5, "loss/q90": 0.9}
 
 
+_SHORT = 12
+
+
 class SelectionError(Exception):
     """What was asked for is not in the store; the message says what is."""
 
@@ -55,6 +58,11 @@ class Sweep:
     jobs: int
     loaded: int
     tags: dict[str, str]
+
+    @property
+    def short_id(self) -> str:
+        """The beginning of the run id that holds its time to the millisecond: enough to name the sweep by."""
+        return self.run_id[:_SHORT]
 
     @property
     def commit(self) -> str:
@@ -174,7 +182,7 @@ def keep_longest(trials: pd.DataFrame, parameters: Sequence[str]) -> pd.DataFram
 
 def _find_sweeps(client: "MlflowClient", names: Sequence[str]) -> list["Run"]:
     parents = search(client, SWEEP)
-    known = ", ".join(f"{p.info.run_id[:8]} ({p.info.run_name})" for p in parents[:5])
+    known = ", ".join(f"{p.info.run_id[:_SHORT]} ({p.info.run_name})" for p in parents[:5])
     if not parents:
         raise SelectionError("there is no sweep in this store yet")
     found, problems = [], []

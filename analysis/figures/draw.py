@@ -2,8 +2,9 @@
 
 import hashlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 
@@ -43,7 +44,7 @@ def open_view(options: Selection, style: str) -> tuple[View, Path]:
     data, trials, where = select(store, options)
     layout = lay_out(trials, data.parameters, options.axes)
     view = View(store, data, trials, layout, STYLES[style], where, tuple(options.pair), tuple(options.runs))
-    folder = Path("figures") / folder_name(data)
+    folder = Path("figures") / folder_name(data, where)
     folder.mkdir(parents=True, exist_ok=True)
     return view, folder
 
@@ -75,12 +76,13 @@ def draw_all(options: FigureOptions) -> Path:
     return folder
 
 
-def folder_name(data: Data) -> str:
-    """A folder for a selection: the beginning of the run id of each sweep; safe whatever names users give."""
-    name = "-".join(sweep.run_id[:8] for sweep in data.sweeps)
-    if data.run_filter:
-        name = f"{name}-filter-{hashlib.sha256(data.run_filter.encode()).hexdigest()[:8]}".lstrip("-")
-    return name
+def folder_name(data: Data, where: Mapping[str, Sequence[Any]]) -> str:
+    """A folder for a selection, safe whatever names users give: the sweeps' ids, and a digest of what narrows them."""
+    name = "-".join(sweep.short_id for sweep in data.sweeps)
+    if not data.run_filter and not where:
+        return name
+    narrowed = f"{data.run_filter}\n{sorted((axis, *map(str, levels)) for axis, levels in where.items())}"
+    return f"{name or 'runs'}-part-{hashlib.sha256(narrowed.encode()).hexdigest()[:8]}"
 
 
 def attach(view: View, paths: Sequence[Path]) -> None:

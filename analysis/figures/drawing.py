@@ -73,7 +73,7 @@ class View:
             whole = "" if sweep.loaded == sweep.jobs else f", {sweep.loaded} of {sweep.jobs} jobs finished"
             commit = f", commit {plain(sweep.commit)}" if sweep.commit else ""
             name = f"{plain(sweep.label)}: sweep" if sweep.label else "Sweep"
-            parts.append(f"{name} {sweep.run_id[:8]}{commit}{whole}.")
+            parts.append(f"{name} {sweep.short_id}{commit}{whole}.")
         return " ".join(parts)
 
 

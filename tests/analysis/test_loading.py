@@ -107,7 +107,7 @@ def test_a_sweep_is_found_by_the_beginning_of_its_id(in_demo):
 
 def test_unknown_sweeps_are_named_with_those_that_exist(in_demo):
     _, run_id = in_demo
-    with pytest.raises(SelectionError, match=f"sweep=xyz is no sweep here; sweep=abq is no.*{run_id[:8]}"):
+    with pytest.raises(SelectionError, match=f"sweep=xyz is no sweep here; sweep=abq is no.*{run_id[:12]}"):
         load(open_store(), ["xyz", "abq"])
 
 

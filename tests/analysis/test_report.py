@@ -29,7 +29,7 @@ def page(demo):
         monkeypatch.chdir(folder)
         monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
         assert main(["sweep=latest", "difference=0.2"]) == 0
-    return (folder / "figures" / run_id[:8] / "report.html").read_text()
+    return (folder / "figures" / run_id[:12] / "report.html").read_text()
 
 
 def test_nothing_is_fetched_and_nothing_runs(page):
@@ -68,7 +68,7 @@ def test_hostile_names_stay_text(sweeps, trained, tmp_path):
     run_id = sweeps.finish(parent, rows)
     assert main([]) == 0
     (path,) = tmp_path.glob("figures/*/report.html")
-    assert path.parent.name == run_id[:8]
+    assert path.parent.name == run_id[:12]
     text = path.read_text()
     parsed = Page(text)
     assert "script" not in parsed.tags
