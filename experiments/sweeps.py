@@ -244,7 +244,8 @@ _PROVENANCE = (
 def _sync(_: argparse.Namespace) -> int:
     count = 0
     for count, _kept in enumerate(sync(), start=1):
-        print(f"\r{count:,} uploaded", end="", file=sys.stderr, flush=True)
+        if sys.stderr.isatty():
+            print(f"\r{count:,} uploaded", end="", file=sys.stderr, flush=True)
     print(f"\r{count:,} uploaded" if count else "Nothing waits for an upload below this folder.")
     return 0
 

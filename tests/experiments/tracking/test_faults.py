@@ -128,6 +128,16 @@ store.analyze()
     assert {path.name for path in empty_folder.iterdir()} == {"mlflow.db", "mlartifacts"}
 
 
+def test_a_kill_while_the_store_is_made_leaves_no_half_of_one(empty_folder: Path) -> None:
+    with subprocess.Popen(python('open_store("xor")'), stderr=subprocess.PIPE) as process:
+        while not list(empty_folder.glob(".mlflow.db.*")):
+            assert process.poll() is None
+        process.kill()
+    assert not (empty_folder / "mlflow.db").exists()
+    store = open_store("xor")
+    assert store.client.get_experiment_by_name("xor").experiment_id == store.experiment_id
+
+
 def test_reading_makes_nothing(empty_folder: Path) -> None:
     assert find_store("xor") is None
     assert list(empty_folder.iterdir()) == []
