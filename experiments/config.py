@@ -192,6 +192,14 @@ def known_keys(composed: DictConfig) -> list[str]:
     return keys
 
 
+def all_keys() -> list[str]:
+    """All keys that any configuration may have, dotted."""
+    options = [
+        f"{group}.{entry.name}" for group in GROUPS for schema in GROUPS[group].values() for entry in fields(schema)
+    ]
+    return [*(entry.name for entry in fields(Config)), "record.per_decade", *dict.fromkeys(options)]
+
+
 def remedy(key: str, known: Iterable[str]) -> str:
     """Say what may have been meant by a key that is not among those known."""
     known = list(known)

@@ -77,7 +77,7 @@ def run_sweep(
     jobs = command_line.expand(
         hydra_context.config_loader,
         config.hydra.job.config_name,
-        list(config.hydra.overrides.hydra),
+        cast("list[str]", OmegaConf.to_container(config.hydra.overrides.hydra)),  # interpolations as they were typed
         arguments,
         max_jobs,
     )

@@ -1,8 +1,11 @@
 """Train networks, tracked in MLflow: ``python -m experiments.train lr=0.5``, or a sweep with ``-m``."""
 
+import os
+import re
 import sys
-from contextlib import suppress
+import traceback
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from experiments import completion, interruption
@@ -15,9 +18,15 @@ CONF = Path(__file__).resolve().parent.parent / "conf"
 
 def task(composed: "DictConfig", **surroundings: Any) -> None:
     """Do one job; see `experiments.one_run`, which is slow to import and not needed for ``--help``."""
+    from experiments.jobs import ConfigurationError
     from experiments.one_run import train_one
 
-    train_one(composed, **surroundings)
+    try:
+        train_one(composed, **surroundings)
+    except ConfigurationError as error:
+        if surroundings:
+            raise
+        sys.exit(str(error))  # that, and not what Hydra has to say of jobs that fail
 
 
 def main() -> None:
@@ -40,36 +49,51 @@ def _hydra() -> None:
     from experiments import config
 
     config.register()
+    if os.environ.get("HYDRA_FULL_ERROR") == "1":
+        hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")(task)()
+        return
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra would show some mistakes of the user's as tracebacks
     try:
         hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")(task)()
-    except SystemExit as stop:
-        if stop.code == 1:
-            for line in _suggestions(sys.argv[1:]):
-                print(line, file=sys.stderr)
-        raise
+    except Exception as error:
+        if _is_ours(error):
+            raise
+        sys.exit(_explained(error))
+    finally:
+        del os.environ["HYDRA_FULL_ERROR"]
 
 
-def _suggestions(arguments: list[str]) -> list[str]:
-    """For each override of a key that does not exist, what may have been meant; sweeps over such keys say so anyway."""
-    from hydra import compose, initialize_config_dir
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.core.override_parser.types import OverrideType
-    from hydra.errors import HydraException
+def _is_ours(error: Exception) -> bool:
+    """Whether an exception is a mistake of the program: raised below its own code, and not for people to read."""
+    from hydra.errors import CompactHydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    if isinstance(error, CompactHydraException | OmegaConfBaseException):
+        return False
+    modules = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return any(module.startswith(("experiments.", "nn_core.")) and module != __name__ for module in modules)
+
+
+def _explained(error: Exception) -> str:
+    """Say what Hydra, or a library under it, found wrong with the command line."""
+    from hydra.errors import CompactHydraException
+    from omegaconf.errors import OmegaConfBaseException
 
     from experiments import config
 
-    parser = OverridesParser.create()
-    values = {}
-    for argument in arguments:
-        with suppress(HydraException):
-            override = parser.parse_override(argument)
-            if override.type == OverrideType.CHANGE and not override.is_sweep_override():
-                values[override.key_or_group] = override.value()
-    options = [f"{key}={value}" for key, value in values.items() if str(value) in config.GROUPS.get(key, {})]
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        known = config.known_keys(compose("train", options))
-    unknown = [key for key in values if key not in known and key != "study" and key.partition(".")[0] != "hydra"]
-    return [f"{key}: there is no such key; {config.remedy(key, known)}" for key in unknown]
+    message, cause = str(error), error.__cause__
+    if not isinstance(error, CompactHydraException):
+        # Impossible overrides meet all kinds of exceptions in Hydra, some of them without a word.
+        typed = shorten(" ".join(sys.argv[1:]), 200)
+        return shorten(f"Hydra cannot make anything of {typed} ({type(error).__name__}: {message})", 500)
+    if not isinstance(cause, OmegaConfBaseException):
+        return message
+    missed = re.match(r"Could not override '([^']+)'", message)
+    if missed and not missed[1].startswith("hydra"):
+        key = missed[1]
+        typed = next((argument for argument in sys.argv if argument.startswith(f"{key}=")), key)
+        return f"{typed}: there is no such key; {config.remedy(key, config.all_keys())}"
+    return f"{message}\n{cause}"
 
 
 if __name__ == "__main__":
