@@ -36,7 +36,7 @@ test: setup  ## lint, types, layers and all tests that need nothing but Python
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -m "not services" -n auto
+	$(BIN)/pytest -m "not services" -n auto --dist loadfile
 
 test-services: setup  ## the tests that need PostgreSQL and Chromium, none of which may be skipped
 	$(BIN)/pytest -m services
