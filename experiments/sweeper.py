@@ -275,6 +275,7 @@ def _close(
         made = outcomes.children(store, sweep.run_id)
     except StoreUnreachableError:
         store.update_parent(sweep.run_id, RunUpdate(status="FAILED"))  # kept on disk like the runs
+        log.warning("To go on from here, after python -m experiments.sweeps sync: %s", resume_command)
         raise
     for child in made.values():
         if child.status == "RUNNING":  # through MLflow's client, a run is there before it is finished
