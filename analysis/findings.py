@@ -51,10 +51,12 @@ def _by_when(trials: pd.DataFrame, longest: pd.DataFrame) -> str:
     if len(cutoffs) > 1:
         everywhere = longest[longest["epochs"] == cutoffs[-1]]
         shares = [100 * float((everywhere["epochs_to_converge"] <= c).mean()) for c in cutoffs]
-        steps = ", ".join(
-            f"{share:.0f}% after {level_name(cutoff)}" for share, cutoff in zip(shares, cutoffs, strict=True)
+        first, *later = [f"{share:.0f}%" for share in shares]
+        steps = "".join(f", {share} after {level_name(c)}" for share, c in zip(later, cutoffs[1:], strict=True))
+        return (
+            "The answer depends on the cut-off: of the networks trained longest, "
+            f"{first} had converged after {level_name(cutoffs[0])} epochs{steps}."
         )
-        return f"The answer depends on the cut-off: of the networks trained longest, {steps} epochs had converged."
     median = median_times(longest, []).iloc[0]
     if np.isinf(median["estimate"]):
         return (
@@ -73,15 +75,17 @@ def _at_what_cost(longest: pd.DataFrame, by: Sequence[str]) -> str:
         return "No network converged, so no number of epochs buys a success here."
     least = costs.iloc[costs["estimate"].argmin()]
     where = f" with {_condition(least, by)}" if by else ""
+    cost = f"{least['estimate']:,.0f} epochs (95% interval {_end(least['low'])} to {_end(least['high'])})"
+    if least["converged"] == least["n"] and least["without_restart"] <= 1.01 * least["estimate"]:
+        return f"A success is cheapest{where}: {cost}; every trial converges there, so giving up early gains nothing."
     without = (
         "waiting for every trial would never end, because some fail"
         if np.isinf(least["without_restart"])
         else f"waiting for every trial costs {least['without_restart']:,.0f}"
     )
     return (
-        f"A success is cheapest{where}: {least['estimate']:,.0f} epochs (95% interval {_end(least['low'])} to "
-        f"{_end(least['high'])}) if a trial is abandoned after {least['cutoff']:,.0f} epochs and another one begun; "
-        f"{without}."
+        f"A success is cheapest{where}: {cost} if a trial is abandoned after {least['cutoff']:,.0f} epochs and another "
+        f"one begun; {without}."
     )
 
 

@@ -47,7 +47,7 @@ def test_it_answers_the_question_from_the_data(page):
     assert "At which learning rates, hidden widths and cut-offs does backpropagation learn xor" in text
     converged = re.search(r"Of 36 networks \(6 conditions, 6 seeds\), (\d+) converged within 1,000 epochs", text)
     assert converged
-    share = re.search(r"(\d+)% after 100, (\d+)% after 1,000 epochs had converged", text)
+    share = re.search(r"(\d+)% had converged after 100 epochs, (\d+)% after 1,000\.", text)
     assert round(100 * int(converged[1]) / 36) == int(share[2])
     assert re.search(r"A success is cheapest with lr = .*, hidden = .: [\d,]+ epochs", text)
     assert "To find a difference of 20 percentage points" in text
