@@ -122,7 +122,8 @@ def logrank_tests(trials: pd.DataFrame, axis: str, by: Sequence[str]) -> pd.Data
             sizes = {"n_first": len(a), "n_second": len(b)}
             statistic, p = 0.0, 1.0  # if nothing happened while both were at risk, nothing speaks for a difference
             if a["converged"].any() or b["converged"].any():
-                test = logrank(_censored(b), _censored(a))
+                with np.errstate(divide="ignore", invalid="ignore"):  # 0 / 0 if they never were at risk together
+                    test = logrank(_censored(b), _censored(a))
                 if np.isfinite(test.statistic):
                     statistic, p = float(test.statistic), float(test.pvalue)
             rows.append({**condition, "first": first, "second": second, "statistic": statistic, "p": p, **sizes})

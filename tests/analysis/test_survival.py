@@ -109,6 +109,11 @@ def test_logrank_is_statsmodels(first, second):
     assert row["p"] == pytest.approx(oracle)
 
 
+def test_nothing_speaks_for_a_difference_between_groups_never_at_risk_together():
+    trials = pd.concat([frame([(0, False)], lr=0.1), frame([(1, True)], lr=0.5)], ignore_index=True)
+    assert logrank_tests(trials, "lr", [])[["statistic", "p", "p_holm"]].to_numpy().tolist() == [[0, 1, 1]]
+
+
 def test_logrank_is_positive_where_the_second_is_faster(make_trials):
     trials = pd.concat([make_trials([50, 60, 70, INF], lr=0.1), make_trials([5, 6, 7, 8], lr=0.5)])
     assert logrank_tests(trials, "lr", [])["statistic"].iloc[0] > 2
