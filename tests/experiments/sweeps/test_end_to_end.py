@@ -79,9 +79,11 @@ def test_params_pasted_back_are_the_same_run(launched: Launched, folder_with_sto
     assert {name: here["artifacts"][name] for name in there["artifacts"]} == there["artifacts"]
 
 
-def test_curves_tables_and_weights_agree(launched: Launched, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{launched.folder.path}/mlflow.db")
-    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "xor")
+def test_curves_tables_and_weights_agree(launched: Launched) -> None:
+    mlflow.set_tracking_uri(
+        f"sqlite:///{launched.folder.path}/mlflow.db"
+    )  # load_table looks there, whatever the client
+    client = mlflow.MlflowClient()
     for run in launched.children:
         content = launched.folder.content(run)
         cutoff = int(run.data.params["epochs"])
@@ -102,7 +104,7 @@ def test_curves_tables_and_weights_agree(launched: Launched, monkeypatch: pytest
         assert metrics["converged"][cutoff] == float("epochs_to_converge" in metrics)
 
         assert json.loads(run.data.tags["mlflow.loggedArtifacts"]) == [{"path": "predictions.json", "type": "table"}]
-        table = mlflow.load_table("predictions.json", run_ids=[run.info.run_id])
+        table = client.load_table(run.info.experiment_id, "predictions.json", run_ids=[run.info.run_id])
         assert table["pattern"].tolist() == NAMES
         assert table["inputs"].tolist() == PATTERNS.tolist()
         assert table["target"].tolist() == TARGETS[:, 0].tolist()
