@@ -99,7 +99,7 @@ def size(root: Path, counts: tuple[int, ...]) -> str:
 
 
 def shared_cutoffs() -> str:
-    """Training time alone, in this process: both cut-offs against the longer one."""
+    """Time for training and reading the results, in this process: both cut-offs against the longer one."""
     import nn_core
     from experiments import ensemble, identity
     from experiments.config import Config, GradientDescentOptimizer, ToleranceCriterion, UniformInit, Xor
@@ -121,8 +121,9 @@ def shared_cutoffs() -> str:
         return made
 
     def train(*cutoffs: int) -> float:
+        chunks = ensemble.chunks(jobs(*cutoffs))
         began = time.perf_counter()
-        for chunk in ensemble.chunks(jobs(*cutoffs)):
+        for chunk in chunks:
             for _ in ensemble.train_chunk(chunk, nn_core.engine("numba"), lambda _: None):
                 pass
         return time.perf_counter() - began
