@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import nn_core
-from experiments import networks
+from experiments import identity, networks
 from experiments.jobs import Job
 from nn_core import Advance, Result, State
 
@@ -49,7 +49,8 @@ def chunks(jobs: Sequence[Job]) -> list[list[Unit]]:
     """Divide jobs into what trains together; the jobs of a chunk have all it takes in common."""
     by_networks: dict[str, list[Job]] = {}
     for job in jobs:
-        key = " ".join(f"{name}={value}" for name, value in job.params.items() if name != "epochs")
+        # A hash, because a hundred thousand jobs have a hundred thousand keys.
+        key = identity.config_hash({name: value for name, value in job.params.items() if name != "epochs"})
         by_networks.setdefault(key, []).append(job)
     by_family: dict[str, list[Unit]] = {}
     for group in by_networks.values():

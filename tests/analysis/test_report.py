@@ -28,7 +28,7 @@ def page(demo):
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.chdir(folder)
         monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        assert main(["sweep=latest", "difference=0.2"]) == 0
+        assert main([f"sweep={run_id}", "difference=0.2"]) == 0
     return (folder / "figures" / run_id[:12] / "report.html").read_text()
 
 

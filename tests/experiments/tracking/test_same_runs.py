@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import numpy as np
 import pytest
 from mlflow.entities import ViewType
@@ -152,6 +153,7 @@ def test_on_postgres(postgres_database: str, empty_folder: Path, record: Record)
 def test_predictions_are_a_table_to_mlflow(sqlite_folder: Path, record: Record) -> None:
     store = open_store("xor")
     run_ids = store.write([record(0), record(1)])
+    mlflow.set_tracking_uri(store.uri)  # load_table looks there, whatever the client
     frame = store.client.load_table(store.experiment_id, "predictions.json", run_ids, ["run_id"])
     assert sorted(frame["run_id"]) == run_ids
     assert list(frame["pattern"]) == ["0-1-1", "0-1-1"]
