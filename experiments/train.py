@@ -41,18 +41,13 @@ def main() -> None:
             _hydra()
     except interruption.Interrupted:
         sys.exit(interruption.exit_code())
-    except BrokenPipeError:  # by then all is done but saying so, and whoever was listening has left
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _hydra() -> None:
-    import logging
-
     import hydra
 
     from experiments import config
 
-    logging.raiseExceptions = False  # a log that cannot be written, say to a closed pipe, is no reason to stop
     config.register()
     if os.environ.get("HYDRA_FULL_ERROR") == "1":
         hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")(task)()
