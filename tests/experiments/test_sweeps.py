@@ -5,6 +5,7 @@ import os
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -222,7 +223,10 @@ def test_the_view_has_what_the_sweep_varies() -> None:
 @contextmanager
 def opened_ui(folder: Path) -> Iterator[str]:
     """Run the UI, yield the link it printed once it answers, and end it as Ctrl-C would."""
-    command = [sys.executable, "-m", "experiments.sweeps", "ui"]
+    with socket.socket() as free:  # not the default, which another test's server may be about to take
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "experiments.sweeps", "ui", "--port", str(port)]
     with subprocess.Popen(
         command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     ) as process:
