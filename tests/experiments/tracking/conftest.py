@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -168,6 +167,8 @@ def tracking_server(tmp_path_factory: pytest.TempPathFactory, sqlite_template: P
         process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, start_new_session=True, env=environment)
     try:
         while not listening(port):
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=0.1)
             assert process.poll() is None, log_file.read_text()
         yield Server(folder, port)
     finally:
@@ -180,7 +181,6 @@ def listening(port: int) -> bool:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as answer:
             return bool(answer.status == 200)
     except OSError:
-        time.sleep(0.1)
         return False
 
 
