@@ -54,7 +54,7 @@ def test_reading_changes_nothing(in_demo):
     assert hashlib.sha256((folder / "mlflow.db").read_bytes()).hexdigest() == before
 
 
-def test_a_server_gives_the_same_frames(in_demo):
+def test_a_server_gives_the_same_frames(in_demo, wait_for_server):
     folder, _ = in_demo
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -62,14 +62,13 @@ def test_a_server_gives_the_same_frames(in_demo):
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}", "--workers", "1"]
     by_sql = load(open_store())
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         try:
-            assert any("Application startup complete" in line for line in server.stderr)
+            wait_for_server(server, port)
             store = open_store(f"http://127.0.0.1:{port}")
             by_client = load(store)
         finally:
             server.terminate()
-            server.stderr.close()
     assert isinstance(store, ClientStore)
     pd.testing.assert_frame_equal(by_sql.trials, by_client.trials)
     pd.testing.assert_frame_equal(by_sql.curves, by_client.curves)

@@ -1,5 +1,6 @@
 """``python -m experiments.sweeps``, on sweeps that were really run."""
 
+import itertools
 import json
 import os
 import shlex
@@ -9,7 +10,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,6 +28,8 @@ from experiments.tracking.store import Store, open_store
 from experiments.tracking.view import view
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # inside MLflow and what it is built on
+
+WaitForServer = Callable[[subprocess.Popen[str], int], None]
 
 SWEEP = ("lr=0.5,2", "hidden=[2,2],4", "seed=range(2)", "epochs=60", "task=parity", "task.low=-1")
 
@@ -221,7 +224,7 @@ def test_the_view_has_what_the_sweep_varies() -> None:
 
 
 @contextmanager
-def opened_ui(folder: Path) -> Iterator[str]:
+def opened_ui(folder: Path, wait_for_server: WaitForServer) -> Iterator[str]:
     """Run the UI, yield the link it printed once it answers, and end it as Ctrl-C would."""
     with socket.socket() as free:  # not the default, which another test's server may be about to take
         free.bind(("127.0.0.1", 0))
@@ -233,9 +236,9 @@ def opened_ui(folder: Path) -> Iterator[str]:
         try:
             assert process.stdout is not None
             link = next(line.strip() for line in process.stdout if "http://127.0.0.1:" in line)
-            for line in process.stdout:
-                if "Application startup complete" in line:
-                    break
+            started = (line for line in process.stdout if "Application startup complete" in line)
+            assert len(list(itertools.islice(started, 2))) == 2  # workers; one of them may not listen yet
+            wait_for_server(process, port)
             yield link
             os.killpg(process.pid, signal.SIGINT)
             rest = process.stdout.read()
@@ -246,9 +249,11 @@ def opened_ui(folder: Path) -> Iterator[str]:
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-def test_the_ui_opens_on_the_newest_sweep_for_this_machine_only(store: Store, folder: Path) -> None:
+def test_the_ui_opens_on_the_newest_sweep_for_this_machine_only(
+    store: Store, folder: Path, wait_for_server: WaitForServer
+) -> None:
     newest = overview.sweeps(store)[-1]
-    with opened_ui(folder) as link:
+    with opened_ui(folder, wait_for_server) as link:
         base, _, page = link.partition("/#/")
         assert f"experiments/{store.experiment_id}/runs" in page
         key = f"mlflow.sharedViewState.sweep-{newest.run_id}"
@@ -268,10 +273,12 @@ def test_the_ui_opens_on_the_newest_sweep_for_this_machine_only(store: Store, fo
 
 
 @pytest.mark.services
-def test_the_browser_shows_the_runs_and_their_curves(store: Store, folder: Path) -> None:
+def test_the_browser_shows_the_runs_and_their_curves(
+    store: Store, folder: Path, wait_for_server: WaitForServer
+) -> None:
     newest = overview.sweeps(store)[-1]
     names = {run.info.run_name for run in store.search(f"tags.sweep_id = '{newest.run_id}'")}
-    with opened_ui(folder) as link:
+    with opened_ui(folder, wait_for_server) as link:
         command = ["chromium", "--headless", "--no-sandbox", "--window-size=1600,1200"]
         command += ["--virtual-time-budget=60000", "--dump-dom", link]
         page = subprocess.run(command, capture_output=True, text=True, check=True, timeout=180).stdout

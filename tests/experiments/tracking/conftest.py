@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -148,7 +147,11 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-def tracking_server(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[Server]:
+def tracking_server(
+    tmp_path_factory: pytest.TempPathFactory,
+    sqlite_template: Path,
+    wait_for_server: Callable[[subprocess.Popen[bytes], int], None],
+) -> Iterator[Server]:
     """Run one tracking server for all tests."""
     folder = tmp_path_factory.mktemp("server")
     (folder / "mlflow.db").write_bytes(sqlite_template.read_bytes())
@@ -162,26 +165,14 @@ def tracking_server(tmp_path_factory: pytest.TempPathFactory, sqlite_template: P
     ]
     environment = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
     environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
-    log_file = folder / "server.log"
-    with log_file.open("ab") as log:
+    with (folder / "server.log").open("ab") as log:
         process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, start_new_session=True, env=environment)
     try:
-        while not listening(port):
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=0.1)
-            assert process.poll() is None, log_file.read_text()
+        wait_for_server(process, port)
         yield Server(folder, port)
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-
-
-def listening(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
 
 
 @pytest.fixture

@@ -1,0 +1,32 @@
+"""What tests of more than one package need: a server that is known to answer."""
+
+import subprocess
+import urllib.request
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+WaitForServer = Callable[["subprocess.Popen[Any]", int], None]
+
+
+@pytest.fixture(scope="session")
+def wait_for_server() -> WaitForServer:
+    """Wait until an MLflow server answers at a port; its own log says so before it listens."""
+
+    def wait(process: "subprocess.Popen[Any]", port: int) -> None:
+        while not _answers(port):
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=0.1)
+            assert process.poll() is None, "the server ended"
+
+    return wait
+
+
+def _answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
