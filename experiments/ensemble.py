@@ -96,8 +96,9 @@ def _train(units: Sequence[Unit], advance: Advance, after_slice: Callable[[int],
     state = networks.start([unit.jobs[0].config for unit in units])
     owner = np.repeat(np.arange(len(units)), [unit.networks for unit in units])
     last_cutoff = np.array([unit.jobs[-1].config.epochs for unit in units])
+    pace = nn_core.Pace()
     for cutoff in sorted({job.config.epochs for unit in units for job in unit.jobs}):
-        state = nn_core.train(state, cutoff, advance, after_slice)
+        state = nn_core.train(state, cutoff, advance, after_slice, pace)
         ending = {u: job for u, unit in enumerate(units) for job in unit.jobs if job.config.epochs == cutoff}
         # Stopped units may have had their last cut-off before; `owner` holds those that still train.
         read = np.flatnonzero(np.isin(owner, list(ending)))

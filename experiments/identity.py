@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from functools import cache
 from typing import Any
 
 from experiments.config import GROUPS, Config, hidden_layers
@@ -16,6 +17,8 @@ NOT_PART_OF_A_RUN = frozenset({"experiment", "engine", "resume", "dry_run", "fai
 
 CHOICES: dict[type, str] = {schema: name for options in GROUPS.values() for name, schema in options.items()}
 """The name a user types for a group's option, by its dataclass."""
+
+_KEYS = [entry.name for entry in fields(Config) if entry.name not in NOT_PART_OF_A_RUN]
 
 _ORDER = {"lr": 0, "hidden": 1, "epochs": 2, "trials": 8, "seed": 9}  # in names: the seed last, other keys between
 
@@ -40,20 +43,25 @@ def _canonical(key: str, value: Any) -> Any:
     return value
 
 
+@cache
+def _options(key: str, schema: type) -> tuple[tuple[str, str], ...]:
+    """Options of a nested configuration: dotted keys, and names. Asked for several times a job, so remembered."""
+    return tuple((f"{key}.{entry.name}", entry.name) for entry in fields(schema))
+
+
 def params(config: Config) -> dict[str, str]:
     """Flatten a configuration into MLflow params, which are also the overrides that repeat the run."""
     flat: dict[str, str] = {}
-    for entry in fields(config):
-        key, value = entry.name, getattr(config, entry.name)
-        if key in NOT_PART_OF_A_RUN:
-            continue
+    for key in _KEYS:
+        value = getattr(config, key)
         if not is_dataclass(value):
             flat[key] = literal(_canonical(key, value))
             continue
         if key in GROUPS:
             flat[key] = CHOICES[type(value)]
-        for option in fields(value):
-            flat[f"{key}.{option.name}"] = literal(getattr(value, option.name))
+        schema: type = type(value)
+        for dotted, option in _options(key, schema):
+            flat[dotted] = literal(getattr(value, option))
     return flat
 
 

@@ -8,7 +8,7 @@ a job is then a copy of a typed configuration with some fields replaced.
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
@@ -28,24 +28,29 @@ class ConfigurationError(CompactHydraException):
     """A configuration that cannot run; the message names every problem. Hydra prints it without a traceback."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Job:
-    """One run of a sweep.
+    """One run of a sweep; small, because a sweep may have a hundred thousand.
 
     Attributes
     ----------
     overrides : tuple of str
         What the command line and the sweep's parameters made of this job, as Hydra overrides.
     config : Config
-    params : dict
-        The configuration, flat; see `identity.params`.
     config_hash : str
     """
 
     overrides: tuple[str, ...]
     config: Config
-    params: dict[str, str]
-    config_hash: str
+    config_hash: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "config_hash", identity.config_hash(self.params))
+
+    @property
+    def params(self) -> dict[str, str]:
+        """The configuration, flat; see `identity.params`."""
+        return identity.params(self.config)
 
 
 def typed(composed: DictConfig) -> Config:
@@ -166,9 +171,7 @@ def expand(
     variants = {_groups(axes): _Variants(composer, axes) for axes in combinations}
     jobs = []
     for axes, overrides in _in_order(combinations):
-        config = variants[_groups(axes, overrides)].config(overrides)
-        flat = identity.params(config)
-        jobs.append(Job(overrides, config, flat, identity.config_hash(flat)))
+        jobs.append(Job(overrides, variants[_groups(axes, overrides)].config(overrides)))
     return jobs
 
 

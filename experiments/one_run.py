@@ -59,8 +59,7 @@ def train_one(composed: DictConfig, sweep: Sweep | None = None) -> None:
     config = typed(composed)
     if found := problems(config):
         raise ConfigurationError("\n".join(found))
-    flat = identity.params(config)
-    job = Job((), config, flat, identity.config_hash(flat))
+    job = Job((), config)
     # hydra.job.chdir moves jobs into folders of their own, but all share the store of the folder they were launched in.
     with contextlib.chdir(HydraConfig.get().runtime.cwd), logging_redirect_tqdm():
         if sweep is None:

@@ -27,9 +27,15 @@ def plan_line(total: int, to_do: int, finished: int, failed: int) -> str:
 
 def swept_keys(jobs: Sequence[Job]) -> tuple[str, ...]:
     """Params that differ between jobs, in the order in which params are listed; a param that a job lacks differs."""
-    keys = dict.fromkeys(key for job in jobs for key in job.params)
     first = jobs[0].params
-    return tuple(key for key in keys if any(job.params.get(key) != first.get(key) for job in jobs))
+    keys = dict.fromkeys(first)
+    swept: set[str] = set()
+    for job in jobs:
+        flat = job.params
+        keys.update(dict.fromkeys(flat))
+        swept.update(key for key, value in flat.items() if first.get(key) != value)
+        swept.update(first.keys() - flat.keys())
+    return tuple(key for key in keys if key in swept)
 
 
 def jobs_csv(jobs: Sequence[Job], runs: Mapping[str, tuple[str, str]]) -> bytes:
@@ -95,7 +101,7 @@ def convergence_table(jobs: Sequence[Job], keys: Sequence[str], successes: Mappi
 
 
 def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    cells = [[cell.replace("|", "\\|") for cell in row] for row in (header, *rows)]
+    cells = [header, *rows]
     widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
 
     def line(row: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from nn_core import tasks
 from nn_core.activations import ACTIVATIONS, Activation, sigmoid, sigmoid_derivative
 from nn_core.criteria import Criterion, MeanSquaredError, Tolerance
 from nn_core.engines import ENGINES, Advance, engine
-from nn_core.ensembles import train
+from nn_core.ensembles import Pace, train
 from nn_core.gradient_check import GradientError, check_gradients, numerical_gradient
 from nn_core.initializers import (
     Fixed,
@@ -47,6 +47,7 @@ __all__ = [
     "NeuralNetwork",
     "Normal",
     "Optimizer",
+    "Pace",
     "Quickprop",
     "Result",
     "State",

@@ -5,7 +5,7 @@ of them there is time to report, to stop, and to leave out the networks that hav
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 import numpy as np
@@ -17,11 +17,32 @@ from nn_core.training import NEVER, State
 SLICE_SECONDS = 0.1
 """How long a slice should take. The first ones are shorter, while the speed is not known."""
 
-FIRST_SLICE = 1
-"""Epochs of the first slice."""
+
+@dataclass
+class Pace:
+    """How long slices are; kept by who trains an ensemble from cut-off to cut-off, so that it is found out once.
+
+    Attributes
+    ----------
+    epochs : int
+        Epochs of the next slice.
+    """
+
+    epochs: int = 1
+
+    def learn(self, epochs: int, seconds: float) -> None:
+        """Adapt to a slice of that many epochs, which took that long."""
+        # A slice that was over in no time says little about the next: grow by no more than 8 at once.
+        self.epochs = max(1, int(epochs * min(SLICE_SECONDS / max(seconds, 1e-9), 8.0)))
 
 
-def train(state: State, to_epoch: int, advance: Advance, after_slice: Callable[[int], None] | None = None) -> State:
+def train(
+    state: State,
+    to_epoch: int,
+    advance: Advance,
+    after_slice: Callable[[int], None] | None = None,
+    pace: Pace | None = None,
+) -> State:
     """Advance to `to_epoch` in slices; the result is that of a single ``advance(state, to_epoch)``.
 
     Parameters
@@ -32,10 +53,12 @@ def train(state: State, to_epoch: int, advance: Advance, after_slice: Callable[[
         An engine's ``advance(state, to_epoch) -> state``; see `nn_core.engine`.
     after_slice : callable or None
         Told the epoch after every slice. What it raises ends the training.
+    pace : Pace or None
+        What is known of the speed; changed in place.
     """
-    everyone = np.arange(state.networks)
+    pace = pace or Pace()
+    members = np.arange(state.networks)
     ended: list[tuple[NDArray[np.intp], State]] = []
-    members, epochs = everyone, FIRST_SLICE
     while state.epoch < to_epoch:
         running = np.flatnonzero(state.ended_at == NEVER)
         if len(running) <= state.networks // 2:
@@ -44,11 +67,10 @@ def train(state: State, to_epoch: int, advance: Advance, after_slice: Callable[[
             members, state = members[running], state.take(running)
             if not len(running):
                 break
+        slice_epochs = min(pace.epochs, to_epoch - state.epoch)
         began = perf_counter()
-        state = advance(state, min(state.epoch + epochs, to_epoch))
-        seconds = perf_counter() - began
-        # A slice that was over in no time says little about the next: grow by no more than 8 at once.
-        epochs = max(1, int(epochs * min(SLICE_SECONDS / max(seconds, 1e-9), 8.0)))
+        state = advance(state, state.epoch + slice_epochs)
+        pace.learn(slice_epochs, perf_counter() - began)
         if after_slice is not None:
             after_slice(state.epoch)
     if not ended:

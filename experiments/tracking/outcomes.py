@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from experiments.tracking.store import Store
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Child:
     """A run that a sweep made."""
 

@@ -41,7 +41,7 @@ class RunInfo:
     metrics: Mapping[str, float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ChildRun:
     """What a finished or failed run says about the sweep that made it.
 

@@ -3,7 +3,6 @@
 import csv
 import io
 import shlex
-from dataclasses import replace
 
 import pytest
 from scipy.stats import binomtest
@@ -108,10 +107,3 @@ def test_a_table_of_many_conditions_is_cut(expand):
     table = summary.convergence_table(jobs, ("lr",), {job.config_hash: (0, 1) for job in jobs})
     assert table.endswith("\n\n... and 3 more conditions.")
     assert len(cells(table.partition("\n\n")[0])) == summary.MOST_ROWS + 2
-
-
-def test_what_is_markdown_elsewhere_is_text_in_a_table(make_job):
-    job = make_job()
-    hostile = replace(job, params={**job.params, "task": "a|b"})
-    table = summary.convergence_table([hostile], ("task",), {job.config_hash: (1, 1)})
-    assert "a\\|b" in table

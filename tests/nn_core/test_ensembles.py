@@ -54,15 +54,25 @@ def test_the_caller_hears_of_every_slice_and_may_end_it() -> None:
     state = state_of(range(2), np.full(2, 0.1))
     heard: list[int] = []
     nn_core.train(state, 1000, nn_core.advance, heard.append)
-    assert heard[0] == ensembles.FIRST_SLICE
+    assert heard[0] == nn_core.Pace().epochs
     assert heard == sorted(set(heard))
     assert heard[-1] == 1000
 
     def stop(epoch: int) -> None:
         raise InterruptedError(epoch)
 
-    with pytest.raises(InterruptedError, match=str(ensembles.FIRST_SLICE)):
+    with pytest.raises(InterruptedError, match=str(nn_core.Pace().epochs)):
         nn_core.train(state, 1000, nn_core.advance, stop)
+
+
+def test_the_pace_is_found_once_for_all_cut_offs() -> None:
+    pace = nn_core.Pace()
+    state = nn_core.train(state_of(range(2), np.full(2, 0.1)), 500, nn_core.advance, pace=pace)
+    known = pace.epochs
+    assert known > 8
+    heard: list[int] = []
+    nn_core.train(state, 500 + 10 * known, nn_core.advance, heard.append, pace)
+    assert heard[0] == 500 + known
 
 
 def test_slices_stay_short_for_signals() -> None:
