@@ -56,6 +56,10 @@ def startup(root: Path) -> str:
         ("`python -m experiments.train --help`", command(folder, "-m", "experiments.train", "--help")),
         ("one run of 10,000 epochs, existing store", command(folder, "-m", "experiments.train")),
         ("a sweep of 2 runs of 10 epochs, existing store", sweep(folder, "seed=2,3", "epochs=10")),
+        (
+            "for comparison: importing MLflow's SQLAlchemy models",
+            command(folder, "-c", "import mlflow.store.tracking.dbmodels.models"),
+        ),
     ]
     lines = ["| command | seconds |", "|---|--:|", *(f"| {what} | {m.seconds:.2f} |" for what, m in rows)]
     return "\n".join(lines)

@@ -1,7 +1,10 @@
 """Runs written straight into MLflow's tables, many in one transaction: all of a run, or nothing of it.
 
 Through MLflow's client a run costs a dozen transactions. Here a chunk of finished runs is one, and what it leaves
-is, row for row, what the client would have left.
+is, row for row, what the client would have left. The rows go in by the database's own driver: importing MLflow's
+SQLAlchemy models takes longer than everything else that a single run does (docs/benchmarks.md has the figures), so
+the tables are compared with what this module knows instead (`database.differences`), and a test compares that with the
+models.
 """
 
 import os
