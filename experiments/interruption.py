@@ -81,24 +81,24 @@ def held(message: str = "") -> Iterator[None]:
 
 @contextmanager
 def not_for_children() -> Iterator[None]:
-    """Keep Ctrl-C, which a terminal sends to all of a program's processes, from those started in this stretch.
+    """Keep signals from the processes started in this stretch: to stop those is for this process.
 
-    They would all print a traceback; to stop them is for this process.
+    A terminal sends Ctrl-C to all of a program's processes, and schedulers do so with SIGTERM.
     """
     from multiprocessing import resource_tracker
 
     from joblib.externals.loky.backend import resource_tracker as resource_tracker_of_joblib
 
-    # These helper processes, when started, would unblock the signal again.
+    # These helper processes, when started, would unblock the signals again.
     resource_tracker.ensure_running()
     resource_tracker_of_joblib.ensure_running()
     ear = Event()
-    Thread(target=ear.wait, daemon=True).start()  # hears SIGINT in place of this thread, from which children inherit
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    Thread(target=ear.wait, daemon=True).start()  # hears signals in place of this thread, from which children inherit
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
         ear.set()
 
 

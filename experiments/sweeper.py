@@ -10,8 +10,8 @@ import itertools
 import logging
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -29,7 +29,7 @@ from experiments.identity import NOT_PART_OF_A_RUN
 from experiments.interruption import Interrupted
 from experiments.jobs import ConfigurationError, Job
 from experiments.sweep import Sweep, SweepStopped
-from experiments.tracking import outcomes, overview
+from experiments.tracking import files, outcomes, overview
 from experiments.tracking.errors import StoreUnreachableError, TrackingError
 from experiments.tracking.provenance import Provenance, provenance
 from experiments.tracking.record import LONGEST_TAG, RunUpdate
@@ -115,6 +115,9 @@ def _run(
 ) -> Ending:
     """Do what is left to do, and leave a parent run that says what came of it."""
     settings = jobs[0].config
+    folder = Path(config.hydra.sweep.dir)
+    with _in_folder(folder):
+        files.try_to_write(folder)  # before a store is made for a sweep that cannot be
     store = open_store(settings.experiment)
     _make_folder(config)
     _log_there(config)
@@ -205,27 +208,34 @@ def _dry_run(jobs: Sequence[Job]) -> None:
     print(plan.line)
 
 
+@contextmanager
+def _in_folder(folder: Path) -> Iterator[None]:
+    """Say that a folder cannot be written to, in the terms of the key that names it."""
+    try:
+        yield
+    except OSError as error:
+        raise ConfigurationError(
+            f"hydra.sweep.dir={folder}: valid is a folder to write to ({error.strerror})"
+        ) from error
+
+
 def _make_folder(config: DictConfig) -> None:
     """Make the sweep's folder; its default name is the time, which sweeps that start together have in common."""
     wanted = Path(config.hydra.sweep.dir)
     chosen_by_user = any(override.startswith("hydra.sweep.dir=") for override in config.hydra.overrides.hydra)
-    try:
+    with _in_folder(wanted):
         wanted.parent.mkdir(parents=True, exist_ok=True)
         for number in itertools.count(1):
             folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
             with suppress(FileExistsError):
                 folder.mkdir()
                 break
-            if chosen_by_user and folder.is_dir():
+            if chosen_by_user:
                 break
-    except OSError as error:
-        raise ConfigurationError(
-            f"hydra.sweep.dir={wanted}: valid is a folder to write to ({error.strerror})"
-        ) from error
-    with read_write(config.hydra), open_dict(config.hydra):
-        config.hydra.sweep.dir = str(folder)
-        config.hydra.runtime.output_dir = str(folder.absolute())
-    OmegaConf.save(config, folder / "multirun.yaml")
+        with read_write(config.hydra), open_dict(config.hydra):
+            config.hydra.sweep.dir = str(folder)
+            config.hydra.runtime.output_dir = str(folder.absolute())
+        OmegaConf.save(config, folder / "multirun.yaml")
 
 
 def _log_there(config: DictConfig) -> None:
@@ -253,18 +263,22 @@ def _launch(
         task_function=functools.partial(cast("Callable[..., Any]", task), sweep=sweep),
         config=config,
     )
-    in_hand = interruption.held("Stopping after the runs in hand; once more to stop at once.")
-    if isinstance(launcher, EnsembleLauncher):
-        with in_hand:
+    with interruption.held("Stopping after the runs in hand; once more to stop at once."):
+        if isinstance(launcher, EnsembleLauncher):
             launcher.train(jobs, sweep, store)
-        return
-    # Runs in hand of other processes are not waited for: there is no way to tell those processes to stop after them.
-    in_process = config.hydra.runtime.choices["hydra/launcher"] == "basic"
-    try:
-        with in_hand if in_process else interruption.not_for_children():
-            launcher.launch([list(job.overrides) for job in jobs], initial_job_idx=0)
-    finally:
-        _log_there(config)  # job-by-job launchers leave the last job's logging behind
+            return
+        try:
+            with interruption.not_for_children():
+                launcher.launch(_UntilStopped(list(job.overrides) for job in jobs), initial_job_idx=0)
+        finally:
+            _log_there(config)  # job-by-job launchers leave the last job's logging behind
+
+
+class _UntilStopped(list[list[str]]):
+    """Jobs for a launcher to go through; once the user has asked to stop, there are no more."""
+
+    def __iter__(self) -> Iterator[list[str]]:
+        return itertools.takewhile(lambda _: not interruption.exit_code(), super().__iter__())
 
 
 def _close(

@@ -19,11 +19,12 @@ from datetime import datetime, timedelta
 
 from experiments.tracking import overview, stale
 from experiments.tracking.creation import artifact_root
-from experiments.tracking.errors import TrackingError
+from experiments.tracking.errors import TrackingError, without_password
 from experiments.tracking.overview import ChildRun, RunInfo
 from experiments.tracking.record import RunUpdate
-from experiments.tracking.store import Store, find_stores, tracking_uri
+from experiments.tracking.store import Store, find_stores
 from experiments.tracking.sync import sync
+from experiments.tracking.uri import tracking_uri
 from experiments.tracking.view import runs_page, save_view
 
 SHOWN_ID = 12
@@ -135,7 +136,7 @@ def _status(options: argparse.Namespace) -> int:
         print(json.dumps([asdict(state) for state in states], indent=2))
         return 0
     if not states:
-        print(f"No sweeps yet in {tracking_uri()}.")
+        print(f"No sweeps yet in {without_password(tracking_uri())}.")
         return 0
     header = (
         "sweep",
@@ -309,9 +310,8 @@ def _find(stores: Sequence[Store], wanted: str) -> tuple[Store, RunInfo]:
     look = overview.latest if wanted == "latest" else functools.partial(overview.matching, wanted=wanted)
     found = [(store, run) for store in stores for run in look(store)]
     if not found:
-        raise TrackingError(
-            f"no run {wanted!r} in {tracking_uri()}; python -m experiments.sweeps status lists the sweeps"
-        )
+        uri = without_password(tracking_uri())
+        raise TrackingError(f"no run {wanted!r} in {uri}; python -m experiments.sweeps status lists the sweeps")
     if wanted == "latest":
         return max(found, key=lambda pair: (pair[1].start_ms, pair[1].run_id))
     if len(found) > 1:

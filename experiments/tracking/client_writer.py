@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from experiments.tracking.errors import RESUME, StoreUnreachableError, TrackingError, explain_os
+from experiments.tracking.errors import RESUME, StoreUnreachableError, TrackingError, explain_os, without_password
 from experiments.tracking.record import RunRecord, RunUpdate, short_name
 
 if TYPE_CHECKING:
@@ -19,26 +19,33 @@ def mlflow_errors(uri: str) -> Iterator[None]:
     """Turn what MLflow raises into a `TrackingError` that names the store."""
     from mlflow.exceptions import MlflowException
     from requests import RequestException
+    from sqlalchemy.exc import SQLAlchemyError
 
-    remote = uri.startswith(("http://", "https://"))
+    remote, uri = uri.startswith(("http://", "https://")), without_password(uri)
     try:
         yield
     except MlflowException as error:
         status = error.get_http_status_code()  # type: ignore[no-untyped-call]
-        if "out-of-date database schema" in error.message:
+        message = without_password(error.message)
+        if "out-of-date database schema" in message:
             raise TrackingError(
                 f"the store {uri} was made by another version of MLflow. Back it up, then: mlflow db upgrade {uri}"
             ) from error
         if remote and status >= 500:
             # A failed connection is told at length and in terms of the libraries involved.
-            detail = "" if "failed with exception" in error.message else f": {error.message[:500]}"
+            detail = "" if "failed with exception" in message else f": {message[:500]}"
             raise StoreUnreachableError(f"the tracking server {uri} does not answer{detail}") from error
-        raise TrackingError(f"the store {uri} refused: {error.message[:500]}. {RESUME}") from error
+        raise TrackingError(f"the store {uri} refused: {message[:500]}. {RESUME}") from error
     except RequestException as error:
         status = 503 if error.response is None else error.response.status_code
         if status >= 500:
-            raise StoreUnreachableError(f"the tracking server {uri} does not answer: {error}") from error
-        raise TrackingError(f"the tracking server {uri} refused: {error}. {RESUME}") from error
+            raise StoreUnreachableError(
+                f"the tracking server {uri} does not answer: {without_password(str(error))}"
+            ) from error
+        raise TrackingError(f"the tracking server {uri} refused: {without_password(str(error))}. {RESUME}") from error
+    except SQLAlchemyError as error:
+        detail = without_password(str(getattr(error, "orig", error)))
+        raise TrackingError(f"the store {uri} refused: {detail[:500]}. {RESUME}") from error
     except OSError as error:
         raise explain_os(error, uri) from error
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiments.tracking import database as databases
+from experiments.tracking import files
 from experiments.tracking.client_writer import mlflow_errors
-from experiments.tracking.database import PostgresDatabase, SqliteDatabase
+from experiments.tracking.database import PostgresDatabase, SqliteDatabase, sqlite_uri
 from experiments.tracking.errors import TrackingError, explain_os
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def mlflow_client(uri: str) -> "MlflowClient":
 
 def make_schema(uri: str, database: SqliteDatabase | PostgresDatabase) -> None:
     """Make the tables of a database that has none, or let MLflow say what is wrong with those it has."""
+    files.require_writable(artifact_root())
     if isinstance(database, PostgresDatabase):
         with database.transaction() as transaction:
             transaction.execute("SELECT pg_advisory_xact_lock(hashtext('mlflow schema'))")
@@ -76,6 +78,7 @@ def make_experiment(uri: str, database: SqliteDatabase | PostgresDatabase | None
     if not 0 < len(name) <= LONGEST_NAME:
         raise TrackingError(f"experiment={name[:80]!r} cannot name an experiment: 1 to {LONGEST_NAME} characters can")
     if database is not None:
+        files.require_writable(artifact_root())
         _insert_experiment(database, name)
         return
     with mlflow_errors(uri):
@@ -104,11 +107,6 @@ def _insert_experiment(database: SqliteDatabase | PostgresDatabase, name: str) -
             )
 
 
-def sqlite_uri(path: Path) -> str:
-    """Tracking URI of a SQLite file."""
-    return f"sqlite:///{str(path).replace('%', '%25').replace('?', '%3F')}"
-
-
 def _make_sqlite(path: Path) -> None:
     """Build the schema in a file beside the store, then link it into place.
 
@@ -116,6 +114,7 @@ def _make_sqlite(path: Path) -> None:
     """
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        draft.touch()  # MLflow would try for minutes
         _sql_store(sqlite_uri(draft))._dispose_engine()  # type: ignore[no-untyped-call]
         with closing(sqlite3.connect(draft)) as connection:
             connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")

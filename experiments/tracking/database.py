@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote
 
-from experiments.tracking.errors import StoreUnreachableError, TrackingError, explain_sqlite
+from experiments.tracking.errors import StoreUnreachableError, TrackingError, explain_sqlite, without_password
 
 Rows = Iterable[tuple[Any, ...]]
 
@@ -179,9 +179,9 @@ class PostgresDatabase:
             with psycopg.connect(self.conninfo, connect_timeout=10) as connection:
                 yield PostgresTransaction(connection)
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            raise StoreUnreachableError(f"the database does not answer: {error}".strip()) from error
+            raise StoreUnreachableError(f"the database does not answer: {_told(error)}") from error
         except psycopg.Error as error:
-            raise TrackingError(f"the database refused: {error}".strip()) from error
+            raise TrackingError(f"the database refused: {_told(error)}") from error
 
     def query(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Read."""
@@ -198,12 +198,22 @@ class PostgresDatabase:
         return set(chain.from_iterable(found))
 
 
+def _told(error: Exception) -> str:
+    """Write what PostgreSQL says in several lines as one, without the password that it may quote."""
+    return without_password(" ".join(str(error).split()))
+
+
 def sqlite_path(uri: str) -> Path | None:
     """Path of the file that a tracking URI such as ``sqlite:///mlflow.db`` names; None if it names something else."""
     for prefix in ("sqlite:///", "sqlite+pysqlite:///"):
         if uri.startswith(prefix) and "?" not in uri:
             return Path(unquote(uri.removeprefix(prefix))).absolute()
     return None
+
+
+def sqlite_uri(path: Path) -> str:
+    """Tracking URI of a SQLite file."""
+    return f"sqlite:///{str(path).replace('%', '%25').replace('?', '%3F')}"
 
 
 def connect(uri: str) -> SqliteDatabase | PostgresDatabase | None:

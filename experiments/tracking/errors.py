@@ -1,10 +1,14 @@
 """The two ways in which tracking fails, and what the operating system's and the databases' errors mean to a user."""
 
 import errno
+import re
 import sqlite3
 from pathlib import Path
 
 RESUME = "Nothing is lost: launch the same command again, and it goes on from the runs already stored."
+
+_CREDENTIALS = re.compile(r"(?<=:)(/{0,2})[^/\s]\S*@")
+_SECRET_OPTIONS = re.compile(r"((?:pass\w*|pwd|token)(?:=|%3d))\S*?(?=&|;|%3b|\s|$)", re.IGNORECASE)
 
 
 class TrackingError(Exception):
@@ -13,6 +17,11 @@ class TrackingError(Exception):
 
 class StoreUnreachableError(TrackingError):
     """The tracking server or database does not answer, and may do so later."""
+
+
+def without_password(text: str) -> str:
+    """Return a URI, or a text that contains some, without users and passwords, to be shown and stored."""
+    return _SECRET_OPTIONS.sub(r"\1***", _CREDENTIALS.sub(r"\1", text))
 
 
 def explain_os(error: OSError, path: Path | str) -> TrackingError:
@@ -24,7 +33,7 @@ def explain_os(error: OSError, path: Path | str) -> TrackingError:
             return TrackingError(
                 f"{path} cannot be written to. Mend its permissions or work in another folder. {RESUME}"
             )
-    return TrackingError(f"writing to {path} failed: {error}. {RESUME}")
+    return TrackingError(f"writing to {path} failed ({error.strerror or error}). {RESUME}")
 
 
 def explain_sqlite(error: sqlite3.Error, path: Path) -> TrackingError:

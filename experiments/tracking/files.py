@@ -17,6 +17,36 @@ def local_folder(artifact_uri: str) -> Path | None:
     return None if parsed.scheme else Path(unquote(artifact_uri))
 
 
+def try_to_write(folder: Path) -> None:
+    """Find out whether something can be written below a folder, which need not exist yet, and leave no trace of it.
+
+    Raises
+    ------
+    OSError
+        If not.
+    """
+    while not folder.exists():
+        folder = folder.parent
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+
+
+def require_writable(artifact_uri: str) -> None:
+    """Make sure that artifacts can be written, as far as they go to a folder.
+
+    Raises
+    ------
+    TrackingError
+        If they cannot.
+    """
+    folder = local_folder(artifact_uri)
+    if folder is not None:
+        try:
+            try_to_write(folder)
+        except OSError as error:
+            raise explain_os(error, folder) from error
+
+
 def save(artifact_uri: str, artifacts: Mapping[str, bytes]) -> None:
     """Write artifacts where a run keeps them.
 

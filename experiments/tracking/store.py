@@ -3,6 +3,7 @@
 import getpass
 import logging
 import os
+import ssl
 import sys
 import time
 import urllib.error
@@ -11,35 +12,26 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 from uuid import uuid4
 
-from experiments.tracking import creation, spool
+from experiments.tracking import creation, files, spool
 from experiments.tracking import database as databases
 from experiments.tracking.client_writer import ClientWriter, mlflow_errors
-from experiments.tracking.creation import mlflow_client, sqlite_uri
+from experiments.tracking.creation import mlflow_client
 from experiments.tracking.database import PostgresDatabase, SqliteDatabase
-from experiments.tracking.errors import StoreUnreachableError, TrackingError
+from experiments.tracking.errors import StoreUnreachableError, TrackingError, explain_os, without_password
 from experiments.tracking.record import RunRecord, RunUpdate
 from experiments.tracking.sql_writer import RUNS_PER_TRANSACTION, SqlWriter, new_run_ids
+from experiments.tracking.uri import VALID, named, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
 log = logging.getLogger(__name__)
-
-
-def tracking_uri() -> str:
-    """Return ``MLFLOW_TRACKING_URI`` when set, else that of ``mlflow.db`` in the current folder, as MLflow does."""
-    if uri := os.environ.get("MLFLOW_TRACKING_URI"):
-        if uri in {"sqlite://", "sqlite:///:memory:"}:
-            raise TrackingError(f"MLFLOW_TRACKING_URI={uri} is gone when the process ends; name a file")
-        path = databases.sqlite_path(uri)
-        return uri if path is None else sqlite_uri(path)
-    return sqlite_uri(Path.cwd() / "mlflow.db")
 
 
 @dataclass(frozen=True)
@@ -233,7 +225,13 @@ class Store:
 
     def _given_up(self) -> bool:
         """Whether earlier runs did not get through, and the server still does not answer."""
-        return self.spooled > 0 and not _answers(self.uri, self.database)
+        if self.spooled == 0:
+            return False
+        try:
+            _ask(self.uri, self.database)
+        except StoreUnreachableError:
+            return True
+        return False
 
     def _keep(self, run_id: str, content: RunRecord | RunUpdate, error: Exception | None = None) -> str:
         folder = Path.cwd() / spool.FOLDER
@@ -262,12 +260,10 @@ def open_store(experiment: str) -> Store:
     Raises
     ------
     TrackingError
-        If the store cannot be opened, or the experiment has been deleted.
+        If the store cannot be written to, or the experiment has been deleted.
     """
     uri = tracking_uri()
-    database = databases.connect(uri)
-    if database is None and not _answers(uri, None):
-        raise StoreUnreachableError(f"no tracking server answers at {uri}: start it, or mend MLFLOW_TRACKING_URI")
+    database = _reached(uri)
     if isinstance(database, SqliteDatabase) and not database.path.exists():
         creation.make_schema(uri, database)
     if database is not None and databases.differences(database):
@@ -282,6 +278,9 @@ def open_store(experiment: str) -> Store:
             f"experiment {experiment!r} has been deleted: choose another name, or bring it back with "
             f"`mlflow experiments restore --experiment-id {found[0].id if found else '?'}`"
         )
+    if isinstance(database, SqliteDatabase):
+        _require_writable(database.path)
+    files.require_writable(found[0].artifact_location)
     return _store(uri, database, found[0])
 
 
@@ -299,19 +298,11 @@ def find_stores() -> list[Store]:
         If the store cannot be read.
     """
     uri = tracking_uri()
-    database = databases.connect(uri)
+    database = _reached(uri)
     if isinstance(database, SqliteDatabase) and not database.path.exists():
         return []
-    if database is None and not _answers(uri, None):
-        raise StoreUnreachableError(f"no tracking server answers at {uri}: start it, or mend MLFLOW_TRACKING_URI")
     database = _if_known(uri, database)
     return [_store(uri, database, experiment) for experiment in _experiments(uri, database) if experiment.active]
-
-
-def without_password(uri: str) -> str:
-    """Return a URI without user and password, to be shown and stored."""
-    parts = urlsplit(uri)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if parts.netloc else uri
 
 
 def _store(uri: str, database: SqliteDatabase | PostgresDatabase | None, experiment: Experiment) -> Store:
@@ -358,23 +349,53 @@ def _experiments(
     return [Experiment(e.experiment_id, e.name, e.artifact_location, e.lifecycle_stage == "active") for e in entities]
 
 
-def _answers(uri: str, database: SqliteDatabase | PostgresDatabase | None) -> bool:
-    """Whether a server is there at all; asked once, with no patience."""
-    if database is not None:
-        try:
-            database.query("SELECT 1")
-        except StoreUnreachableError:
-            return False
-        return True
-    if not uri.startswith(("http://", "https://")):
-        return True
+def _require_writable(path: Path) -> None:
+    """Make sure that SQLite can write to a file, and make its journal beside it."""
     try:
-        with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=5):  # noqa: S310
-            return True
-    except urllib.error.HTTPError:
-        return True  # somebody answered; whether he knows MLflow, its client will find out
-    except OSError:
-        return False
+        files.try_to_write(path.parent)
+        with path.open("ab"):
+            pass
+    except OSError as error:
+        raise explain_os(error, path) from error
+
+
+def _reached(uri: str) -> SqliteDatabase | PostgresDatabase | None:
+    """Choose the database for a tracking URI, as `databases.connect`, and make sure that it, or the server, answers."""
+    database = databases.connect(uri)
+    try:
+        _ask(uri, database)
+    except StoreUnreachableError as error:
+        raise StoreUnreachableError(f"{named(uri)}: {error}. Start it, or name another store; {VALID}") from error
+    return database
+
+
+def _ask(uri: str, database: SqliteDatabase | PostgresDatabase | None) -> None:
+    """Ask a server whether it is there at all; once, with no patience."""
+    if isinstance(database, PostgresDatabase):
+        database.query("SELECT 1")
+    elif uri.startswith(("http://", "https://")):
+        try:
+            with urllib.request.urlopen(f"{without_password(uri).rstrip('/')}/health", timeout=5):  # noqa: S310
+                return
+        except urllib.error.HTTPError as error:
+            if error.code < 500:
+                return  # somebody answered; whether he knows MLflow, its client will find out
+            reason = str(error)
+        except urllib.error.URLError as error:
+            if isinstance(error.reason, ssl.SSLError):
+                return  # likewise, with certificates of its own
+            reason = str(error.reason)
+        except (OSError, HTTPException, ValueError) as error:
+            reason = str(error)
+        raise StoreUnreachableError(f"no tracking server answers there ({reason})")
+    elif not uri.startswith("sqlite"):
+        import sqlalchemy
+
+        try:
+            with sqlalchemy.create_engine(uri, poolclass=sqlalchemy.NullPool).connect():
+                pass
+        except sqlalchemy.exc.DBAPIError as error:
+            raise StoreUnreachableError(f"the database does not answer: {error.orig}") from error
 
 
 def _pauses() -> list[int]:

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from experiments.tracking import spool
-from experiments.tracking.errors import TrackingError
-from experiments.tracking.store import Store, open_store, tracking_uri, without_password
+from experiments.tracking.errors import TrackingError, without_password
+from experiments.tracking.store import Store, open_store
+from experiments.tracking.uri import tracking_uri
 
 
 def sync() -> Iterator[spool.Kept]:

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from experiments import sweeps
+from experiments.tracking.uri import tracking_uri
+
 RANGES = {
     "lr=0": "lr=0.0: valid is a finite number above 0",
     "lr=-1": "lr=-1.0: valid is a finite number above 0",
@@ -203,26 +206,110 @@ def test_of_many_bad_values_a_few_are_shown(train_here, tmp_path, traces):
     assert len(answer.err) < 2000
 
 
-@pytest.mark.parametrize("arguments", [[], ["-m", "seed=1,2"]])
-@pytest.mark.parametrize(
-    ("uri", "expected"),
-    [
-        ("sqlite://", "MLFLOW_TRACKING_URI=sqlite:// is gone when the process ends; name a file"),
-        ("sqlite:///{folder}", "{folder} cannot be written to"),
-        ("sqlite:///{folder}/text", "{folder}/text is no SQLite database, or a damaged one"),
-        ("sqlite:///{folder}/text/store.db", "writing to {folder}/text/store.db failed"),
-        ("http://127.0.0.1:9", "no tracking server answers at http://127.0.0.1:9"),
-    ],
-)
-def test_a_bad_tracking_uri_is_refused(
-    train_here, tmp_path, monkeypatch, traces, tmp_path_factory, arguments, uri, expected
-):
-    elsewhere = tmp_path_factory.mktemp("elsewhere")
-    (elsewhere / "text").write_text("This is a letter, not a database. " * 20)
-    before = (elsewhere / "text").read_bytes()
+NO_STORES = {
+    "sqlite://": "such a store is gone when the process ends, name a file",
+    "sqlite:///:memory:": "such a store is gone when the process ends, name a file",
+    "sqlite:x.db": "that names no file, or has options",
+    "sqlite+foo:///x.db": "that names no file, or has options",
+    "sqlite:///x.db?mode=ro": "that names no file, or has options",
+    "sqlite:///x%00.db": "that names no file, or has options",
+    "sqlite:////proc/x.db": "no store can be made in /proc (No such file or directory)",
+    "sqlite:////proc/deeper/x.db": "no store can be made in /proc/deeper (No such file or directory)",
+    "sqlite:////dev/null": "/dev/null is no file",
+    "sqlite:///{folder}": "{folder} is no file",
+    "sqlite:///{folder}/text/x.db": "no store can be made in {folder}/text (Not a directory)",
+    "mysql://user:secret@host/db": "the driver of that database is not installed",
+    "mssql+nothing://user:secret@host/db": "the driver of that database is not installed",
+    "postgresql+foo://user:secret@host/db": "the driver of that database is not installed",
+    "postgresql://user:secret@host:port/db": "that is no address of a database",
+    "mysql:user:secret@host": "that is no address of a database",
+    "postgresql://user:secret@127.0.0.1:1/db?password=secret": "the database does not answer: connection failed",
+    "http://user:secret@127.0.0.1:1": "no tracking server answers there ([Errno 111] Connection refused)",
+    "http://": "that is no address of a server",
+    "http://[": "that is no address of a server",
+    "http://127.0.0.1:port": "that is no address of a server",
+    "postgres://user:secret@host/db": "that is no kind of store that is supported",
+    "ftp://user:secret@host/x": "that is no kind of store that is supported",
+    "file:///{folder}": "that is no kind of store that is supported",
+    "databricks": "that is no kind of store that is supported",
+    "relative/path": "that is no kind of store that is supported",
+    "mlflow.db": "that is no kind of store that is supported",
+    " ": "that is no kind of store that is supported",
+}
+"""Tracking URIs, and what is wrong with them."""
+
+
+@pytest.fixture
+def elsewhere(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("elsewhere")
+    (folder / "text").write_text("This is a letter, not a database. " * 20)
+    return folder
+
+
+def refused_store(error, uri, elsewhere, expected):
+    """One paragraph that names the variable, its value and what is valid, and no password."""
+    assert error.count("\n") == 1, error
+    shown = uri.format(folder=elsewhere).replace("user:secret@", "").replace("=secret", "=***")
+    assert error.startswith(f"MLFLOW_TRACKING_URI={shown}: {expected.format(folder=elsewhere)}")
+    assert "valid is sqlite:///FILE, postgresql+psycopg://USER:PASSWORD@HOST/DATABASE, http://HOST:PORT of" in error
+    assert "secret" not in error
+    assert [path.name for path in elsewhere.iterdir()] == ["text"]
+
+
+@pytest.mark.parametrize(("uri", "expected"), NO_STORES.items())
+def test_a_bad_tracking_uri_is_refused(train_here, tmp_path, monkeypatch, capsys, elsewhere, uri, expected):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri.format(folder=elsewhere))
-    refused(train_here(*arguments), expected.format(folder=elsewhere), tmp_path, traces)
+    answer = train_here("-m", "seed=1,2")
+    assert answer.code == 1
+    refused_store(answer.err, uri, elsewhere, expected)
+    commands = [["status"], ["status", "--json"], ["repair"], ["show", "latest"], ["ui"]]
+    for arguments in commands if "answer" in expected else [*commands, ["sync"]]:  # which asks nobody if it has nothing
+        assert sweeps.main(arguments) == 1
+        refused_store(capsys.readouterr().err, uri, elsewhere, expected)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [[], ["-m", "hydra/launcher=basic"], ["-m", "hydra/launcher=joblib"]])
+@pytest.mark.parametrize("uri", ["sqlite:////proc/x.db", "mysql://user:secret@host/db", "http://127.0.0.1:1"])
+def test_runs_and_all_launchers_refuse_it_alike(train_here, tmp_path, monkeypatch, traces, elsewhere, arguments, uri):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    answer = train_here(*arguments)
+    assert answer.code == 1
+    refused_store(answer.err, uri, elsewhere, NO_STORES.get(uri, "no tracking server answers there"))
+    assert traces(tmp_path) == []
+
+
+def test_what_is_no_database_is_left_as_it_is(train_here, tmp_path, monkeypatch, traces, elsewhere):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{elsewhere}/text")
+    before = (elsewhere / "text").read_bytes()
+    refused(train_here("-m"), f"{elsewhere}/text is no SQLite database, or a damaged one", tmp_path, traces)
     assert (elsewhere / "text").read_bytes() == before
+
+
+def test_an_empty_tracking_uri_means_the_usual_store(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
+    assert tracking_uri() == f"sqlite:///{tmp_path}/mlflow.db"
+
+
+@pytest.mark.parametrize("key", ["hydra.sweep.dir", "hydra.run.dir"])
+@pytest.mark.parametrize("folder", ["/proc", "/proc/some/where", "{elsewhere}/text", "{elsewhere}/text/x"])
+def test_a_folder_that_cannot_be_written_to_is_refused(train_here, tmp_path, elsewhere, key, folder):
+    wanted = folder.format(elsewhere=elsewhere)
+    answer = train_here(*(["-m"] if key == "hydra.sweep.dir" else []), f"{key}={wanted}")
+    assert answer.code == 1
+    assert f"{key}={wanted}" in answer.err
+    assert "Traceback" not in answer.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [[], ["-m"]])
+def test_a_place_for_artifacts_that_is_none_is_refused(train_here, tmp_path, arguments):
+    (tmp_path / "mlartifacts").write_text("not a folder")
+    answer = train_here(*arguments)
+    assert answer.code == 1
+    assert answer.err.startswith(f"writing to {tmp_path}/mlartifacts failed (Not a directory).")
+    assert {path.name for path in tmp_path.iterdir()} - {"outputs"} == {"mlartifacts"}
 
 
 def command(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -246,7 +333,7 @@ def command(folder: Path, *arguments: str, **environment: str) -> subprocess.Com
         (
             ["-m", "seed=0,1"],
             {"MLFLOW_TRACKING_URI": "carrier-pigeon://loft"},
-            "the store carrier-pigeon://loft refused",
+            "MLFLOW_TRACKING_URI=carrier-pigeon://loft: that is no kind of store that is supported",
         ),
     ],
 )

@@ -109,6 +109,14 @@ def test_second_signal_stops_at_once(folder, module: str, change: str) -> None:
     assert_all_or_nothing(folder)
 
 
+def wait(folder, process: subprocess.Popen[str], condition: Callable[[], object]) -> None:
+    """Wait until a condition holds, as long as the program runs."""
+    while not condition():
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=0.05)
+            raise AssertionError(folder.finish(process))
+
+
 @pytest.mark.parametrize(
     ("launcher", "number"),
     [
@@ -120,24 +128,48 @@ def test_second_signal_stops_at_once(folder, module: str, change: str) -> None:
     ],
 )
 def test_from_outside(folder, launcher: str, number: signal.Signals) -> None:
-    """As a terminal does it, which sends Ctrl-C to all processes of the program; SIGTERM comes to the first alone."""
+    """As a terminal does it, which sends Ctrl-C to all processes of the program; other programs do so with SIGTERM."""
+    note_what_begins = """
+    import pathlib, uuid
+    before(module, "_trained", lambda job: pathlib.Path(f"begun-{uuid.uuid4()}").touch())
+    """
+    changed = folder.sabotage("experiments.one_run", note_what_begins)
     many = ("-m", "epochs=300", "seed=range(4)", "hidden=range(1,200)", "engine=numpy", f"hydra/launcher={launcher}")
-    process = folder.start(*many)
-    while not folder.runs("tags.config_hash != '' AND attributes.status = 'FINISHED'"):
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=0.1)
-            raise AssertionError(folder.finish(process))
-    (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
+    process = folder.start(*many, **changed)
+    wait(folder, process, lambda: folder.runs("tags.config_hash != '' AND attributes.status = 'FINISHED'"))
+    (os.kill if (launcher, number) == ("basic", signal.SIGTERM) else os.killpg)(process.pid, number)
     output = folder.finish(process, 128 + number)
+    assert "Stopping after the runs in hand; once more to stop at once." in output
     assert "Traceback" not in output
     assert "Warning" not in output
     (parent,) = folder.sweeps()
     assert parent.info.status == "KILLED"
     children = folder.children(parent)
     assert len(children) == parent.data.metrics["finished"] > 0
+    assert launcher == "ensemble" or len(list(folder.path.glob("begun-*"))) == len(children)
     assert {row["run_id"] for row in folder.jobs(parent)} == {run.info.run_id for run in children} | {""}
     assert GO_ON in output
     assert f"hydra/launcher={launcher}" in output.partition(GO_ON)[2]
+    assert_all_or_nothing(folder)
+
+
+def test_joblib_s_workers_are_stopped_at_once_by_a_second_signal(folder) -> None:
+    changed = folder.sabotage(
+        "experiments.networks", "import pathlib\nbefore(module, 'start', lambda *a: pathlib.Path('begun').touch())"
+    )
+    process = folder.start(
+        "-m", "epochs=1000000000", "engine=numpy", "seed=0,1", "hydra/launcher=joblib", **changed
+    )  # fmt: skip
+    wait(folder, process, (folder.path / "begun").exists)
+    os.killpg(process.pid, signal.SIGINT)
+    wait(folder, process, lambda: "Stopping after the runs" in folder.started[process].read_text())
+    os.killpg(process.pid, signal.SIGINT)
+    output = folder.finish(process, 130)
+    assert "Traceback" not in output
+    assert GO_ON in output
+    (parent,) = folder.sweeps()
+    assert parent.info.status == "KILLED"
+    assert folder.children(parent) == []
     assert_all_or_nothing(folder)
 
 

@@ -222,25 +222,6 @@ for attempt in (records, no_files):
         shutil.rmtree(folder)
 
 
-@pytest.mark.parametrize(
-    ("uri", "message"),
-    [
-        ("sqlite://", "name a file"),
-        ("sqlite:///:memory:", "name a file"),
-        ("nonsense://x", "nonsense"),
-        ("http://127.0.0.1:9", "no tracking server answers"),
-        ("postgresql://127.0.0.1:9/none", "does not answer"),
-    ],
-)
-def test_a_bad_tracking_uri_is_said_to_be_one(
-    empty_folder: Path, monkeypatch: pytest.MonkeyPatch, uri: str, message: str
-) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    with pytest.raises(TrackingError, match=message):
-        open_store("xor")
-    assert list(empty_folder.iterdir()) == []
-
-
 def test_what_is_no_database_is_said_to_be_none(empty_folder: Path) -> None:
     (empty_folder / "mlflow.db").write_bytes(b"not a database" * 100)
     with pytest.raises(TrackingError, match="no SQLite database"):
