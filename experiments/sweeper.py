@@ -302,12 +302,7 @@ def _close(
     failed = [job for job in jobs if runs.get(job.config_hash, ("", ""))[1] == "failed"]
     missing = len(jobs) - len(runs)
     ending: Ending = "KILLED" if missing and interruption.exit_code() else "FAILED" if missing or failed else "FINISHED"
-    counts = {
-        "jobs": len(jobs),
-        "finished": sum(origin == "new" for _, origin in runs.values()),
-        "reused": len(reused),
-        "failed": len(failed),
-    }
+    counts = outcomes.counts([runs.get(job.config_hash, ("", ""))[1] for job in jobs])
     rates = outcomes.convergence_rates(store, [run_id for run_id, _ in runs.values()])
     successes = {
         job.config_hash: (round(rates[run_id] * job.config.trials), job.config.trials)
@@ -342,6 +337,5 @@ def _close(
 
 
 def _note(counts: Mapping[str, int], table: str) -> str:
-    listed = ", ".join(f"{count:,} {what}" for what, count in counts.items())
-    note = f"{listed}\n\n{table}"
+    note = f"{outcomes.counted(counts)}\n\n{table}"
     return note if len(note) <= LONGEST_TAG else f"{note[: LONGEST_TAG - 40].rsplit(chr(10), 1)[0]}\n\n... and more."

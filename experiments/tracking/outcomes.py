@@ -50,3 +50,18 @@ def convergence_rates(store: Store, run_ids: Sequence[str]) -> Mapping[str, floa
         if rate is not None and run.info.run_id in wanted:
             found[run.info.run_id] = rate
     return found
+
+
+def counts(origins: Sequence[str]) -> dict[str, int]:
+    """Count a sweep's jobs by where their runs come from: new, reused or failed; without a run, from nowhere."""
+    return {
+        "jobs": len(origins),
+        "finished": origins.count("new"),
+        "reused": origins.count("reused"),
+        "failed": origins.count("failed"),
+    }
+
+
+def counted(numbers: Mapping[str, int]) -> str:
+    """Write a sweep's counts as a line of text."""
+    return ", ".join(f"{count:,} {what}" for what, count in numbers.items())

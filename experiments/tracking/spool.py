@@ -50,6 +50,11 @@ class Kept:
         """When it was kept, in milliseconds since 1970."""
         return self.order // 1_000_000
 
+    @property
+    def sweep_id(self) -> str:
+        """The sweep that it belongs to; empty for a single run."""
+        return self.run_id if isinstance(self.content, RunUpdate) else self.content.tags.get("sweep_id", "")
+
 
 def keep(folder: Path, kept: Kept) -> None:
     """Write a run or an update to a folder; it is there whole or not at all.

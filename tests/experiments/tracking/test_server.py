@@ -1,16 +1,21 @@
 """A real tracking server over HTTP: runs arrive; while it is away they are kept on disk; later they arrive once."""
 
+import csv
+import io
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from mlflow import MlflowClient
 
+from experiments.sweeps import main
 from experiments.tracking import spool
 from experiments.tracking.errors import StoreUnreachableError, TrackingError
 from experiments.tracking.record import RunRecord, RunUpdate
@@ -91,6 +96,93 @@ def test_a_server_that_goes_away(
     assert list(sync()) == []
 
 
+SWEEP_THAT_WAITS = """
+import sys
+from experiments import train
+from experiments.tracking.store import Store
+write, seen = Store.write, []
+def waiting(self, records):
+    seen.append(records)
+    if len(seen) == 2:
+        print("in hand", flush=True)
+        input()
+    return write(self, records)
+Store.write = waiting
+sys.argv = ["train", "-m", "engine=numpy", "epochs=20", "seed=0,1", "hidden=2,3,4"]
+train.main()
+"""
+
+
+def told(client: MlflowClient, parent: str) -> tuple[Any, ...]:
+    """What the run of a sweep says."""
+    run = client.get_run(parent)
+    with tempfile.TemporaryDirectory() as folder:
+        text = Path(client.download_artifacts(parent, "jobs.csv", folder)).read_text()
+    rows = list(csv.DictReader(io.StringIO(text)))
+    return run.info.status, run.data.metrics, run.data.tags.get("mlflow.note.content"), rows
+
+
+def test_a_sweep_is_told_of_its_uploaded_runs(wire: Wire, empty_folder: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", SWEEP_THAT_WAITS],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert "in hand\n" in iter(process.stdout.readline, "")
+        wire.cut()
+        output, _ = process.communicate("\n")
+    assert process.returncode == 1
+    assert "Traceback" not in output
+    assert "python -m experiments.sweeps sync" in output
+    wire.mend()
+    store = open_store("xor")
+    (parent,) = (run.info.run_id for run in store.search("tags.kind = 'sweep'"))
+    assert store.client.get_run(parent).info.status == "RUNNING"
+    copy = empty_folder / "copy"
+    shutil.copytree(empty_folder / "spool", copy)
+    for _ in range(2):
+        assert main(["sync"]) == 0
+        children = {run.info.run_id for run in store.search(f"tags.sweep_id = '{parent}'")}
+        status, metrics, note, rows = told(store.client, parent)
+        assert status == "FINISHED"
+        assert metrics == {"jobs": 6, "finished": 6, "reused": 0, "failed": 0}
+        assert note == "6 jobs, 6 finished, 0 reused, 0 failed"
+        assert [row["origin"] for row in rows] == ["new"] * 6
+        assert {row["run_id"] for row in rows} == children
+        assert len(children) == 6
+        assert not (empty_folder / "spool").exists()
+        # Killed before it could forget what it had uploaded, it uploads that again.
+        if copy.exists():
+            copy.rename(empty_folder / "spool")
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_a_sweep_says_no_more_than_there_is(wire: Wire, record: Record, *, failed: bool) -> None:
+    """One job reused, one run uploaded, and one that failed or that nobody ever ran."""
+    store = open_store(f"no more, {failed}")
+    (reused,) = store.write([record(0)])
+    parent = store.start_parent("sweep", {"kind": "sweep"})
+    hashes = [record(seed).tags["config_hash"] for seed in range(3)]
+    planned = f"job,config_hash,overrides,run_id,origin\n0,{hashes[0]},,{reused},reused\n"
+    planned += f"1,{hashes[1]},,,\n2,{hashes[2]},,,\n"
+    store.update_parent(parent, RunUpdate(artifacts={"jobs.csv": planned.encode()}))
+    wire.cut()
+    for seed in range(1, 3 if failed else 2):
+        tags = {"sweep_id": parent, "config_hash": hashes[seed]}
+        store.write([record(seed, tags=tags, status="FAILED" if seed == 2 else "FINISHED")])
+    wire.mend()
+    # As when the server is back before the sweep ends, which then knows of the others that they are not there.
+    store.update_parent(
+        parent, RunUpdate({"jobs": 3.0, "finished": 0.0, "reused": 1.0, "failed": 0.0}, status="KILLED")
+    )
+    list(sync())
+    status, metrics, _, rows = told(store.client, parent)
+    assert status == ("FAILED" if failed else "KILLED")
+    assert metrics == {"jobs": 3, "finished": 1, "reused": 1, "failed": int(failed)}
+    assert [row["origin"] for row in rows] == ["reused", "new", "failed" if failed else ""]
+    assert [bool(row["run_id"]) for row in rows] == [True, True, failed]
+
+
 def test_a_run_that_was_begun_is_gone_on_with(wire: Wire, record: Record, empty_folder: Path) -> None:
     store = open_store("begun")
     begun = store.writer.start(record(0).name, record(0).tags, record(0).start_ms)
@@ -103,7 +195,7 @@ def test_a_run_that_was_begun_is_gone_on_with(wire: Wire, record: Record, empty_
 
 def test_an_upload_that_is_killed(wire: Wire, record: Record, empty_folder: Path) -> None:
     store = open_store("upload killed")
-    records = [record(seed) for seed in range(30)]
+    records = [record(seed) for seed in range(12)]
     for item in records:
         store._keep("", item, StoreUnreachableError("gone"))
     code = """
@@ -113,7 +205,7 @@ for kept in sync():
 """
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        for _ in range(9):
+        for _ in range(4):
             assert process.stdout.readline()
         process.kill()
     list(sync())
