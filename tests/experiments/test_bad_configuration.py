@@ -343,22 +343,3 @@ def test_a_command_is_refused(tmp_path, traces, arguments, environment, expected
     assert expected in answer.stderr
     assert "Traceback" not in answer.stdout + answer.stderr
     assert traces(tmp_path) == []
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "../../../etc/passwd",
-        "'; DROP TABLE runs; --",
-        "<script>alert(1)</script>",
-        "a|b|c",
-        "%s%d{0}",
-        "été 😀",
-        "C:\\x",
-        ".",
-    ],
-)
-def test_hostile_names_of_experiments_are_only_names(expand, name):
-    quoted = name.replace("'", "\\'")
-    (job,) = expand(f"experiment='{quoted}'")
-    assert job.config.experiment == name
