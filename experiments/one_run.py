@@ -24,6 +24,7 @@ from experiments.tracking.store import Store, open_store
 from experiments.validation import problems
 
 log = logging.getLogger(__name__)
+logging.raiseExceptions = False  # or a full disk would be told with a traceback for every line of the log
 
 tqdm.set_lock(RLock())  # its own is shared by processes, and those that are killed would leak it
 

@@ -38,6 +38,7 @@ from experiments.tracking.store import Store, find_store, open_store
 from experiments.validation import sweep_problems
 
 log = logging.getLogger(__name__)
+logging.raiseExceptions = False  # or a full disk would be told with a traceback for every line of the log
 
 LONGEST_LIST = 20
 """Failed jobs that are listed one by one."""
@@ -312,7 +313,6 @@ def _close(
     }
     table = summary.convergence_table(jobs, sweep.keys, successes) if successes else ""
     jobs_csv = summary.jobs_csv(jobs, runs)
-    (Path(config.hydra.sweep.dir) / "jobs.csv").write_bytes(jobs_csv)
     store.update_parent(
         sweep.run_id,
         RunUpdate(
@@ -322,6 +322,11 @@ def _close(
             status=ending,
         ),
     )
+    copy = Path(config.hydra.sweep.dir) / "jobs.csv"
+    try:
+        copy.write_bytes(jobs_csv)
+    except OSError as error:
+        log.warning("%s could not be written (%s); the artifact of that name is", copy, error.strerror)
     store.analyze()
     log.info("%s\n", _note(counts, table))
     for job in failed[:LONGEST_LIST]:

@@ -13,11 +13,10 @@ from experiments.tracking import database as databases
 from experiments.tracking import files
 from experiments.tracking.client_writer import mlflow_errors
 from experiments.tracking.database import PostgresDatabase, SqliteDatabase, sqlite_uri
-from experiments.tracking.errors import TrackingError, explain_os
+from experiments.tracking.errors import TrackingError, explain_os, explain_sqlite
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 LONGEST_NAME = 256
 """Characters that MLflow's table holds of an experiment's name."""
@@ -49,7 +48,7 @@ def make_schema(uri: str, database: SqliteDatabase | PostgresDatabase) -> None:
         with database.transaction() as transaction:
             transaction.execute("SELECT pg_advisory_xact_lock(hashtext('mlflow schema'))")
             if databases.differences(database):
-                _sql_store(uri)
+                _make_tables(uri, uri)
         return
     try:
         database.path.parent.mkdir(parents=True, exist_ok=True)
@@ -59,10 +58,12 @@ def make_schema(uri: str, database: SqliteDatabase | PostgresDatabase) -> None:
                 return
     except OSError as error:
         raise explain_os(error, database.path) from error
+    except sqlite3.Error as error:
+        raise explain_sqlite(error, database.path) from error
     # Somebody else has made the file. If that is another program, such as `mlflow ui`, it may still be at it.
     while databases.differences(database):
         if time.time() - database.path.stat().st_mtime > _UNDER_WAY_S:
-            _sql_store(uri)
+            _make_tables(uri, uri)
             return
         time.sleep(0.1)
 
@@ -115,7 +116,7 @@ def _make_sqlite(path: Path) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         draft.touch()  # MLflow would try for minutes
-        _sql_store(sqlite_uri(draft))._dispose_engine()  # type: ignore[no-untyped-call]
+        _make_tables(sqlite_uri(draft), sqlite_uri(path))
         with closing(sqlite3.connect(draft)) as connection:
             connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
             connection.execute("VACUUM")
@@ -126,13 +127,13 @@ def _make_sqlite(path: Path) -> None:
             leftover.unlink()
 
 
-def _sql_store(uri: str) -> "SqlAlchemyStore":
-    """MLflow's own store: making one makes its schema, and only this class lets us say where artifacts go."""
+def _make_tables(uri: str, shown: str) -> None:
+    """Let MLflow's own store make its tables; only that class lets us say where artifacts go."""
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
-    with mlflow_errors(uri):
+    with mlflow_errors(shown):
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-        return SqlAlchemyStore(uri, artifact_root())  # type: ignore[no-untyped-call]
+        SqlAlchemyStore(uri, artifact_root())._dispose_engine()  # type: ignore[no-untyped-call]
 
 
 @contextmanager

@@ -28,7 +28,7 @@ def explain_os(error: OSError, path: Path | str) -> TrackingError:
     """Say what a failed file operation at or below `path` means."""
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
-            return TrackingError(f"no space left for {path}. Free some, then: {RESUME}")
+            return TrackingError(f"no space left for {path}: free some. {RESUME}")
         case errno.EROFS | errno.EACCES | errno.EPERM:
             return TrackingError(
                 f"{path} cannot be written to. Mend its permissions or work in another folder. {RESUME}"
@@ -42,7 +42,7 @@ def explain_sqlite(error: sqlite3.Error, path: Path) -> TrackingError:
     if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
         return TrackingError(f"{path} stays locked by another program. Let it finish or end it. {RESUME}")
     if code == sqlite3.SQLITE_FULL:
-        return TrackingError(f"no space left for {path}. Free some, then: {RESUME}")
+        return TrackingError(f"no space left for {path}: free some. {RESUME}")
     if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN}:
         return TrackingError(f"{path} cannot be written to. Mend its permissions or work in another folder. {RESUME}")
     if code in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:

@@ -1,5 +1,8 @@
 """A job that raises takes nothing else with it."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -103,3 +106,35 @@ def test_a_store_that_breaks_in_the_middle(folder) -> None:
     assert len(folder.children(parent)) == parent.data.metrics["finished"] == 3
     assert "6 jobs: 3 to do, 3 already finished" in folder.train(*arguments)
     assert folder.sweeps()[1].info.status == "FINISHED"
+
+
+def test_a_full_disk_in_mid_sweep(folder_with_store: Callable) -> None:
+    """No file may grow past a limit from the second chunk on, since the disk itself cannot be filled here."""
+    folder = folder_with_store()
+    sweep = ("-m", "engine=numpy", "epochs=20", "seed=range(30)", "hidden=2,3")
+    fill = """
+    import resource
+    chunks = []
+    def fill(self, records):
+        chunks.append(records)
+        if len(chunks) == 2:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
+    before(module.Store, "write", fill)
+    """
+    done = subprocess.run(  # through a pipe, since the limit is one of all files
+        [sys.executable, "-m", "experiments.train", *sweep], cwd=folder.path, text=True,
+        env={**os.environ, "MLFLOW_TRACKING_URI": "", **folder.sabotage("experiments.tracking.store", fill)},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+    )  # fmt: skip
+    output = done.stdout
+    assert done.returncode == 1
+    assert "Traceback" not in output
+    assert f"no space left for {folder.path}" in output
+    assert "launch the same command again" in output
+    assert "60 jobs: 30 to do, 30 already finished" in folder.train(*sweep)
+    broken, mended = folder.sweeps()
+    assert (broken.info.status, mended.info.status) == ("KILLED", "FINISHED")
+    assert len(folder.children(broken)) == len(folder.children(mended)) == 30
+    assert {run.info.status for run in folder.runs("tags.config_hash != ''")} == {"FINISHED"}
+    with_files = {path.parent.name for path in folder.path.glob("mlartifacts/*/*/artifacts")}
+    assert with_files == {run.info.run_id for run in folder.runs()}

@@ -202,17 +202,18 @@ records = [make_record(0)]
 no_files = [make_record(0, artifacts={})]
 if os.getuid() == 0:
     os.setuid(65534)
-for attempt in (records, no_files):
+for attempt in (lambda: store.write(records), lambda: store.write(no_files), lambda: open_store("xor")):
     try:
-        store.write(attempt)
+        attempt()
     except TrackingError as error:
         print(error)
 """
         done = subprocess.run(python(code), capture_output=True, text=True, check=True)
-        files, database = done.stdout.splitlines()
+        files, database, opened = done.stdout.splitlines()
         assert "mlartifacts" in files
         assert "mlflow.db" in database
-        for message in (files, database):
+        assert "mlflow.db" in opened
+        for message in (files, database, opened):
             assert "cannot be written to" in message
             assert "launch the same command again" in message
         assert assert_whole(store) == 0
