@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import fields
 
 _SCRIPT = r"""_experiments_train() {
     local line=${COMP_LINE:0:COMP_POINT} choices
@@ -24,6 +25,21 @@ def answers(arguments: Sequence[str]) -> bool:
     if "install=bash" in arguments:
         print(_SCRIPT)
         return True
-    if "COMP_LINE" in os.environ:
-        os.environ["COMP_LINE"] = re.sub(r"^\s*\S+\s+-m\s+experiments\.train\b", "train", os.environ["COMP_LINE"])
+    line = os.environ.get("COMP_LINE", "")
+    key, equals, _ = line.rpartition(" ")[2].partition("=")
+    if equals and (values := _values(key)):
+        print("\n".join(f"{key}={value}" for value in values))
+        return True
+    if line:
+        os.environ["COMP_LINE"] = re.sub(r"^\s*\S+\s+-m\s+experiments\.train\b", "train", line)
     return False
+
+
+def _values(key: str) -> Sequence[str]:
+    """What a key may be set to, if that can be listed; Hydra itself knows the values that files and groups offer."""
+    from experiments.config import Config
+    from experiments.validation import NAMES
+
+    if {entry.name: entry.type for entry in fields(Config)}.get(key) is bool:
+        return ("true", "false")
+    return NAMES.get(key, ())

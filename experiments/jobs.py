@@ -9,6 +9,7 @@ import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
@@ -232,10 +233,18 @@ def _axis(loader: ConfigLoader, override: Override, most: int) -> _Axis:
     sweep = override.value()
     if isinstance(sweep, RangeSweep):
         _check_range(override, sweep, most)
+        override = replace(override, _value=_as_typed(sweep))
     values = [f"{key}={value}" for value in override.sweep_string_iterator()]
     if not values:
         raise ConfigurationError(f"{override.input_line}: valid is a sweep of at least one value, this one is empty")
     return _Axis(key, values, is_group)
+
+
+def _as_typed(sweep: RangeSweep) -> RangeSweep:
+    """Step through a range in decimals, not in floats, whose range(0.1,0.4,0.1) has 0.30000000000000004 and 0.4."""
+    ends: dict[str, Any] = {name: getattr(sweep, name) for name in ("start", "stop", "step")}
+    exact = {name: Decimal(str(end)) if isinstance(end, float) else end for name, end in ends.items()}
+    return replace(sweep, **exact)
 
 
 def _check_range(override: Override, sweep: RangeSweep, most: int) -> None:

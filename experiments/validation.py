@@ -35,6 +35,14 @@ LARGEST_PARITY = 12
 LARGEST_EPOCHS = 10**9
 LARGEST_PER_DECADE = 1000
 
+NAMES: dict[str, Sequence[str]] = {
+    "activation": tuple(ACTIVATIONS),
+    "loss": tuple(LOSSES),
+    "update": ("batch", "online"),
+    "engine": ENGINES,
+}
+"""Valid values of the keys that take a name."""
+
 MOST_OF_A_KEY = 5
 """Bad values of a key that a sweep's problems list one by one."""
 
@@ -76,8 +84,8 @@ def _whole(key: str, value: Any, low: int, high: int) -> Iterable[str]:
         yield f"{key}={literal(value)}: valid is a whole number from {low} to {high:,}"
 
 
-def _one_of(key: str, value: Any, names: Iterable[str]) -> Iterable[str]:
-    names = list(names)
+def _one_of(key: str, value: Any) -> Iterable[str]:
+    names = NAMES[key]
     if value not in names:
         close = get_close_matches(str(value), names, n=1)
         hint = f"; did you mean {close[0]}?" if close else ""
@@ -99,15 +107,15 @@ def _top_level(config: Config) -> Iterable[str]:
     name = config.experiment
     if not name.strip() or not name.isprintable() or len(name) > LONGEST_NAME:
         yield f"experiment={name!r}: valid is a name of 1 to {LONGEST_NAME} printable characters, not all blank"
-    yield from _one_of("activation", config.activation, ACTIVATIONS)
+    yield from _one_of("activation", config.activation)
     yield from _number("derivative_offset", config.derivative_offset, "a finite number, 0 or above", lambda v: v >= 0)
     if config.bias is not None:
         yield from _number("bias", config.bias, "null, or a finite number other than 0", lambda v: v != 0)
-    yield from _one_of("loss", config.loss, LOSSES)
+    yield from _one_of("loss", config.loss)
     yield from _number("weight_decay", config.weight_decay, "a finite number, 0 or above", lambda v: v >= 0)
-    yield from _one_of("update", config.update, ("batch", "online"))
+    yield from _one_of("update", config.update)
     yield from _whole("record.per_decade", config.record.per_decade, 1, LARGEST_PER_DECADE)
-    yield from _one_of("engine", config.engine, ENGINES)
+    yield from _one_of("engine", config.engine)
 
 
 def _groups(config: Config) -> Iterable[str]:

@@ -56,7 +56,7 @@ def same(ours, theirs):
         "lr=0.1,0.5 hidden=2,4 trials=5",
         "seed=range(1,6,2) lr=1",
         "seed=range(3,0,-1)",
-        "lr=range(0.1,0.4,0.1)",
+        "lr=range(0.5,2,0.5)",
         "lr=sort(choice(3,1),reverse=true)",
         "lr=float(range(1,3))",
         "lr=tag(fine,choice(1,2))",
@@ -173,6 +173,20 @@ def test_more_jobs_than_allowed_are_refused_before_they_are_spelled_out(expand, 
 def test_as_many_jobs_as_allowed_are_jobs(expand):
     jobs = expand("task=xor,parity", "seed=range(500)", most=1000)
     assert len({job.config_hash for job in jobs}) == 1000
+
+
+@pytest.mark.parametrize(
+    ("swept", "typed"),
+    [
+        ("range(0.1,0.4,0.1)", "0.1,0.2,0.3"),
+        ("range(0.1,0.8,0.1)", "0.1,0.2,0.3,0.4,0.5,0.6,0.7"),
+        ("range(1,0,-0.2)", "1.0,0.8,0.6,0.4,0.2"),
+        ("sort(range(1e-3,4e-3,1e-3),reverse=true)", "0.003,0.002,0.001"),
+    ],
+)
+def test_steps_of_a_range_are_what_a_user_would_type(expand, swept, typed):
+    """Where Hydra's own are 0.30000000000000004, and a stop that is passed by less than rounding is not the end."""
+    assert [job.config_hash for job in expand(f"lr={swept}")] == [job.config_hash for job in expand(f"lr={typed}")]
 
 
 @pytest.mark.parametrize(
