@@ -243,7 +243,7 @@ def _axis(loader: ConfigLoader, override: Override, most: int) -> _Axis:
 def _as_typed(sweep: RangeSweep) -> RangeSweep:
     """Step through a range in decimals, not in floats, whose range(0.1,0.4,0.1) has 0.30000000000000004 and 0.4."""
     ends: dict[str, Any] = {name: getattr(sweep, name) for name in ("start", "stop", "step")}
-    exact = {name: Decimal(str(end)) if isinstance(end, float) else end for name, end in ends.items()}
+    exact: dict[str, Any] = {name: Decimal(str(end)) if isinstance(end, float) else end for name, end in ends.items()}
     return replace(sweep, **exact)
 
 
