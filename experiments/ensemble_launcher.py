@@ -43,18 +43,14 @@ class EnsembleLauncher(Launcher):
         TrackingError
             If runs cannot be stored.
         """
-        from tqdm import tqdm
         from tqdm.contrib.logging import logging_redirect_tqdm
 
         import nn_core
-        from experiments import ensemble, interruption, runs
+        from experiments import ensemble, interruption, progress, runs
         from experiments.sweep import SweepStopped
 
         advance = nn_core.engine(jobs[0].config.engine)
-        with (
-            logging_redirect_tqdm(),
-            tqdm(total=len(jobs), unit="run", smoothing=0.1, dynamic_ncols=True, disable=None) as bar,
-        ):
+        with logging_redirect_tqdm(), progress.bar(len(jobs), "run", smoothing=0.1) as bar:
 
             def after_slice(epoch: int) -> None:
                 bar.set_postfix_str(f"epoch {epoch:,}", refresh=False)

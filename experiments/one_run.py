@@ -4,15 +4,13 @@ import contextlib
 import logging
 import multiprocessing
 import sys
-from threading import RLock
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
-from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 import nn_core
-from experiments import ensemble, identity, interruption, runs
+from experiments import ensemble, identity, interruption, progress, runs
 from experiments.ensemble import Outcome, Unit
 from experiments.interruption import Interrupted
 from experiments.jobs import ConfigurationError, Job, typed
@@ -25,8 +23,6 @@ from experiments.validation import problems
 
 log = logging.getLogger(__name__)
 logging.raiseExceptions = False  # or a full disk would be told with a traceback for every line of the log
-
-tqdm.set_lock(RLock())  # its own is shared by processes, and those that are killed would leak it
 
 
 class JobFailedError(Exception):
@@ -117,8 +113,8 @@ def _write(store: Store, record: RunRecord) -> str:
 
 def _trained(job: Job) -> Outcome:
     """Train a job, showing how far it is when that takes a while and nobody else does so in the same terminal."""
-    hidden = True if multiprocessing.parent_process() else None  # None: unless this is a terminal
-    with tqdm(total=job.config.epochs, unit="epoch", delay=1.0, leave=False, dynamic_ncols=True, disable=hidden) as bar:
+    hidden = multiprocessing.parent_process() is not None
+    with progress.bar(job.config.epochs, "epoch", delay=1.0, leave=False, disable=hidden) as bar:
 
         def after_slice(epoch: int) -> None:
             bar.update(epoch - bar.n)
