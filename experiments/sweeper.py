@@ -147,6 +147,8 @@ def _run(
         pass
     except TrackingError as error:
         log.error("%s", error)
+    except OSError as error:
+        log.error("The launcher failed: %s", error)  # a disk that is full, a folder that cannot be made
     except Exception:
         log.exception("The launcher failed")
     finally:

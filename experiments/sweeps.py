@@ -255,7 +255,7 @@ def _ui(options: argparse.Namespace) -> int:
     uri = tracking_uri()
     page = _ui_page(find_stores(), options.sweep)
     if uri.startswith(("http://", "https://")):
-        print(f"{uri.rstrip('/')}/{page}")
+        print(f"{without_password(uri).rstrip('/')}/{page}")
         return 0
     port = options.port or _free_port()
     print(f"In some seconds, at\n\n  http://127.0.0.1:{port}/{page}\n\nCtrl-C ends it.\n", flush=True)
@@ -263,8 +263,10 @@ def _ui(options: argparse.Namespace) -> int:
     os.environ.setdefault("PYTHONWARNINGS", "ignore")  # of the server's own makers, to each other
     # Two workers: a single one meets Ctrl-C with a traceback.
     server = ["server", "--host", "127.0.0.1", "--port", str(port), "--workers", "2"]
-    stores = ["--backend-store-uri", uri, "--registry-store-uri", uri, "--default-artifact-root", artifact_root()]
-    return os.execv(sys.executable, [sys.executable, "-m", "mlflow", *server, *stores])  # noqa: S606
+    # Not among the arguments, which everybody on the machine can read: it may have a password in it.
+    os.environ |= {"MLFLOW_BACKEND_STORE_URI": uri, "MLFLOW_REGISTRY_STORE_URI": uri}
+    arguments = [sys.executable, "-m", "mlflow", *server, "--default-artifact-root", artifact_root()]
+    return os.execv(sys.executable, arguments)  # noqa: S606
 
 
 def _ui_page(stores: Sequence[Store], wanted: str | None) -> str:

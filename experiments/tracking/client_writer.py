@@ -26,7 +26,7 @@ def mlflow_errors(uri: str) -> Iterator[None]:
         yield
     except MlflowException as error:
         status = error.get_http_status_code()  # type: ignore[no-untyped-call]
-        message = without_password(error.message)
+        message = without_password(" ".join(error.message.split()))
         if "out-of-date database schema" in message:
             raise TrackingError(
                 f"the store {uri} was made by another version of MLflow. Back it up, then: mlflow db upgrade {uri}"

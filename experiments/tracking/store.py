@@ -382,12 +382,12 @@ def _ask(uri: str, database: SqliteDatabase | PostgresDatabase | None) -> None:
                 return  # somebody answered; whether he knows MLflow, its client will find out
             reason = str(error)
         except urllib.error.URLError as error:
-            if isinstance(error.reason, ssl.SSLError):
-                return  # likewise, with certificates of its own
+            if isinstance(error.reason, ssl.SSLCertVerificationError):
+                return  # likewise, with a certificate that its client may have been told to trust
             reason = str(error.reason)
         except (OSError, HTTPException, ValueError) as error:
             reason = str(error)
-        raise StoreUnreachableError(f"no tracking server answers there ({reason})")
+        raise StoreUnreachableError(f"no tracking server answers there ({reason.strip()})")
     elif not uri.startswith("sqlite"):
         import sqlalchemy
 

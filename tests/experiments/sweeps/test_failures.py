@@ -138,3 +138,12 @@ def test_a_full_disk_in_mid_sweep(folder_with_store: Callable) -> None:
     assert {run.info.status for run in folder.runs("tags.config_hash != ''")} == {"FINISHED"}
     with_files = {path.parent.name for path in folder.path.glob("mlartifacts/*/*/artifacts")}
     assert with_files == {run.info.run_id for run in folder.runs()}
+
+
+def test_a_job_that_cannot_have_its_folder(folder) -> None:
+    output = folder.train(*FAST, "seed=0,1", "hydra/launcher=basic", "hydra.sweep.subdir=/proc/x", code=1)
+    assert "Traceback" not in output
+    assert "The launcher failed: [Errno 2] No such file or directory: '/proc/x'" in output
+    (parent,) = folder.sweeps()
+    assert parent.info.status == "FAILED"
+    assert folder.children(parent) == []

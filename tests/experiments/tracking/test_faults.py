@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from experiments.tracking import database as databases
-from experiments.tracking.errors import TrackingError
+from experiments.tracking.errors import TrackingError, without_password
 from experiments.tracking.record import RunRecord, RunUpdate
 from experiments.tracking.stale import ABANDONED_AFTER_S, remove_abandoned_files
 from experiments.tracking.store import Store, find_store, find_stores, open_store
@@ -221,6 +221,22 @@ for attempt in (lambda: store.write(records), lambda: store.write(no_files), lam
         os.chdir("/")
         folder.chmod(0o755)
         shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("http://user:secret@host:5000/x", "http://host:5000/x"),
+        ("mysql+pymysql://user:sec/r@t@host/db?ssl=1", "mysql+pymysql://host/db?ssl=1"),
+        ("postgresql:user:secret@host", "postgresql:host"),
+        ("postgresql://host/db?password=secret&sslmode=require", "postgresql://host/db?password=***&sslmode=require"),
+        ("mssql+pyodbc:///?odbc_connect=UID%3Dme%3BPWD%3Dsecret%3BX%3D1", "mssql+pyodbc:///?odbc_connect=UID%3Dme%3BPWD%3D***%3BX%3D1"),
+        ("no server at http://user:secret@host: sorry, me@host", "no server at http://host: sorry, me@host"),
+        ("sqlite:////home/me@host/mlflow.db", "sqlite:////home/me@host/mlflow.db"),
+    ],
+)  # fmt: skip
+def test_passwords_are_left_out_and_nothing_else(text: str, shown: str) -> None:
+    assert without_password(text) == shown
 
 
 def test_what_is_no_database_is_said_to_be_none(empty_folder: Path) -> None:
