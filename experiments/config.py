@@ -212,3 +212,17 @@ def remedy(key: str, known: Iterable[str]) -> str:
     if close := get_close_matches(key, known, n=1):
         return f"did you mean {close[0]}?"
     return f"valid keys are {', '.join(known)}"
+
+
+def what_is_wrong(error: Exception) -> str:
+    """Say, in one line, what OmegaConf found wrong with a value, and, for wrong types, what would be valid."""
+    told = str(error).partition("\n")[0]
+    valid = next((valid for words, valid in _VALID_TYPES.items() if words in told), None)
+    return f"{told}; valid is {valid}" if valid else told
+
+
+_VALID_TYPES = {
+    "could not be converted to Float": "a number",
+    "could not be converted to Integer": "a whole number, written in digits alone",
+    "is not a valid bool": "true or false",
+}

@@ -21,7 +21,7 @@ from omegaconf import DictConfig, OmegaConf, flag_override
 from omegaconf.errors import OmegaConfBaseException
 
 from experiments import identity
-from experiments.config import GROUPS, Config, FixedInit, Record, known_keys, remedy
+from experiments.config import GROUPS, Config, FixedInit, Record, known_keys, remedy, what_is_wrong
 from experiments.validation import MOST_OF_A_KEY
 
 
@@ -70,7 +70,7 @@ def typed(composed: DictConfig) -> Config:
             raise ConfigurationError("\n".join(found))
         config = OmegaConf.to_object(own)
     except OmegaConfBaseException as error:
-        raise ConfigurationError(f"{error.full_key}: {_first_line(error)}") from None
+        raise ConfigurationError(f"{error.full_key}: {what_is_wrong(error)}") from None
     assert isinstance(config, Config)
     if found := list(_wrong_types(config)):
         raise ConfigurationError("\n".join(found))
@@ -113,10 +113,6 @@ def _wrong_types(config: Config) -> Iterator[str]:
         yield f"record={config.record}: valid is a record.per_decade"
     if isinstance(config.init, FixedInit) and not isinstance(config.init.weights, list):
         yield f"init.weights={config.init.weights}: valid is a list of numbers"
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
 
 
 @dataclass(frozen=True)
@@ -317,7 +313,7 @@ class _Composer:
             raise
         except Exception as error:
             # Some impossible overrides meet assertions and the like in Hydra.
-            raise ConfigurationError(f"{' '.join(overrides)}: {_first_line(error)}") from None
+            raise ConfigurationError(f"{' '.join(overrides)}: {what_is_wrong(error)}") from None
 
 
 class _Variants:
@@ -369,7 +365,7 @@ class _Variants:
                 OmegaConf.update(scratch, axis.path, value, merge=True)
                 converted = OmegaConf.select(scratch, axis.path)
             except OmegaConfBaseException as error:
-                yield f"{line}: {_first_line(error)}"
+                yield f"{line}: {what_is_wrong(error)}"
                 problems += 1
                 if problems == MOST_OF_A_KEY:
                     return

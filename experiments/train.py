@@ -87,13 +87,14 @@ def _explained(error: Exception) -> str:
         typed = shorten(" ".join(sys.argv[1:]), 200)
         return shorten(f"Hydra cannot make anything of {typed} ({type(error).__name__}: {message})", 500)
     if not isinstance(cause, OmegaConfBaseException):
-        return message
+        return message.replace("hydra.cc/docs/1.2/", "hydra.cc/docs/1.3/")  # Hydra 1.3 has the old address
     missed = re.match(r"Could not override '([^']+)'", message)
     if missed and not missed[1].startswith("hydra"):
         key = missed[1]
         typed = next((argument for argument in sys.argv if argument.startswith(f"{key}=")), key)
         return f"{typed}: there is no such key; {config.remedy(key, config.all_keys())}"
-    return f"{message}\n{cause}"
+    merged = re.match(r"Error merging override (.*)", message)
+    return f"{merged[1] if merged else message}: {config.what_is_wrong(cause)}"
 
 
 if __name__ == "__main__":
