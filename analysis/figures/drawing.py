@@ -1,8 +1,7 @@
 """What every figure is made of: the view it is drawn from, panels, legend and caption."""
 
 import math
-import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,8 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.axes import Layout, level_name, levels
-from analysis.figures.style import Look, Style, axis_name, looks, named, packed, plain
+from analysis.axes import Layout, level_name, levels, listed
+from analysis.figures.style import Look, Style, axis_name, level_names, looks, named, plain, text_width, wrapped
 from analysis.loading import Data, keep_longest
 from analysis.store import Store
 
@@ -64,7 +63,9 @@ class View:
         """Complete a caption with what every figure must say: criterion, cut-off, selection, sweep, commit."""
         cutoffs = listed([level_name(c) for c in levels(trials["epochs"])])
         parts = [text.strip(), criterion(trials), f"Cut-off {cutoffs} epochs."]
-        chosen = [named(axis, v) for axis, values in self.where.items() for v in values]
+        if self.layout.warning:
+            parts.append(self.layout.warning)
+        chosen = [named(axis, name) for axis, values in self.where.items() for name in level_names(values, 40)]
         if chosen:
             parts.append(f"Only {', '.join(chosen)}.")
         if self.data.run_filter:
@@ -111,11 +112,6 @@ def criterion(trials: pd.DataFrame) -> str:
         below = [level_name(v) for v in levels(trials["criterion.below"].dropna())]
         sentences += [f"mean squared error below {' or '.join(below)}"] if below else []
     return f"Converged: {'; or '.join(sentences)}." if sentences else ""
-
-
-def listed(names: Sequence[str]) -> str:
-    """Write a list: a, b and c."""
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def spread(n: "pd.Series[int]") -> str:
@@ -183,11 +179,12 @@ def panel_grid(
     page = style.column if len(ordered) == 1 and width * style.scale <= style.column else style.page
     if square:
         page = min(style.page, max(style.column, (columns * width + 0.5) * style.scale))
-    room = max(10, int(page / columns / style.font * 72 / 0.6))
-    titles = [packed([named(axis, value) for axis, value in condition.items()], room) for condition in ordered]
+    room = page / columns - 0.3 * style.scale
+    in_words = describer(frame, axes)
+    titles = [wrapped(", ".join(in_words(condition)), room, style.font) for condition in ordered]
     lines = max(title.count("\n") for title in titles)
     tall = rows * (height * style.scale + lines * 1.3 * style.font / 72)
-    figure = plt.figure(figsize=(page, tall), layout="constrained")
+    figure = empty_figure(page, tall, style)
     grid = figure.subplots(rows, columns, squeeze=False, **subplots)
     panels = []
     for i, (condition, title) in enumerate(zip(ordered, titles, strict=True)):
@@ -203,6 +200,20 @@ def panel_grid(
         elif (place[0] + 1, place[1]) not in used:
             grid[place].xaxis.set_tick_params(labelbottom=True)  # the lowest of its column
     return figure, panels
+
+
+def describer(frame: pd.DataFrame, axes: Sequence[str]) -> Callable[["Mapping[str, Any] | pd.Series[Any]"], list[str]]:
+    """How the conditions of a frame are written: a function from a condition to ``["learning rate = 0.1", ...]``."""
+    ranked = {axis: levels(frame[axis]) for axis in axes}
+    names = {axis: level_names(ranked[axis], 40) for axis in axes}
+    return lambda condition: [named(axis, names[axis][_rank(ranked[axis], condition[axis])]) for axis in axes]
+
+
+def empty_figure(width: float, height: float, style: Style) -> Figure:
+    """Make a figure that lays itself out, with a margin at its edges."""
+    figure = plt.figure(figsize=(width, height), layout="constrained")
+    figure.get_layout_engine().set(h_pad=0.6 * style.font / 72)  # type: ignore[union-attr, call-arg]
+    return figure
 
 
 def _rank(ordered: Sequence[Any], value: Any) -> int:
@@ -224,8 +235,7 @@ def of_hue(frame: pd.DataFrame, hue: str | None, level: Any) -> pd.DataFrame:
 def lines(
     ax: Axes, frame: pd.DataFrame, x: str, y: str, hue: str | None, look_of: dict[Any, Look], **style: Any
 ) -> None:
-    """Draw one line for each level of the hue, from a frame that holds its points; markers only if asked for."""
-    markers = style.pop("markers", False)
+    """Draw one line for each level of the hue, from a frame that holds its points."""
     parts = [of_hue(frame, hue, level).assign(look=str(i)) for i, level in enumerate(look_of)]
     points = pd.concat(parts, ignore_index=True)
     if points.empty:
@@ -238,7 +248,7 @@ def lines(
         hue="look",
         style="look",
         palette={name: look.color for name, look in all_looks.items()},
-        markers={name: look.marker for name, look in all_looks.items()} if markers else False,
+        markers=False,
         dashes={name: look.dashes or "" for name, look in all_looks.items()},
         errorbar=None,
         estimator=None,
@@ -254,7 +264,8 @@ def label_outer(panels: Sequence[Panel], x: str, y: str) -> None:
     first = {panel.place[0]: panel.place for panel in sorted(panels, key=lambda p: p.place, reverse=True)}
     for panel in panels:
         row, column = panel.place
-        panel.ax.set_xlabel(x if panel.place == lowest[column] else "")
+        size = panel.ax.xaxis.label.get_fontproperties().get_size_in_points()
+        panel.ax.set_xlabel(wrapped(x, panel.width + 0.05 * size, size) if panel.place == lowest[column] else "")
         panel.ax.set_ylabel(y if panel.place == first[row] else "")
         if panel.place == first[row]:
             panel.ax.yaxis.set_tick_params(labelleft=True)
@@ -273,6 +284,7 @@ def finish(
 ) -> None:
     """Add the legend above and the caption below, and make room for both."""
     width = figure.get_figwidth()
+    shown = looks_ if looks_ and hue and len(looks_) > 1 else {}
     entries = [
         Line2D(
             [],
@@ -280,17 +292,16 @@ def finish(
             color=look.color,
             marker=look.marker if markers else "",
             linestyle=look.linestyle if line else "",
-            label=" " + plain(level_name(level), 24),
+            label=" " + name,
         )
-        for level, look in (looks_ or {}).items()
-        if hue and len(looks_ or {}) > 1
+        for name, look in zip(level_names(list(shown), 24), shown.values(), strict=True)
     ]
     above = 0.0
     if entries or extra:
-        title = axis_name(hue) if hue and entries else None
+        title = wrapped(axis_name(hue), 0.95 * width, 0.875 * style.font) if hue and entries else None
         handles = [*entries, *extra]
-        longest = max(len(str(handle.get_label())) for handle in handles)
-        each = (0.55 * longest + 4.5) * style.font / 72
+        longest = max(text_width(str(handle.get_label()), 0.875 * style.font) for handle in handles)
+        each = longest + 4.5 * style.font / 72
         fit = max(1, min(len(handles), int((width - 0.2) / each)))
         columns = math.ceil(len(handles) / math.ceil(len(handles) / fit))
         figure.legend(
@@ -301,11 +312,12 @@ def finish(
             handlelength=2.2,
             columnspacing=1.2,
             handletextpad=0.4,
-            borderaxespad=0.1,
+            borderaxespad=0.6,
             borderpad=0.1,
         )
-        above = (math.ceil(len(handles) / columns) + (title is not None)) * 1.3 * style.font / 72
+        above = (math.ceil(len(handles) / columns) + (title is not None) + 0.5) * 1.3 * style.font / 72
     size = 0.75 * style.font
-    lines = textwrap.wrap(caption, int((width - 0.1) / (0.535 * size / 72)), break_on_hyphens=False)
-    figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=size, color="#555555", linespacing=1.25)
-    figure.set_figheight(figure.get_figheight() + above + len(lines) * 1.3 * size / 72 + 0.1)
+    text = wrapped(caption, 0.97 * width, size)
+    figure.supxlabel(text, x=0.01, ha="left", fontsize=size, color="#555555", linespacing=1.25)
+    below = (text.count("\n") + 1) * 1.3 * size / 72
+    figure.set_figheight(figure.get_figheight() + above + below + 0.1 + 1.2 * style.font / 72)

@@ -1,11 +1,16 @@
 """What a success costs, against the cut-off at which a trial is abandoned for a new one."""
 
-import numpy as np
+from collections.abc import Sequence
 
+import numpy as np
+import pandas as pd
+
+from analysis.axes import listed
 from analysis.figures.drawing import (
     Drawing,
     NotApplicableError,
     View,
+    describer,
     finish,
     hues,
     label_outer,
@@ -54,9 +59,31 @@ def draw(view: View) -> Drawing:
     caption = view.caption(
         "Expected running time: epochs spent by all trials over successes, if each trial is abandoned at the cut-off "
         f"and another one begun; n = {spread(costs['n'])} trials a curve, 95% bootstrap intervals. Marked: the best "
-        "restart.",
+        f"restart.{_without_line(best, layout.conditions)}",
         trials,
     )
     finish(figure, style, caption, layout.hue, look_of)
+    return Drawing("ert", "Expected running time", caption, figure, costs, _table(best))
+
+
+_NAMED = 6
+
+
+def _without_line(best: pd.DataFrame, conditions: Sequence[str]) -> str:
+    """Which conditions have no line, as a sentence."""
+    none = best[best["converged"] == 0]
+    if none.empty:
+        return ""
+    in_words = describer(best, conditions)
+    which = [f"({', '.join(in_words(row))})" for _, row in none.head(_NAMED).iterrows()]
+    more = [f"{len(none) - _NAMED} more"] if len(none) > _NAMED else []
+    return f" No line, because no trial converged: {listed([*which, *more])}."
+
+
+def _table(best: pd.DataFrame) -> pd.DataFrame:
+    """Whole epochs; nothing where no success was seen, for then no cut-off is the best one."""
     table = best.rename(columns={"cutoff": "best_cutoff", "estimate": "ert"})
-    return Drawing("ert", "Expected running time", caption, figure, costs, table)
+    epochs = ["best_cutoff", "ert", "low", "high", "at_cutoff", "without_restart"]
+    table[epochs] = table[epochs].round().astype("Float64")
+    table.loc[table["converged"] == 0, epochs[:4]] = pd.NA
+    return table

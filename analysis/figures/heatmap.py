@@ -5,9 +5,9 @@ import numpy as np
 import seaborn as sns
 from matplotlib.cm import ScalarMappable
 
-from analysis.axes import level_name, levels
+from analysis.axes import levels
 from analysis.figures.drawing import Drawing, NotApplicableError, View, finish, label_outer, panel_grid, spread
-from analysis.figures.style import axis_name, plain
+from analysis.figures.style import axis_name, level_names
 from analysis.statistics import convergence_rates
 
 
@@ -32,7 +32,7 @@ def draw(view: View) -> Drawing:
         values = frame.pivot_table(index="row", columns="column", values="estimate")
         values = values.reindex(index=range(len(rows)), columns=range(len(columns)))
         counts = frame.pivot_table(index="row", columns="column", values="n").reindex_like(values)
-        shown = values.map(lambda v: "" if np.isnan(v) else f"{100 * v:.0f}")
+        shown = values.map(lambda v: "" if np.isnan(v) else f"{100 * v:.0f}%")
         if cell > 0.3 and room > 4:
             shown += counts.map(lambda n: "" if np.isnan(n) else f"\nn = {n:,.0f}")
         sns.heatmap(
@@ -42,16 +42,16 @@ def draw(view: View) -> Drawing:
             vmin=0,
             vmax=1,
             cbar=False,
-            annot=shown if room > 1.6 else False,
+            annot=shown if room > 2.2 else False,
             fmt="",
             linewidths=0.06 * style.font,
             linecolor="white",
-            annot_kws={"fontsize": style.font * min(0.875, room / 2.4), "linespacing": 1.1},
+            annot_kws={"fontsize": style.font * min(0.875, room / 3.1), "linespacing": 1.1},
         )
-        names = [plain(level_name(v), 12) for v in columns]
+        names = level_names(columns, 12)
         crowded = max(map(len, names)) * 0.55 + 0.6 > room
         panel.ax.set_xticks(np.arange(len(columns)) + 0.5, names, rotation=90 if crowded else 0)
-        panel.ax.set_yticks(np.arange(len(rows)) + 0.5, [plain(level_name(v), 12) for v in rows], rotation=0)
+        panel.ax.set_yticks(np.arange(len(rows)) + 0.5, level_names(rows, 18), rotation=0)
         panel.ax.tick_params(length=0)
         panel.ax.grid(visible=False)
     label_outer(panels, axis_name(x), axis_name(y))

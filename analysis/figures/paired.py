@@ -1,14 +1,26 @@
 """Two conditions seed by seed: the same initial weights under both."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
+import pandas as pd
 import seaborn as sns
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.axes import level_name, levels
-from analysis.figures.drawing import Drawing, NotApplicableError, View, finish, label_outer, panel_grid, spread
-from analysis.figures.style import FAINT, SINGLE, log_axis, plain
+from analysis.axes import level_name, levels, listed
+from analysis.figures.drawing import (
+    Drawing,
+    NotApplicableError,
+    View,
+    finish,
+    label_outer,
+    panel_grid,
+    spread,
+)
+from analysis.figures.style import FAINT, SINGLE, level_names, log_axis, named, parameter_name, wrapped
 from analysis.loading import SelectionError
 from analysis.statistics import paired_rates, pairs
+from analysis.statistics.paired_speed import paired_speeds
 
 _MOST_DOTS = 400
 
@@ -21,20 +33,26 @@ def draw(view: View) -> Drawing:
     if axis not in layout.conditions or len(levels(trials[axis])) < 2:
         raise NotApplicableError("a paired comparison needs two levels of the parameter along x")
     by = [a for a in layout.conditions if a != axis]
-    first, second = _chosen(view, axis, levels(trials[axis]))
+    present = levels(trials[axis])
+    first, second = _chosen(view, axis, present)
     matched = pairs(trials, axis, first, second, by)
     if matched.empty:
         raise NotApplicableError(
-            f"no two trials with {plain(axis)} {level_name(first)} and {level_name(second)} began from the same weights"
+            f"no two trials with {parameter_name(axis)} {level_name(first)} and {level_name(second)} "
+            "began from the same weights"
         )
-    tests = paired_rates(trials, axis, [(first, second)], by)
-    figure, panels = panel_grid(matched, by, style, width=2.0, height=2.6, square=True, sharex=True, sharey=True)
+    rates = paired_rates(trials, axis, [(first, second)], by)
+    tests = pd.concat([rates, paired_speeds(matched, by).drop(columns=by)], axis=1)
+    figure, panels = panel_grid(matched, by, style, width=2.0, height=2.85, square=True, sharex=True, sharey=True)
     cutoff = float(matched["cutoff"].max())
     never = cutoff * 3
-    sides = matched[["epochs_first", "epochs_second"]]
-    finite = sides.to_numpy()[np.isfinite(sides)]
+    epochs = matched[["epochs_first", "epochs_second"]].to_numpy()
+    finite = epochs[np.isfinite(epochs)]
     low = max(1.0, float(finite.min()) / 1.5) if finite.size else cutoff / 100
-    names = [f"{plain(level_name(level), 16)}" for level in (first, second)]
+    name_of = dict(zip(present, level_names(present, 24), strict=True))
+    names = [name_of[first], name_of[second]]
+    sides = [named(axis, name) for name in names]
+    small = 0.875 * style.font
     for which in ("x", "y"):
         log_axis(panels[0].ax, which, low, never * 1.6, never)
     for panel in panels:
@@ -48,23 +66,57 @@ def draw(view: View) -> Drawing:
             ax=panel.ax, color=SINGLE, s=(0.42 * style.font) ** 2, alpha=0.6, linewidth=0, legend=False,
         )  # fmt: skip
         panel.ax.set_box_aspect(1)
-        test = panel.of(tests).iloc[0]
-        points = [f"{round(100 * test[c]) + 0:+d}" for c in ("estimate", "low", "high")]
-        result = f"{points[0]} points [{points[1]}, {points[2]}]"
-        p = "p < 0.001" if test["p_holm"] < 0.001 else f"p = {test['p_holm']:.2g}"
-        title = panel.ax.get_title()
-        panel.ax.set_title("\n".join([title, result, p] if title else [result, p]), fontsize=style.font * 0.875)
-    label_outer(panels, f"epochs, {plain(axis)} = {names[0]}", f"epochs, {plain(axis)} = {names[1]}")
+        title = [panel.ax.get_title()] if panel.ax.get_title() else []
+        results = [
+            wrapped(text, panel.width + 0.3 * style.scale, small) for text in _results(panel.of(tests), sides[1])
+        ]
+        panel.ax.set_title("\n".join([*title, *results]), fontsize=small)
+    label_outer(panels, f"epochs, {sides[0]}", wrapped(f"epochs, {sides[1]}", 2.0 * style.scale, style.font))
     thinned = f" At most {_MOST_DOTS} dots a panel." if len(matched) > _MOST_DOTS * len(panels) else ""
+    over = f"Holm over the {len(tests)} panels" if len(tests) > 1 else ""
     caption = view.caption(
-        f"Epochs to converge with {plain(axis)} = {names[0]} and {names[1]} from the same initial weights, one dot "
-        f"a seed, n = {spread(tests['n'])} pairs a panel; below the diagonal the second is faster.{thinned} Above: "
-        "difference of the convergence rates with 95% interval (Bonett-Price) and p-value (McNemar, exact"
-        f"{f'; Holm over the {len(tests)} panels' if len(tests) > 1 else ''}).",
+        f"Epochs to converge with first {sides[0]} and second {sides[1]} from the same initial weights, one dot a "
+        f"seed, n = {spread(tests['n'])} pairs a panel; below the diagonal the second is sooner.{thinned}"
+        f"{_left_out(view, axis, present, name_of, names)} Above: convergence rate of the second minus that of the "
+        f"first with 95% interval (Bonett-Price), and McNemar's exact test{f' ({over})' if over else ''}; in how many "
+        "of the pairs with a winner the second was sooner, a failure being later than any success and pairs without "
+        f"winner left out, and the exact sign test{f' ({over})' if over else ''}.",
         trials,
     )
     finish(figure, style, caption)
-    return Drawing("paired", "Paired comparison", caption, figure, matched, tests)
+    table = tests.rename(columns={"estimate": "rate_difference", "p": "p_rate", "p_holm": "p_rate_holm"})
+    return Drawing("paired", "Paired comparison", caption, figure, matched, table)
+
+
+def _results(tests: pd.DataFrame, second: str) -> list[str]:
+    """Two results in words: of the rates, and of the speeds."""
+    test = tests.to_dict("records")[0]
+    points = [f"{round(100 * test[c]) + 0:+d}" for c in ("estimate", "low", "high")]
+    interval = f"[{points[1]},\N{NO-BREAK SPACE}{points[2]}]"
+    decided = test["first_sooner"] + test["second_sooner"]
+    return [
+        f"convergence rate: {points[0]} points {interval}, McNemar {_p(test['p_holm'])}",
+        f"{second} sooner in {test['second_sooner']} of {decided} pairs, sign test {_p(test['p_sooner_holm'])}",
+    ]
+
+
+def _p(value: float) -> str:
+    text = "p < 0.001" if value < 0.001 else f"p = {value:.2g}"
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def _left_out(
+    view: View, axis: str, present: Sequence[object], name_of: Mapping[object, str], names: Sequence[str]
+) -> str:
+    """Which levels are compared and which are not, as a sentence."""
+    others = [name for name in name_of.values() if name not in names]
+    if not others:
+        return ""
+    how = "the first and the last by name" if isinstance(present[0], str) else "the lowest and the highest"
+    if view.pair or axis == "sweep":
+        how = "the two chosen" if view.pair else "the first and the last"
+    shown = [*others[:8], *([f"{len(others) - 8} more"] if len(others) > 8 else [])]
+    return f" Of {parameter_name(axis)}, {how} are compared; left out: {listed(shown)}."
 
 
 def _chosen(view: View, axis: str, present: list[object]) -> tuple[object, object]:

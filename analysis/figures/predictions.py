@@ -1,6 +1,9 @@
 """What the trained networks answer."""
 
+from collections.abc import Sequence
+
 import numpy as np
+import pandas as pd
 import seaborn as sns
 from matplotlib.lines import Line2D
 
@@ -18,7 +21,7 @@ from analysis.figures.drawing import (
 )
 from analysis.figures.style import INK
 from analysis.networks import task_of
-from analysis.statistics import prediction_quantiles
+from analysis.statistics import conditions, prediction_quantiles
 
 
 def draw(view: View) -> Drawing:
@@ -41,9 +44,7 @@ def draw(view: View) -> Drawing:
     )
     for panel in panels:
         here = panel.of(table)
-        task = task_of(panel.of(view.trials).iloc[0])
-        for name, target in zip(task.pattern_names, task.targets[:, 0], strict=True):
-            p = patterns.index(name)
+        for p, target in _targets(panel.of(view.trials), patterns):
             panel.ax.hlines(target, p - 0.46, p + 0.46, color=INK, linewidth=0.1 * style.font, zorder=1)
         for i, (level, look) in enumerate(look_of.items()):
             rows = of_hue(here, layout.hue, level)
@@ -82,7 +83,31 @@ def draw(view: View) -> Drawing:
         line=False,
         extra=[Line2D([], [], color=INK, linewidth=0.1 * style.font, label=" target")],
     )
-    medians = view.trials.groupby(layout.conditions or (lambda _: 0), dropna=False)
-    columns = {f"prediction/{pattern}": pattern for pattern in patterns}
-    summary = medians[list(columns)].median().rename(columns=columns).reset_index(drop=not layout.conditions)
-    return Drawing("predictions", "Final predictions", caption, figure, table, summary)
+    return Drawing(
+        "predictions", "Final predictions", caption, figure, table, _quartiles(view.trials, layout.conditions)
+    )
+
+
+def _targets(trials: pd.DataFrame, patterns: Sequence[str]) -> set[tuple[int, float]]:
+    """Place and target of each pattern of each task among these trials."""
+    definition = [c for c in trials if c == "task" or str(c).startswith("task.")]
+    tasks = [task_of(trial) for _, trial in trials.drop_duplicates(definition).iterrows()]
+    return {
+        (patterns.index(name), float(target))
+        for task in tasks
+        if task.targets.shape[1] == 1
+        for name, target in zip(task.pattern_names, task.targets[:, 0], strict=True)
+        if name in patterns
+    }
+
+
+def _quartiles(trials: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """Median and quartiles of the final predictions, by condition and pattern."""
+    every = prediction_quantiles(trials, by, dots=len(trials))
+    rows = [
+        condition
+        | dict(zip(["q25", "median", "q75"], members["estimate"].quantile([0.25, 0.5, 0.75]), strict=True))
+        | {"n": len(members)}
+        for condition, members in conditions(every, [*by, "pattern"])
+    ]
+    return pd.DataFrame(rows)

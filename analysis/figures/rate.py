@@ -1,8 +1,10 @@
 """Convergence rate, with intervals."""
 
+from matplotlib.colors import to_rgba
+
 from analysis.axes import levels
-from analysis.figures.drawing import Drawing, View, finish, hues, label_outer, lines, of_hue, panel_grid, spread
-from analysis.figures.style import Scale, axis_name
+from analysis.figures.drawing import Drawing, View, finish, hues, label_outer, of_hue, panel_grid, spread
+from analysis.figures.style import Scale, axis_name, parameter_name
 from analysis.statistics import convergence_rates
 
 
@@ -18,27 +20,30 @@ def draw(view: View) -> Drawing:
     figure, panels = panel_grid(
         rates, layout.panels, style, width=width, height=1.7 if crowd < 60 else 2.1, sharey=True
     )
+    # Names have room between them; beside a number a point would seem to belong to another one.
+    step = min(0.7 / len(look_of), 0.12) if scale.by_name else 0.1 / len(look_of)
     for panel in panels:
         here = panel.of(rates).copy()
         # Side by side, so that equal rates and their intervals do not hide each other.
-        step = min(0.7 / len(look_of), 0.12)
         here["at"] = here[x].astype(object).map(lambda value: scale[value]).astype(float)
-        for i, level in enumerate(look_of):
-            here.loc[of_hue(here, layout.hue, level).index, "at"] += (i - (len(look_of) - 1) / 2) * step
-        for level, look in look_of.items():
+        for i, (level, look) in enumerate(look_of.items()):
             rows = of_hue(here, layout.hue, level)
-            panel.ax.vlines(rows["at"], rows["low"], rows["high"], color=look.color, linewidth=0.11 * style.font)
-        lines(
-            panel.ax, here, "at", "estimate", layout.hue, look_of, markers=True, alpha=0.95,
-            linewidth=0.09 * style.font, markeredgecolor="white", markeredgewidth=0.03 * style.font,
-        )  # fmt: skip
+            at = rows["at"] + (i - (len(look_of) - 1) / 2) * step
+            panel.ax.plot(
+                at, rows["estimate"], color=look.color, linestyle=look.linestyle, linewidth=0.09 * style.font,
+                marker=look.marker, markerfacecolor=to_rgba(look.color, 0.4), markeredgewidth=0.06 * style.font,
+            )  # fmt: skip
+            # Above the markers, which would hide the intervals at 0 and 1.
+            panel.ax.vlines(at, rows["low"], rows["high"], color=look.color, linewidth=0.13 * style.font, zorder=3)
         scale.label(panel.ax, "x", panel.width, style.font)
         panel.ax.set_ylim(-0.04, 1.04)
         panel.ax.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "0.5", "", "1"])
         panel.ax.grid(visible=False, axis="x")
     label_outer(panels, axis_name(x), "convergence rate")
+    beside = f" Points beside each other belong to the same {parameter_name(x)}."
     caption = view.caption(
-        f"Fraction of trials that converged, with 95% Wilson intervals; n = {spread(rates['n'])} trials a point.",
+        f"Fraction of trials that converged, with 95% Wilson intervals; n = {spread(rates['n'])} trials a point."
+        f"{beside if len(look_of) > 1 else ''}",
         view.trials,
     )
     finish(figure, style, caption, layout.hue, look_of)

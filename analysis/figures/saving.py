@@ -38,7 +38,9 @@ def settle(figure: Figure) -> None:
 
 
 def cell(value: object) -> str:
-    """One value of a table as text: four significant digits, ``none`` for what does not apply."""
+    """One value of a table as text: four significant digits, ``none`` for what does not apply, NA as nothing."""
+    if value is pd.NA:
+        return ""
     if isinstance(value, float) and value == float("inf"):
         return "inf"
     if isinstance(value, float) and value == value and not value.is_integer():

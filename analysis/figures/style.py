@@ -1,6 +1,8 @@
 """The house style: sizes, fonts, colours, and how numbers and names are written."""
 
 import math
+import os
+import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,9 +13,11 @@ import matplotlib as mpl
 import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
-from analysis.axes import level_name
+from analysis.axes import LABELS, level_name
 
 
 @dataclass(frozen=True)
@@ -45,14 +49,6 @@ FAINT = "#8a8a8a"
 SINGLE = "#0b5fa5"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
 _DASHES: tuple[tuple[float, ...], ...] = ((), (5, 1.5), (1.5, 1), (5, 1.5, 1.5, 1.5))
-
-LABELS = {
-    "lr": "learning rate",
-    "hidden": "hidden width",
-    "epochs": "cut-off (epochs)",
-    "optimizer.momentum": "momentum",
-    "task.bits": "bits",
-}
 
 
 @contextmanager
@@ -139,12 +135,50 @@ def plain(text: str, longest: int = 60) -> str:
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
-def packed(items: Sequence[str], room: int) -> str:
-    """Join items by commas into lines of at most `room` characters, breaking between items only."""
-    lines = [""]
-    for item in (plain(item, room) for item in items):
-        joined = f"{lines[-1]}, {item}" if lines[-1] else item
-        lines = [*lines[:-1], joined] if len(joined) <= room else [*lines, item]
+def level_names(levels: Sequence[Any], longest: int) -> list[str]:
+    """How levels are written beside each other: of at most `longest` characters, and no two alike.
+
+    Of long names that begin alike what differs is kept; if even that is too long, or alike, they are numbered.
+    """
+    full = [plain(level_name(level), 10_000) for level in levels]
+    short = [plain(name, longest) for name in full]
+    if len(set(short)) == len(short):
+        return short
+    # Cut at the separators of lists, or half a number would be left.
+    prefix = re.sub(r"[^,;=\[( ]*$", "", _common_beginning(full))
+    rests = [name[len(prefix) :] for name in full]
+    suffix = re.sub(r"^[^,;\]) ]*", "", _common_beginning([rest[::-1] for rest in rests])[::-1])
+    middles = [f"…{rest.removesuffix(suffix)}{'…' if suffix.strip(']) ') else suffix}" for rest in rests]
+    if len(set(middles)) == len(middles) and max(map(len, middles)) <= longest:
+        return middles
+    return [plain(f"({i}) {name}", longest) for i, name in enumerate(full, 1)]
+
+
+def _common_beginning(names: Sequence[str]) -> str:
+    return os.path.commonprefix(names)  # noqa: RUF071 (it works on any text)
+
+
+def text_width(text: str, size: float) -> float:
+    """Width of one line of text in inches, in a font of `size` points."""
+    return float(text_to_path.get_text_width_height_descent(text, FontProperties(size=size), False)[0]) / 72
+
+
+def wrapped(text: str, width: float, size: float) -> str:
+    """Break text into lines of at most `width` inches, as measured; of a word longer than that the middle breaks."""
+    lines: list[str] = []
+    for paragraph in text.split("\n"):
+        lines.append("")
+        for word in filter(None, paragraph.split(" ")):  # not at no-break spaces
+            joined = f"{lines[-1]} {word}".lstrip()
+            if text_width(joined, size) <= width:
+                lines[-1] = joined
+                continue
+            if lines[-1]:
+                lines.append("")
+            for character in word:
+                if lines[-1] and text_width(lines[-1] + character, size) > width:
+                    lines.append("")
+                lines[-1] += character
     return "\n".join(lines)
 
 
@@ -153,9 +187,14 @@ def axis_name(axis: str) -> str:
     return LABELS.get(axis, plain(axis))
 
 
-def named(axis: str, value: Any) -> str:
-    """One level with its parameter, as in ``lr = 0.1``."""
-    return f"{plain(axis)} = {plain(level_name(value), 40)}"
+def parameter_name(axis: str) -> str:
+    """How a parameter is called in text: as along an axis, without the unit."""
+    return axis_name(axis).partition(" (")[0]
+
+
+def named(axis: str, name: str) -> str:
+    """One level with its parameter, as in ``learning rate = 0.1``."""
+    return f"{parameter_name(axis)} = {name}"
 
 
 def power(exponent: int) -> str:
@@ -194,12 +233,14 @@ class Scale:
 
     levels: Sequence[Any]
     positions: Sequence[float]
+    by_name: bool = False
 
     @classmethod
     def of(cls, levels: Sequence[Any]) -> "Scale":
         """Choose positions for these levels."""
-        even = cls(levels, list(range(len(levels))))
-        if len(levels) < 2 or any(isinstance(v, str | bool | np.bool_) or not np.isfinite(v) for v in levels):
+        by_name = any(isinstance(v, str | bool | np.bool_) for v in levels)
+        even = cls(levels, list(range(len(levels))), by_name)
+        if len(levels) < 2 or by_name or not all(np.isfinite(v) for v in levels):
             return even
         values = np.array(levels, np.float64)
         if values.min() > 0 and values.max() / values.min() >= 8:
@@ -221,8 +262,7 @@ class Scale:
         margin = 0.6
         inches = width / (last - first + 2 * margin)
         names, right = [], -math.inf
-        for level, position in zip(self.levels, self.positions, strict=True):
-            name = plain(level_name(level), 18)
+        for name, position in zip(level_names(self.levels, 18), self.positions, strict=True):
             half = 0.31 * font / 72 * (len(name) + 1) if which == "x" else 0.6 * font / 72
             fits = position * inches - half >= right
             names.append(name if fits else "")

@@ -1,19 +1,19 @@
 """What trained networks make of the input square."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
 import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from numpy.typing import NDArray
 
-from analysis.axes import level_name, levels
-from analysis.figures.drawing import Drawing, NotApplicableError, View, finish, of_hue
-from analysis.figures.style import axis_name, named, packed, plain
+from analysis.axes import level_name, levels, varied
+from analysis.figures.drawing import Drawing, NotApplicableError, View, describer, empty_figure, finish, of_hue
+from analysis.figures.style import level_names, parameter_name, wrapped
 from analysis.loading import SelectionError
 from analysis.networks import answers, task_of, weights_of
 
@@ -22,14 +22,14 @@ _EXAMPLES = 3
 
 
 def draw(view: View) -> Drawing:
-    """Decision surfaces of chosen runs; by default of a typical converged network and of a stuck one."""
-    _check_task(view.trials)
+    """Decision surfaces of chosen runs; by default of a typical converged network and of the worst failure."""
     if view.runs:
         chosen, which = _named_runs(view), "chosen runs"
     else:
-        converged, stuck = _split(view.trials)
-        chosen = pd.concat([_spaced(converged, 1), _spaced(stuck, 1)])
-        which = "the trial with the median time to converge, and of one that is stuck, if any"
+        _check_tasks(view.longest)
+        converged, failed = _split(view.longest)
+        chosen = pd.concat([_spaced(converged, 1), failed.head(1)])
+        which = "the trial with the median time to converge, and of the one furthest from its targets, if any failed"
     fit = max(1, int(view.style.page / (1.9 * view.style.scale)))
     trials = [row for _, row in chosen.iterrows()]
     rows = [trials[i : i + fit] for i in range(0, len(trials), fit)]
@@ -39,28 +39,38 @@ def draw(view: View) -> Drawing:
 
 
 def draw_gallery(view: View) -> Drawing:
-    """Decision surfaces of converged and of stuck networks of each hidden width."""
-    trials = view.trials
-    _check_task(trials)
-    axis = "hidden" if len(levels(trials["hidden"])) > 1 else (view.layout.hue or "hidden")
-    groups = [_split(of_hue(trials, axis, level)) for level in levels(trials[axis])]
+    """Decision surfaces of converged and of failed networks of each hidden width."""
+    trials = view.longest
+    _check_tasks(trials)
+    axis = "hidden" if len(levels(trials["hidden"])) > 1 else (view.layout.along_epochs().hue or "hidden")
+    present = levels(trials[axis])
+    groups = [_split(of_hue(trials, axis, level)) for level in present]
     kinds = [kind for kind in (0, 1) if any(len(group[kind]) for group in groups)]
-    rows: list[list[pd.Series[Any] | None]] = []
+    rows: list[list[pd.Series[Any] | str]] = []
     for group in groups:
         rows.append([])
         for kind in kinds:
-            found = [trial for _, trial in _spaced(group[kind], _EXAMPLES).iterrows()]
-            rows[-1] += [*found, *[None] * (_EXAMPLES - len(found))]
-    names = [f"{axis_name(axis)} {plain(level_name(level), 12)}" for level in levels(trials[axis])]
-    shown = ["that converged (fast, median, slow)", "that did not"]
-    which = f"Output of networks {' and of networks '.join(shown[kind] for kind in kinds)}, by {axis_name(axis)}"
-    return _drawn(view, rows, names, "gallery", "Gallery of decision surfaces", which)
+            examples = _spaced(group[0], _EXAMPLES) if kind == 0 else group[1].head(_EXAMPLES)
+            found = [trial for _, trial in examples.iterrows()]
+            nothing = ["none converged" if kind == 0 else "none failed"] if not found else []
+            rows[-1] += [*found, *nothing, *[""] * (_EXAMPLES - len(found) - len(nothing))]
+    names = [f"{parameter_name(axis)} {name}" for name in level_names(present, 12)]
+    shown = ["that converged (fast, median, slow)", "that did not (furthest from their targets)"]
+    which = f"Output of networks {' and of networks '.join(shown[kind] for kind in kinds)}, by {parameter_name(axis)}"
+    return _drawn(view, rows, names, "gallery", "Gallery of decision surfaces", which, axis)
 
 
-def _check_task(trials: pd.DataFrame) -> None:
-    task = task_of(trials.iloc[0])
-    if len(trials["task"].unique()) > 1 or len(_varying(task.inputs)) != 2 or task.targets.shape[1] != 1:
-        raise NotApplicableError("a surface needs one task with two varying inputs and one output")
+def _check_tasks(trials: pd.DataFrame) -> None:
+    """Every task among the trials must be a function of the input square."""
+    definition = [c for c in trials if c == "task" or str(c).startswith("task.")]
+    for _, trial in trials.drop_duplicates(definition).iterrows():
+        task = task_of(trial)
+        inputs, outputs = len(_varying(task.inputs)), task.targets.shape[1]
+        if (inputs, outputs) != (2, 1):
+            raise NotApplicableError(
+                f"a surface needs two varying inputs and one output; {task.name} here has {inputs} and {outputs} "
+                "(choose other runs with where or runs)"
+            )
 
 
 def _varying(inputs: NDArray[np.float64]) -> list[int]:
@@ -68,11 +78,10 @@ def _varying(inputs: NDArray[np.float64]) -> list[int]:
 
 
 def _split(trials: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Converged trials from the fastest to the slowest, and failed ones, those trained longest first."""
+    """Converged trials from the fastest to the slowest, and failed ones from the worst to the best."""
     usable = trials[trials["final_loss"].notna()]
     converged = usable[usable["converged"]].sort_values("epochs_to_converge", kind="stable")
-    failed = usable[~usable["converged"]]
-    return converged, failed[failed["epochs"] == failed["epochs"].max()]
+    return converged, usable[~usable["converged"]].sort_values("max_error", ascending=False, kind="stable")
 
 
 def _spaced(trials: pd.DataFrame, count: int) -> pd.DataFrame:
@@ -98,52 +107,67 @@ def _named_runs(view: View) -> pd.DataFrame:
 
 def _drawn(
     view: View,
-    rows: Sequence[Sequence["pd.Series[Any] | None"]],
+    rows: Sequence[Sequence["pd.Series[Any] | str"]],
     names: Sequence[str],
     name: str,
     title: str,
     lead: str,
+    named_by_row: str = "",
 ) -> Drawing:
+    """Draw a grid of trials, with a word in place of those that do not exist."""
     style = view.style
-    task = task_of(view.trials.iloc[0])
-    low, high = task.target_low, task.target_high
-    colors = mpl.colormaps["cividis"]
-    norm = mpl.colors.Normalize(low, high)
+    trials = pd.DataFrame([trial for row in rows for trial in row if not isinstance(trial, str)])
+    if trials.empty:
+        raise NotApplicableError("every trial diverged, so there is no trained network to show")
+    _check_tasks(trials)
     columns = max(len(row) for row in rows)
     width = style.column if columns <= 2 and len(rows) == 1 else style.page
-    side = (width - 0.9 * style.scale) / columns
+    side = (width - 1.1 * style.scale) / columns
     small = 0.75 * style.font
-    room = max(8, int(side / (0.6 * small / 72)))
-    headings = {id(trial): _heading(view, trial, room) for row in rows for trial in row if trial is not None}
-    above = (max(heading.count("\n") for heading in headings.values()) + 1.8) * 1.25 * small / 72
-    figure = plt.figure(figsize=(width, len(rows) * (side + above)), layout="constrained")
-    grid = figure.subplots(len(rows), columns, squeeze=False)
-    shown = []
-    for r, (row, row_name) in enumerate(zip(rows, names, strict=True)):
-        for c in range(columns):
-            trial = row[c] if c < len(row) else None
-            ax = grid[r, c]
-            if trial is None:
-                ax.set_axis_off()
-            else:
-                shown.append(trial)
-                _surface(ax, view, trial, colors, norm)
-                ax.set_title(headings[id(trial)], fontsize=small)
-            if c == 0 and row_name:
-                ax.annotate(
-                    row_name, (-0.12, 0.5), xycoords="axes fraction", rotation=90, ha="right", va="center",
-                    fontsize=style.font,
-                )  # fmt: skip
+    keys = [k for k in varied(view.trials, [*view.data.parameters]) if k not in ("epochs", named_by_row)]
+    in_words = describer(trials, [k for k in keys if len(trials[k].unique()) > 1])
+    heading = {
+        id(trial): wrapped("\n".join([*in_words(trial), *_outcome(trial)]), side, small)
+        for row in rows
+        for trial in row
+        if not isinstance(trial, str)
+    }
+    above = (max(text.count("\n") for text in heading.values()) + 2.2) * 1.25 * small / 72
+    figure = empty_figure(width, len(rows) * (side + above) + 2 * small / 72, style)
+    axes = figure.subplots(len(rows), columns, squeeze=False)
+    lowest = {c: r for r, row in enumerate(rows) for c, trial in enumerate(row) if not isinstance(trial, str)}
+    for r, c in itertools.product(range(len(rows)), range(columns)):
+        ax = axes[r, c]
+        trial = rows[r][c] if c < len(rows[r]) else ""
+        ax.set_box_aspect(1)
+        ax.set(xticks=[], yticks=[])
+        ax.spines[:].set_visible(False)
+        if isinstance(trial, str):
+            ax.text(0.5, 0.5, trial, transform=ax.transAxes, ha="center", va="center", fontsize=small)
+        else:
+            i, j = _surface(ax, view, trial)
+            ax.set_title(heading[id(trial)], fontsize=small)
+            ax.set_xlabel(f"input {i + 1}" if lowest[c] == r else "", fontsize=small)
+            ax.set_ylabel(f"input {j + 1}" if c == 0 else "", fontsize=small)
+        if c == 0 and names[r]:
+            ax.set_ylabel(f"{names[r]}\n{ax.get_ylabel()}".strip(), fontsize=small)
+    ranges = {(task.target_low, task.target_high) for task in (task_of(trial) for _, trial in trials.iterrows())}
+    low, high = min(ranges)
+    ticks = ["low\ntarget", "half-way", "high\ntarget"]
+    if len(ranges) == 1:
+        ticks = [level_name(v) for v in (low, (low + high) / 2, high)]
     bar = figure.colorbar(
-        ScalarMappable(norm, colors), ax=grid.ravel().tolist(), aspect=14, shrink=min(1.0, 2.0 / len(rows)),
-        pad=0.02, ticks=[low, (low + high) / 2, high],
+        ScalarMappable(mpl.colors.Normalize(0, 1), _COLORS), ax=axes.ravel().tolist(), aspect=14,
+        shrink=min(1.0, 2.0 / len(rows)), pad=0.02, ticks=[0, 0.5, 1],
     )  # fmt: skip
+    bar.ax.set_yticklabels(ticks)
     bar.set_label("output")
     bar.outline.set_visible(False)
-    trials = pd.DataFrame(shown)
+    scaled = "" if len(ranges) == 1 else " Colour: from the low to the high target of each network's own task."
     caption = view.caption(
-        f"{lead}. White line: output half-way between the targets. Circles: the patterns, filled with their targets.",
-        trials if shown else view.trials,
+        f"{lead}. White line: output half-way between the targets. Circles: the patterns, filled with their "
+        f"targets.{scaled} Error: the largest difference from a target.",
+        trials,
     )
     finish(figure, style, caption)
     columns_ = [*dict.fromkeys([*view.layout.conditions, "seed", "run_id"])]
@@ -151,15 +175,20 @@ def _drawn(
     return Drawing(name, title, caption, figure, table, table)
 
 
-def _heading(view: View, trial: "pd.Series[Any]", room: int) -> str:
-    values = {axis: trial[axis] for axis in view.layout.conditions if axis not in ("epochs", "hidden")}
-    varied = [value if isinstance(value, str) else named(axis, value) for axis, value in values.items()]
-    epochs = level_name(trial["epochs_to_converge"] if trial["converged"] else trial["epochs"])
-    end = f"{epochs} epochs" if trial["converged"] else f"not by {epochs}"
-    return packed([*varied, f"seed {trial['seed']}"], room) + f"\n{end}"
+def _outcome(trial: "pd.Series[Any]") -> list[str]:
+    """Which trial it is and what became of it, in lines."""
+    if trial["converged"]:
+        return [f"seed {trial['seed']}", f"{level_name(trial['epochs_to_converge'])} epochs"]
+    return [f"seed {trial['seed']}, error {trial['max_error']:.3f}", f"not by {level_name(trial['epochs'])}"]
 
 
-def _surface(ax: Axes, view: View, trial: "pd.Series[Any]", colors: Any, norm: Any) -> None:
+_COLORS = mpl.colormaps["cividis"]
+
+
+def _surface(ax: Axes, view: View, trial: "pd.Series[Any]") -> tuple[int, int]:
+    """Draw what one network answers over the square of its two varying inputs; returns which inputs these are."""
+    from mlflow.exceptions import MlflowException
+
     task = task_of(trial)
     i, j = _varying(task.inputs)
     span = np.ptp(task.inputs[:, i])
@@ -167,25 +196,19 @@ def _surface(ax: Axes, view: View, trial: "pd.Series[Any]", colors: Any, norm: A
     ticks = np.linspace(low, high, _RESOLUTION)
     inputs = np.repeat(task.inputs[:1], _RESOLUTION**2, axis=0)  # inputs that never vary keep their value
     inputs[:, i], inputs[:, j] = (axis.ravel() for axis in np.meshgrid(ticks, ticks))
-    weights = weights_of(view.data.artifact_uris[trial["run_id"]], int(trial["trial"]))
+    try:
+        weights = weights_of(view.data.artifact_uris[trial["run_id"]], int(trial["trial"]))
+    except (MlflowException, OSError) as error:
+        raise NotApplicableError(f"the weights of run {trial['run_id']} cannot be read ({error})") from error
     output = answers(trial, weights, inputs).reshape(_RESOLUTION, _RESOLUTION)
-    ax.imshow(
-        output,
-        aspect="auto",
-        origin="lower",
-        extent=(low, high, low, high),
-        cmap=colors,
-        norm=norm,
-        interpolation="bilinear",
-    )
+    look: dict[str, Any] = {"cmap": _COLORS, "norm": mpl.colors.Normalize(task.target_low, task.target_high)}
+    ax.imshow(output, aspect="auto", origin="lower", extent=(low, high, low, high), interpolation="bilinear", **look)
     middle = (task.target_low + task.target_high) / 2
     if output.min() < middle < output.max():
         ax.contour(ticks, ticks, output, levels=[middle], colors="white", linewidths=0.13 * view.style.font)
     ax.scatter(
-        task.inputs[:, i], task.inputs[:, j], c=task.targets[:, 0], cmap=colors, norm=norm,
+        task.inputs[:, i], task.inputs[:, j], c=task.targets[:, 0], **look,
         s=(0.6 * view.style.font) ** 2, edgecolors="white", linewidths=0.1 * view.style.font, zorder=3, clip_on=False,
     )  # fmt: skip
-    ax.set_box_aspect(1)
-    ax.set_xticks([])
-    ax.set_yticks([])
-    ax.spines[:].set_visible(False)
+    ax.set(xticks=[], yticks=[])
+    return i, j

@@ -4,9 +4,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.transforms import ScaledTranslation, blended_transform_factory
 
-from analysis.axes import level_name
 from analysis.figures.drawing import Drawing, Panel, View, finish, hues, label_outer, of_hue, panel_grid, spread
-from analysis.figures.style import Look, Style, log_axis, plain
+from analysis.figures.style import Look, Style, level_names, log_axis, parameter_name
 from analysis.statistics import at_risk, logrank_tests, median_times, survival_curves
 
 
@@ -40,14 +39,16 @@ def draw(view: View) -> Drawing:
         panel.ax.set_ylim(-0.04, 1.04)
         panel.ax.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
         panel.ax.axhline(0.5, color="#bbbbbb", linewidth=0.06 * style.font, zorder=0)
-        _numbers_at_risk(panel, trials, layout.hue, look_of, style)
+        first = panel.place[1] == min(other.place[1] for other in panels if other.place[0] == panel.place[0])
+        _numbers_at_risk(panel, trials, layout.hue, look_of, style, names=first and len(look_of) > 1)
         panel.ax.xaxis.labelpad = table_height + 1
     label_outer(panels, "epoch", "fraction converged")
     medians = median_times(trials, layout.conditions)
     caption = view.caption(
         f"Fraction of trials converged by each epoch (1 - Kaplan-Meier, 95% intervals) of n = {spread(medians['n'])} "
-        "trials a curve, each counted once, at its longest cut-off, where it is censored. Below: trials not yet "
-        f"converged nor cut off.{_logrank_sentence(trials, layout.hue, layout.panels)}",
+        "trials a curve, each counted once, at its longest cut-off, where it is censored. Below each tick: trials at "
+        "risk there, those that had neither converged nor been cut off before that epoch."
+        f"{_logrank_sentence(trials, layout.hue, layout.panels)}",
         trials,
     )
     finish(figure, style, caption, layout.hue, look_of, markers=False)
@@ -59,26 +60,26 @@ _LINE = 1.12
 
 
 def _numbers_at_risk(
-    panel: Panel, trials: pd.DataFrame, hue: str | None, look_of: dict[object, Look], style: Style
+    panel: Panel, trials: pd.DataFrame, hue: str | None, look_of: dict[object, Look], style: Style, *, names: bool
 ) -> None:
-    """Write a small table under the tick labels: a row per level, a column per tick."""
+    """Write a small table under the tick labels: a row per level, with or without its name, a column per tick."""
     ax = panel.ax
     ticks = np.asarray(ax.get_xticks())
     size = 0.75 * style.font
     below_ticks = 1.75 * style.font
     widest = len(f"{len(trials):,}")
     beside = ScaledTranslation(-(0.32 * widest + 0.5) * size / 72, 0, ax.figure.dpi_scale_trans)
-    for i, (level, look) in enumerate(look_of.items()):
+    for i, (name, (level, look)) in enumerate(zip(level_names(list(look_of), 18), look_of.items(), strict=True)):
+        down = ScaledTranslation(0, -(below_ticks + (i + 0.6) * _LINE * style.font) / 72, ax.figure.dpi_scale_trans)
+        at_ticks = blended_transform_factory(ax.transData, ax.transAxes) + down
+        if names:
+            ax.text(
+                0, 0, name, transform=ax.transAxes + down + beside, fontsize=size,
+                ha="right", va="center", color=look.color, fontweight="bold",
+            )  # fmt: skip
         members = of_hue(panel.of(trials), hue, level)
         if members.empty:
             continue
-        down = ScaledTranslation(0, -(below_ticks + (i + 0.6) * _LINE * style.font) / 72, ax.figure.dpi_scale_trans)
-        at_ticks = blended_transform_factory(ax.transData, ax.transAxes) + down
-        if len(look_of) > 1:
-            ax.text(
-                0, 0, plain(level_name(level), 10), transform=ax.transAxes + down + beside, fontsize=size,
-                ha="right", va="center", color=look.color, fontweight="bold",
-            )  # fmt: skip
         for tick, count in zip(ticks, at_risk(members, ticks), strict=True):
             ax.text(tick, 0, f"{count:,}", transform=at_ticks, fontsize=size, ha="center", va="center")
 
@@ -91,6 +92,6 @@ def _logrank_sentence(trials: pd.DataFrame, hue: str | None, panels: tuple[str, 
         return ""
     different = int((tests["p_holm"] < 0.05).sum())
     return (
-        f" Log-rank between levels of {plain(hue)} within panels: {different} of {len(tests)} pairs differ "
+        f" Log-rank between levels of {parameter_name(hue)} within panels: {different} of {len(tests)} pairs differ "
         "(p < 0.05 after Holm's correction)."
     )
