@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
+from experiments.interruption import ending_with_the_reader
 from experiments.tracking import overview, stale
 from experiments.tracking.creation import artifact_root
 from experiments.tracking.errors import TrackingError, without_password
@@ -366,4 +367,6 @@ def _now_ms() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with ending_with_the_reader():
+        code = main()
+    sys.exit(code)

@@ -37,7 +37,8 @@ def main() -> None:
     if completion.answers(sys.argv[1:]):
         return
     try:
-        with interruption.listening():  # first of all: Hydra takes a third of a second to import
+        # First of all: Hydra takes a third of a second to import.
+        with interruption.listening(), interruption.ending_with_the_reader():
             _hydra()
     except interruption.Interrupted:
         sys.exit(interruption.exit_code())
@@ -55,6 +56,8 @@ def _hydra() -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra would show some mistakes of the user's as tracebacks
     try:
         hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")(task)()
+    except BrokenPipeError:
+        raise
     except Exception as error:
         if _is_ours(error):
             raise

@@ -108,6 +108,16 @@ def test_a_pickle_is_not_read(folder, tmp_path: Path) -> None:
     assert output.startswith("--experimental-rerun is not supported")
 
 
+@pytest.mark.parametrize("arguments", [["experiments.train", "--help"], ["experiments.sweeps", "status"]])
+def test_a_reader_that_leaves_ends_the_command_quietly(folder, arguments: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", *arguments]
+    done = subprocess.run(command, cwd=folder.path, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
 def complete(line: str) -> set[str]:
     done = subprocess.run(
         [sys.executable, "-m", "experiments.train", "-sc", "query=bash"],
