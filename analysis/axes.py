@@ -1,7 +1,8 @@
 """Which parameters a sweep varied, and which axis of a figure shows which of them."""
 
+import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,15 @@ MAX_LEVELS = 12
 
 MAX_PANELS = 48
 
+LABELS = {
+    "lr": "learning rate",
+    "hidden": "hidden width",
+    "epochs": "cut-off (epochs)",
+    "optimizer.momentum": "momentum",
+    "task.bits": "bits",
+}
+"""What parameters are called in figures."""
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -25,11 +35,14 @@ class Layout:
         Along the horizontal axis; by colour and marker.
     panels : tuple of str
         One panel for each combination of these; of exactly two, the first makes rows and the second columns.
+    together : tuple of (str, tuple of str)
+        Axes on which more was varied than their name says, each with the parameters that vary only along with it.
     """
 
     x: str | None
     hue: str | None
     panels: tuple[str, ...]
+    together: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @property
     def conditions(self) -> list[str]:
@@ -40,25 +53,51 @@ class Layout:
         """Rearrange for a figure whose horizontal axis is training time: what was along x becomes panels."""
         shown = [axis for axis in (self.hue, self.x) if axis and axis != "epochs"]
         panels = (*(p for p in self.panels if p != "epochs"), *shown[1:])
-        return Layout(None, shown[0] if shown else None, panels)
+        return Layout(None, shown[0] if shown else None, panels, self.together)
+
+    @property
+    def warning(self) -> str:
+        """What no figure can tell apart, in a sentence for each such axis; empty if everything varied by itself."""
+        return " ".join(
+            f"{axis} varies only together with {listed(others)}: their effects cannot be told apart."
+            for axis, others in self.together
+        )
 
 
 def varied(trials: pd.DataFrame, parameters: Sequence[str]) -> list[str]:
     """Columns that the trials differ in, the everyday ones first, without those that follow from another one.
 
     A parameter that takes one value for each value of another (the momentum that only one of two optimizers has,
-    a learning rate tuned to each task) tells no further conditions apart.
+    a learning rate tuned to each task) tells no further conditions apart. What follows from the sweep is shown as
+    the sweep: of sweeps side by side that differ in several parameters, none may take the credit for the others.
     """
     everyday = ["lr", "hidden", "epochs", "sweep"]
+    order = [*everyday, *(p for p in parameters if p not in everyday)]
     found: list[str] = []
-    for axis in [*everyday, *(p for p in parameters if p not in everyday)]:
+    for axis in sorted(order, key=lambda a: a != "sweep"):
         if (
             axis in trials
             and len(trials[axis].unique()) > 1
             and not any(_follows(trials, axis, other) for other in found)
         ):
             found.append(axis)
-    return found
+    return sorted(found, key=order.index)
+
+
+def _together(trials: pd.DataFrame, parameters: Sequence[str], axis: str, shown: Sequence[str]) -> tuple[str, ...]:
+    """Parameters without an axis of their own that vary along with this one.
+
+    Left out is what not every trial has (the momentum of one of two optimizers): it goes with the choice it is
+    part of.
+    """
+    return tuple(
+        other
+        for other in parameters
+        if other not in shown
+        and len(trials[other].unique()) > 1
+        and _follows(trials, other, axis)
+        and not ("." in other and (trials[other].isna() | trials[other].eq("none")).any())
+    )
 
 
 def lay_out(trials: pd.DataFrame, parameters: Sequence[str], chosen: Mapping[str, str]) -> Layout:
@@ -79,7 +118,7 @@ def lay_out(trials: pd.DataFrame, parameters: Sequence[str], chosen: Mapping[str
     """
     valid = [*parameters, "sweep"]
     problems = [
-        f"{key}={axis}: not a parameter of these runs; valid are {', '.join(valid)}"
+        f"{key}={axis}: not a parameter of these runs{_meant(axis, valid)}; valid are {', '.join(valid)}"
         for key, axis in chosen.items()
         if axis not in valid
     ]
@@ -100,9 +139,18 @@ def lay_out(trials: pd.DataFrame, parameters: Sequence[str], chosen: Mapping[str
         x, col = (col, None) if "col" not in chosen and col else ("lr", col)
     hue = chosen.get("hue") or _pop(free, "hidden", *free)
     layout = Layout(x, hue, tuple(axis for axis in (chosen.get("row"), *free, col) if axis))
+    shown = layout.conditions
+    together = ((axis, _together(trials, parameters, axis, shown)) for axis in shown)
+    layout = replace(layout, together=tuple((axis, others) for axis, others in together if others))
     for arranged in (layout, layout.along_epochs()):
         _check_levels(trials, arranged)
     return layout
+
+
+def _meant(name: str, valid: Sequence[str]) -> str:
+    called = {name.replace(" ", "_"): axis for axis, name in LABELS.items()}
+    close = difflib.get_close_matches(name, [*valid, *(c for c, axis in called.items() if axis in valid)], 1)
+    return f", did you mean {called.get(close[0], close[0])}?" if close else ""
 
 
 def _pop(free: list[str], *preferred: str) -> str | None:
@@ -147,6 +195,11 @@ def _order(value: Any) -> tuple[int, list[float], str]:
         return (len(widths), [float(width) for width in widths], "")
     except ValueError:
         return (99, [], value)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Write a list: a, b and c."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def level_name(value: Any) -> str:

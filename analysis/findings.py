@@ -6,20 +6,32 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.axes import Layout, level_name, levels
+from analysis.axes import Layout, level_name, levels, listed
+from analysis.loading import counted
 from analysis.statistics import best_restarts, convergence_rates, median_times
+
+_FEW = 3
+"""Conditions that are named one by one."""
 
 
 def question(layout: Layout, tasks: Sequence[str]) -> str:
     """What the sweep asks, from what it varied."""
-    names = {"lr": "learning rates", "hidden": "hidden widths", "epochs": "cut-offs", "sweep": "of these settings"}
+    names = {"lr": "learning rates", "hidden": "hidden widths", "epochs": "cut-offs"}
     asked = [names.get(axis, f"values of {axis}") for axis in sorted(layout.conditions, key=_everyday)]
-    listed = " and ".join([", ".join(asked[:-1]), asked[-1]] if len(asked) > 1 else asked)
-    return f"At which {listed} does backpropagation learn {' and '.join(tasks)}, and how fast?"
+    asked = [name for name in asked if name != "values of sweep"]
+    of_sweeps = "in which of the compared sweeps" if "sweep" in layout.conditions else ""
+    if not asked:
+        opening = of_sweeps.capitalize()
+    else:
+        opening = f"At which {listed(asked)}{f', and {of_sweeps},' if of_sweeps else ''}"
+    return f"{opening} does backpropagation learn {listed(tasks)}, and how fast?"
 
 
 def findings(trials: pd.DataFrame, longest: pd.DataFrame, layout: Layout) -> list[str]:
-    """Three sentences: how often, by when, at what cost.
+    """Three sentences: how often, by when, at what cost; a fourth if parameters varied only together.
+
+    Every number is of one condition. Pooled over conditions it would depend on which of them the sweep happened
+    to hold.
 
     Parameters
     ----------
@@ -29,64 +41,106 @@ def findings(trials: pd.DataFrame, longest: pd.DataFrame, layout: Layout) -> lis
         Its conditions are compared.
     """
     by = layout.along_epochs().conditions
-    return [_how_often(longest, by), _by_when(trials, longest), _at_what_cost(longest, by)]
+    sentences = [_how_often(longest, by), _by_when(trials, longest, by), _at_what_cost(longest, by)]
+    return [*sentences, layout.warning] if layout.warning else sentences
 
 
 def _how_often(longest: pd.DataFrame, by: Sequence[str]) -> str:
     rates = convergence_rates(longest, by)
-    total = convergence_rates(longest, []).iloc[0]
-    seeds = longest["seed"].nunique()
-    text = (
-        f"Of {total['n']:,.0f} networks ({len(rates):,} {_plural(len(rates), 'condition')}, {seeds:,} "
-        f"{_plural(seeds, 'seed')}), {total['converged']:,.0f} converged within {_cutoffs(longest)} epochs"
-    )
-    worst, best = rates.iloc[rates["estimate"].argmin()], rates.iloc[rates["estimate"].argmax()]
-    if worst["estimate"] == best["estimate"]:
-        return f"{text}: {_rate(total)}{' in every condition' if len(rates) > 1 else ''}."
-    return f"{text}: from {_rate(worst)} with {_condition(worst, by)} to {_rate(best)} with {_condition(best, by)}."
+    fewest, most = rates["n"].min(), rates["n"].max()
+    networks = f"{fewest:,} to {counted(most, 'network')}" if fewest < most else counted(most, "network")
+    within = f"converged within {_cutoffs(longest)} epochs"
+    if len(rates) == 1:
+        return f"Of {networks}, {rates['converged'].iloc[0]:,} {within}: {_rate(rates)}."
+    text = f"In {len(rates):,} conditions of {networks} each, the fraction that {within} is"
+    best, worst = (rates["estimate"] == end for end in (rates["estimate"].max(), rates["estimate"].min()))
+    if best.all():
+        return f"{text} {_rate(rates)} everywhere."
+    lowest, highest = (f"{_rate(rates[tied])} {_where(rates[tied], len(rates), by)}" for tied in (worst, best))
+    if best.sum() > _FEW and (rates["estimate"] > 0)[best].all():
+        fastest = _least(median_times(longest, by)[best])  # the same conditions in the same order
+        highest += f", fastest {_where(fastest, len(rates), by)}"
+    return f"{text} from {lowest} to {highest}."
 
 
-def _by_when(trials: pd.DataFrame, longest: pd.DataFrame) -> str:
-    cutoffs = levels(trials["epochs"])
-    if len(cutoffs) > 1:
-        everywhere = longest[longest["epochs"] == cutoffs[-1]]
-        shares = [100 * float((everywhere["epochs_to_converge"] <= c).mean()) for c in cutoffs]
-        first, *later = [f"{share:.0f}%" for share in shares]
-        steps = "".join(f", {share} after {level_name(c)}" for share, c in zip(later, cutoffs[1:], strict=True))
-        return (
-            "The answer depends on the cut-off: of the networks trained longest, "
-            f"{first} had converged after {level_name(cutoffs[0])} epochs{steps}."
-        )
-    median = median_times(longest, []).iloc[0]
-    if np.isinf(median["estimate"]):
-        return (
-            f"Fewer than half of the networks converged within {_cutoffs(longest)} epochs, so there is no median time."
-        )
-    return (
-        f"Half of all networks had converged after {median['estimate']:,.0f} epochs "
-        f"(95% interval {_end(median['low'])} to {_end(median['high'])}), failures counted."
+def _by_when(trials: pd.DataFrame, longest: pd.DataFrame, by: Sequence[str]) -> str:
+    medians = median_times(longest, by)
+    total = len(medians)
+    reached = {
+        level_name(cutoff): convergence_rates(trials[trials["epochs"] == cutoff], by)["estimate"]
+        for cutoff in levels(trials["epochs"])
+    }
+    if any(len(rates) < total for rates in reached.values()):  # not every condition has every cut-off
+        reached = {_cutoffs(longest): convergence_rates(longest, by)["estimate"]}
+    least = _least(medians)
+    if np.isinf(least["estimate"].iloc[0]):
+        of = "any condition" if total > 1 else "the networks"
+        return f"Fewer than half of {of} converged within {_cutoffs(longest)} epochs, so there is no median time."
+    soonest = (
+        f"{least['estimate'].iloc[0]:,.0f} epochs (median"
+        + (f", 95% interval {_end(least['low'].iloc[0])} to {_end(least['high'].iloc[0])}" if len(least) == 1 else "")
+        + ", failures counted)"
     )
+    if total == 1:
+        return f"Half of the networks had converged after {soonest}."
+    first, *later = ((cutoff, f"{(rates >= 0.5).sum()} of {total}") for cutoff, rates in reached.items())
+    counts = [f"In {first[1]} conditions at least half of the networks converged within {first[0]} epochs"]
+    counts += [f"in {count} within {cutoff}" for cutoff, count in later]
+    return f"{', '.join(counts)}; soonest {_where(least, total, by)}, after {soonest}."
 
 
 def _at_what_cost(longest: pd.DataFrame, by: Sequence[str]) -> str:
     costs = best_restarts(longest, by)
-    costs = costs[np.isfinite(costs["estimate"])]
-    if costs.empty:
+    total = len(costs)
+    least = _least(costs)
+    row = least.iloc[0]
+    if np.isinf(row["estimate"]):
         return "No network converged, so no number of epochs buys a success here."
-    least = costs.iloc[costs["estimate"].argmin()]
-    where = f" with {_condition(least, by)}" if by else ""
-    cost = f"{least['estimate']:,.0f} epochs (95% interval {_end(least['low'])} to {_end(least['high'])})"
-    if least["converged"] == least["n"] and least["without_restart"] <= 1.01 * least["estimate"]:
-        return f"A success is cheapest{where}: {cost}; every trial converges there, so giving up early gains nothing."
-    without = (
-        "waiting for every trial would never end, because some fail"
-        if np.isinf(least["without_restart"])
-        else f"waiting for every trial costs {least['without_restart']:,.0f}"
-    )
-    return (
-        f"A success is cheapest{where}: {cost} if a trial is abandoned after {least['cutoff']:,.0f} epochs and another "
-        f"one begun; {without}."
-    )
+    where = f" {_where(least, total, by)}" if by else ""
+    cost = f"{row['estimate']:,.0f} epochs"
+    if len(least) == 1:
+        cost += f" (95% interval {_end(row['low'])} to {_end(row['high'])})"
+    if row["converged"] == row["n"] and row["without_restart"] <= 1.01 * row["estimate"]:
+        text = f"A success is cheapest{where}: {cost}; every trial converges there, so giving up early gains nothing."
+    else:
+        without = (
+            "waiting for every trial would never end, because some fail"
+            if np.isinf(row["without_restart"])
+            else f"waiting for every trial costs {row['without_restart']:,.0f}"
+        )
+        text = (
+            f"A success is cheapest{where}: {cost} if a trial is abandoned after {row['cutoff']:,.0f} epochs and "
+            f"another one begun; {without}."
+        )
+    return text + _caveat(least, costs, by)
+
+
+def _caveat(least: pd.DataFrame, costs: pd.DataFrame, by: Sequence[str]) -> str:
+    """What picking the best of several conditions after the fact does to its numbers."""
+    if len(costs) == 1:
+        return ""
+    text = f" It is the lowest of {len(costs)} conditions, picked after the fact, so somewhat optimistic"
+    edges = [
+        f"{axis} = {level_name(least[axis].iloc[0])}"
+        for axis in sorted(by, key=_everyday)
+        if len(least) == 1
+        and pd.api.types.is_numeric_dtype(costs[axis])
+        and not pd.api.types.is_bool_dtype(costs[axis])
+        and least[axis].iloc[0] in (costs[axis].min(), costs[axis].max())
+        and costs[axis].min() < costs[axis].max()
+    ]
+    if edges:
+        text += (
+            f"; {listed(edges)} {'is at the edge' if len(edges) == 1 else 'are at the edges'} of what was tried, so "
+            "beyond may be better"
+        )
+    return f"{text}."
+
+
+def _least(rows: pd.DataFrame) -> pd.DataFrame:
+    """All rows that share the least estimate."""
+    least: pd.DataFrame = rows[rows["estimate"] == rows["estimate"].min()]
+    return least
 
 
 def _everyday(axis: str) -> tuple[int, str]:
@@ -94,17 +148,22 @@ def _everyday(axis: str) -> tuple[int, str]:
     return (order.index(axis) if axis in order else len(order), axis)
 
 
-def _plural(count: int, noun: str) -> str:
-    return noun if count == 1 else f"{noun}s"
-
-
 def _cutoffs(trials: pd.DataFrame) -> str:
-    cutoffs = levels(trials["epochs"])
-    return level_name(cutoffs[0]) if len(cutoffs) == 1 else f"{level_name(cutoffs[0])} to {level_name(cutoffs[-1])}"
+    names = [level_name(cutoff) for cutoff in levels(trials["epochs"])]
+    return f"{', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else names[0]
 
 
-def _rate(row: "pd.Series[Any]") -> str:
-    return f"{100 * row['estimate']:.0f}% ({100 * row['low']:.0f} to {100 * row['high']:.0f}%)"
+def _rate(rows: pd.DataFrame) -> str:
+    row = rows.iloc[0]
+    same = len(rows[["low", "high"]].drop_duplicates()) == 1
+    return f"{100 * row['estimate']:.0f}%" + (f" ({100 * row['low']:.0f} to {100 * row['high']:.0f}%)" if same else "")
+
+
+def _where(rows: pd.DataFrame, total: int, by: Sequence[str]) -> str:
+    """Which conditions these are: named if they are few, else counted."""
+    if len(rows) > _FEW:
+        return f"in {len(rows)} of {total} conditions"
+    return f"with {' and with '.join(_condition(row, by) for _, row in rows.iterrows())}"
 
 
 def _condition(row: "pd.Series[Any]", by: Sequence[str]) -> str:

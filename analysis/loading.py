@@ -1,9 +1,10 @@
 """From MLflow to two tidy frames: `trials`, one row per trained network, and `curves`, one row per recorded loss."""
 
 import io
+import itertools
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -116,7 +117,9 @@ def load(store: Store, sweeps: Sequence[str] = ("latest",), labels: Sequence[str
         Each ``latest``, a parent's run id, or a unique beginning of one. None: `run_filter` alone selects, over
         the whole store.
     labels : sequence of str
-        One a sweep, kept apart in the column ``sweep``; without labels all sweeps are pooled.
+        One a sweep, kept apart in the column ``sweep``. Without labels sweeps are pooled, unless they differ in two
+        parameters or more that each of them holds constant: those are kept apart as 1, 2, ... (pooled, an effect of
+        all these parameters together would look like that of one).
     run_filter : str
         In MLflow's search syntax, such as ``params.lr = '0.5'``.
 
@@ -130,7 +133,7 @@ def load(store: Store, sweeps: Sequence[str] = ("latest",), labels: Sequence[str
         raise SelectionError(f"labels: {len(labels)} given for {len(parents)} sweeps")
     tables = [_jobs(store.client, parent) for parent in parents]
     wanted = [run_id for table in tables if table is not None for run_id in table["run_id"].dropna()]
-    filtered = [run.info.run_id for run in search(store.client, run_filter)] if run_filter else []
+    filtered = _filtered(store.client, run_filter) if run_filter else []
     records = store.records([parent.info.run_id for parent in parents], wanted if parents else filtered)
     parts: list[tuple[str, list[Record]]] = []
     described = []
@@ -150,6 +153,9 @@ def load(store: Store, sweeps: Sequence[str] = ("latest",), labels: Sequence[str
             + (f" in {', '.join(s.name for s in described)}" if described else "")
             + (f" with the filter {run_filter!r}" if run_filter else "")
         )
+    if not labels and _confounded([members for _, members in parts if members]):
+        parts = [(str(i + 1), members) for i, (_, members) in enumerate(parts)]
+        described = [replace(sweep, label=label) for sweep, (label, _) in zip(described, parts, strict=True)]
     used = {m.run_id: m for _, members in parts for m in members}
     several = {run_id for run_id, m in used.items() if m.params.get("trials", "1") != "1"}
     trials, parameters = _trials(parts)
@@ -170,6 +176,11 @@ def download(uri: str) -> Path:
     return Path(download_artifacts(artifact_uri=uri, tracking_uri=None))
 
 
+def counted(count: int, noun: str) -> str:
+    """Write a number of things: 1 job, 2,400 jobs."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def keep_longest(trials: pd.DataFrame, parameters: Sequence[str]) -> pd.DataFrame:
     """One row per network: of those trained to several cut-offs, the longest.
 
@@ -184,7 +195,16 @@ def _find_sweeps(client: "MlflowClient", names: Sequence[str]) -> list["Run"]:
     parents = search(client, SWEEP)
     known = ", ".join(f"{p.info.run_id[:_SHORT]} ({p.info.run_name})" for p in parents[:5])
     if not parents:
-        raise SelectionError("there is no sweep in this store yet")
+        single = len(search(client, "params.lr LIKE '%' and attributes.status = 'FINISHED'"))
+        raise SelectionError(
+            "there is no sweep in this store yet"
+            + (
+                f"; it holds {counted(single, 'finished single run')}, which a filter draws, as "
+                "\"filter=attributes.status = 'FINISHED'\" or \"filter=params.lr = '0.5'\""
+                if single
+                else ": run one, with python -m experiments.train -m ..."
+            )
+        )
     found, problems = [], []
     for name in names:
         matches = parents[:1] if name == "latest" else [p for p in parents if p.info.run_id.startswith(name)]
@@ -197,6 +217,33 @@ def _find_sweeps(client: "MlflowClient", names: Sequence[str]) -> list["Run"]:
     if problems:
         raise SelectionError(f"{'; '.join(problems)}. Newest first: latest, {known}")
     return found
+
+
+def _filtered(client: "MlflowClient", run_filter: str) -> list[str]:
+    """Ids of the runs that a filter finds."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return [run.info.run_id for run in search(client, run_filter)]
+    except MlflowException as error:
+        if error.error_code != "INVALID_PARAMETER_VALUE":
+            raise
+        raise SelectionError(
+            f"filter={run_filter}: MLflow says: {error.message.rstrip('.')}. One that works, as an argument in quotes: "
+            "\"filter=params.lr = '0.5'\""
+        ) from error
+
+
+def _confounded(sweeps: Sequence[Sequence[Record]]) -> bool:
+    """Whether two parameters that each sweep holds constant differ between sweeps, and only together.
+
+    A parameter that not every sweep has (the momentum of one of two optimizers) goes with the choice that brings it.
+    """
+    held = [{key: {m.params.get(key) for m in members} for key in members[0].params} for members in sweeps]
+    shared = set.intersection(*map(set, held)) - {*NO_CONDITION}
+    constant = {key: [next(iter(s[key])) for s in held] for key in shared if all(len(s[key]) == 1 for s in held)}
+    differing = [values for values in constant.values() if len(set(values)) > 1]
+    return any(len({*zip(a, b, strict=True)}) == len({*a}) for a, b in itertools.permutations(differing, 2))
 
 
 def _jobs(client: "MlflowClient", parent: "Run") -> pd.DataFrame | None:

@@ -67,6 +67,17 @@ class Selection:
         chosen = {"x": self.x, "hue": self.hue, "col": self.col, "row": self.row}
         return {key: axis for key, axis in chosen.items() if axis}
 
+    def problems(self) -> list[str]:
+        """What is wrong with these values, as far as can be told without the data."""
+        found = []
+        if self.compare and self.sweep:
+            found.append("compare and sweep exclude each other: compare names the sweeps")
+        if self.labels and len(self.labels) != len(self.compare):
+            found.append(f"labels: {len(self.labels)} given for {len(self.compare)} compared sweeps")
+        if self.pair and len(self.pair) != 2:
+            found.append(f"pair={self.pair}: two levels are compared, as in pair=[0.1,0.5]")
+        return found
+
 
 @dataclass
 class FigureOptions(Selection):
@@ -77,16 +88,16 @@ class FigureOptions(Selection):
     )
     style: str = field(default="paper", metadata=_help(f"{' or '.join(STYLES)}"))
 
-
-def _check_figures(options: FigureOptions) -> list[str]:
-    problems = [
-        f"only={name}: no such figure{_suggestion(name, FIGURES)}; valid are {', '.join(FIGURES)}"
-        for name in options.only
-        if name not in FIGURES
-    ]
-    if options.style not in STYLES:
-        problems.append(f"style={options.style}: valid are {', '.join(STYLES)}")
-    return problems
+    def problems(self) -> list[str]:
+        """What is wrong with these values, as far as can be told without the data."""
+        found = super().problems() + [
+            f"only={name}: no such figure{_suggestion(name, FIGURES)}; valid are {', '.join(FIGURES)}"
+            for name in self.only
+            if name not in FIGURES
+        ]
+        if self.style not in STYLES:
+            found.append(f"style={self.style}: valid are {', '.join(STYLES)}")
+        return found
 
 
 Options = TypeVar("Options", bound=Selection)
@@ -123,14 +134,7 @@ def parse(schema: type[Options], arguments: Sequence[str]) -> Options:
             except (OmegaConfBaseException, YAMLError, ValueError, AttributeError) as error:
                 problems.append(f"{argument}: {str(error).splitlines()[0]}")
     options: Any = OmegaConf.to_object(config)
-    if options.compare and options.sweep:
-        problems.append("compare and sweep exclude each other: compare names the sweeps")
-    if options.labels and len(options.labels) != len(options.compare):
-        problems.append(f"labels: {len(options.labels)} given for {len(options.compare)} compared sweeps")
-    if options.pair and len(options.pair) != 2:
-        problems.append(f"pair={options.pair}: two levels are compared, as in pair=[0.1,0.5]")
-    if isinstance(options, FigureOptions):
-        problems += _check_figures(options)
+    problems += options.problems()
     if problems:
         raise OptionError("\n".join(problems))
     return cast("Options", options)

@@ -5,6 +5,8 @@ import datetime
 import html
 import io
 import itertools
+import shlex
+from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -15,12 +17,12 @@ from analysis.figures.drawing import Drawing, View, criterion
 from analysis.figures.saving import cell, settle
 from analysis.figures.style import applied, plain
 from analysis.findings import findings, question
-from analysis.loading import Sweep
-from analysis.options import FIGURES
+from analysis.loading import Data, Sweep, counted
+from analysis.options import FIGURES, Selection
 from analysis.statistics import paired_rates, seeds_needed
 
 
-def page(view: View, difference: float) -> str:
+def page(view: View, difference: float, command: str) -> str:
     """Compose the report, one HTML file that holds everything it shows: no network, no scripts.
 
     Parameters
@@ -29,8 +31,11 @@ def page(view: View, difference: float) -> str:
         What was selected.
     difference : float
         Of convergence rates, for the section on sample size.
+    command : str
+        That makes this report.
     """
-    title = plain(", ".join(s.label or s.name for s in view.data.sweeps) or view.data.run_filter, 120)
+    names = [f"{s.label}: {s.name}" if s.label else s.name for s in view.data.sweeps]
+    title = plain("; ".join(names) or view.data.run_filter, 120)
     body = [
         f"<h1>{_text(title)}</h1>",
         f"<p class=question>{_text(question(view.layout, sorted(view.trials['task'].unique())))}</p>",
@@ -52,8 +57,18 @@ def page(view: View, difference: float) -> str:
     body.append("<h2>How many seeds?</h2>")
     body.append(_sample_size(view, difference))
     body.append("<h2>Provenance</h2>")
-    body += [_table(_provenance(sweep)) for sweep in view.data.sweeps]
+    body += [_provenance(sweep) for sweep in view.data.sweeps]
+    body.append(f"<p>This report: <code>{_text(_printable(command))}</code></p>")
     return _PAGE.format(title=_text(title), body="\n".join(body))
+
+
+def repeated(data: Data, options: Selection, arguments: Sequence[str]) -> str:
+    """Write a command that makes the same report whatever was run since: ``latest`` becomes a run id."""
+    kept = [a for a in arguments if a.partition("=")[0] not in ("sweep", "compare")]
+    ids = ",".join(sweep.short_id for sweep in data.sweeps)
+    key = "compare" if options.compare else "sweep"
+    named = [f"{key}={ids}" if len(data.sweeps) == 1 else f"{key}=[{ids}]"] if ids else []
+    return shlex.join(["python", "-m", "analysis.report", *named, *kept])
 
 
 def _figure(drawing: Drawing, view: View) -> str:
@@ -103,19 +118,24 @@ def _sample_size(view: View, difference: float) -> str:
     return f"<p>{_text(lead)}</p><details><summary>Table: seeds needed</summary>{_table(needed)}</details>"
 
 
-def _provenance(sweep: Sweep) -> pd.DataFrame:
-
+def _provenance(sweep: Sweep) -> str:
+    """Everything known about how a sweep was made, in full, to be copied."""
     started = datetime.datetime.fromtimestamp(sweep.started / 1000, datetime.UTC)
     rows = {
-        "sweep": sweep.name,
+        "sweep": f"{sweep.label}: {sweep.name}" if sweep.label else sweep.name,
         "run id": sweep.run_id,
         "experiment": sweep.experiment,
         "started": f"{started:%Y-%m-%d %H:%M} UTC",
-        "status": f"{sweep.status}, {sweep.loaded:,} of {sweep.jobs:,} jobs finished",
+        "status": f"{sweep.status}, {sweep.loaded:,} of {counted(sweep.jobs, 'job')} finished",
     }
     shown = ("git_commit", "git_dirty", "command", "python", "versions", "machine", "host", "engine", "launcher")
     rows |= {key: sweep.tags[key] for key in shown if key in sweep.tags}
-    return pd.DataFrame(rows.items(), columns=["what", "value"])
+    cells = "\n".join(f"<tr><td>{_text(k)}</td><td>{_text(_printable(v))}</td></tr>" for k, v in rows.items())
+    return f"<table class=whole><tbody>{cells}</tbody></table>"
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() or c == "\n" else " " for c in text)
 
 
 def _text(text: str) -> str:
@@ -148,6 +168,8 @@ figure {{ margin: 2rem 0 0.5rem; }} img {{ max-width: 100%; height: auto; }}
 figcaption {{ font-weight: bold; }}
 table {{ border-collapse: collapse; font-size: 0.85rem; margin: 0.5rem 0; display: block; overflow-x: auto; }}
 th, td {{ text-align: left; padding: 0.15rem 0.8rem 0.15rem 0; border-bottom: 1px solid #e4e4e4; }}
+.whole td, code {{ white-space: pre-wrap; overflow-wrap: anywhere; vertical-align: top; }}
+.whole td:first-child {{ white-space: nowrap; }}
 td.n {{ text-align: right; font-variant-numeric: tabular-nums; }}
 summary {{ cursor: pointer; color: #0b5fa5; font-size: 0.85rem; }}
 </style>

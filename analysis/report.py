@@ -3,8 +3,13 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from analysis.options import OptionError, Selection, parse, usage
+from analysis import command
+from analysis.options import Selection
+
+if TYPE_CHECKING:
+    from analysis.selecting import Selected
 
 PURPOSE = "Write one self-contained HTML report of a sweep into figures/<sweep>/ and attach it to its parent run."
 
@@ -14,36 +19,34 @@ class ReportOptions(Selection):
     """Arguments of ``python -m analysis.report``."""
 
     difference: float = field(
-        default=0.1, metadata={"help": "of convergence rates: how many seeds would it take to find it?"}
+        default=0.1,
+        metadata={
+            "help": "of two convergence rates, between 0 and 1, by default 0.1: the report ends with the number of "
+            "seeds it would take to find it"
+        },
     )
+
+    def problems(self) -> list[str]:
+        """What is wrong with these values."""
+        wrong = [] if 0 < self.difference < 1 else [f"difference={self.difference:g}: it must lie between 0 and 1"]
+        return super().problems() + wrong
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command; returns its exit code."""
-    if {"-h", "--help"} & set(arguments):
-        print(usage(ReportOptions, "python -m analysis.report", PURPOSE))
-        return 0
-    try:
-        options = parse(ReportOptions, arguments)
-    except OptionError as error:
-        print(error, file=sys.stderr)
-        return 2
-    # Only now, because MLflow and matplotlib take seconds to import.
-    from analysis.figures.draw import attach, open_view
-    from analysis.loading import SelectionError
-    from analysis.page import page
-    from analysis.store import StoreError
 
-    try:
-        view, folder = open_view(options, "paper")
+    def write(selected: "Selected", options: ReportOptions) -> None:
+        from analysis.figures.draw import attach, open_view
+        from analysis.page import page, repeated
+
+        view, folder = open_view(selected, "paper")
         path = folder / "report.html"
-        path.write_text(page(view, options.difference), "utf-8", newline="\n")
+        text = page(view, options.difference, repeated(view.data, options, arguments))
+        path.write_text(text, "utf-8", newline="\n")
         attach(view, [path])
-    except (SelectionError, StoreError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(path)
-    return 0
+        print(path)
+
+    return command.run(ReportOptions, "analysis.report", PURPOSE, arguments, write)
 
 
 if __name__ == "__main__":

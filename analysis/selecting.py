@@ -1,23 +1,51 @@
 """From options to what is drawn: data loaded, levels chosen, axes laid out."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from analysis.axes import level_name, levels
+from analysis.axes import Layout, lay_out, level_name, levels
 from analysis.loading import Data, SelectionError, load
 from analysis.options import Selection
-from analysis.store import Store
+from analysis.store import Store, open_store
 
 
-def select(store: Store, options: Selection) -> tuple[Data, pd.DataFrame, dict[str, list[Any]]]:
-    """Load what the options name; returns the data, the trials that `where` keeps, and its levels by parameter.
+@dataclass(frozen=True)
+class Selected:
+    """What is to be drawn.
+
+    Attributes
+    ----------
+    options : Selection
+    store : Store
+        For artifacts.
+    data : Data
+        All that was loaded.
+    trials : pandas.DataFrame
+        The trials of `data` that ``where`` keeps.
+    where : dict
+        The levels it chose, by parameter.
+    layout : Layout
+    """
+
+    options: Selection
+    store: Store
+    data: Data
+    trials: pd.DataFrame
+    where: dict[str, list[Any]]
+    layout: Layout
+
+
+def select(options: Selection) -> Selected:
+    """Load what the options name, and lay out its axes. Needs no library for drawing, whose import takes seconds.
 
     Raises
     ------
-    SelectionError
-        If something named does not exist, with what does.
+    StoreError, SelectionError
+        If the store cannot be read; if something named does not exist, with what does.
     """
+    store = open_store()
     labels = options.labels
     if options.compare and not labels:
         labels = [str(i + 1) for i in range(len(options.compare))]
@@ -40,7 +68,8 @@ def select(store: Store, options: Selection) -> tuple[Data, pd.DataFrame, dict[s
         raise SelectionError("\n".join(problems))
     if trials.empty:
         raise SelectionError("no trial has all the levels chosen by where")
-    return data, trials.reset_index(drop=True), chosen
+    trials = trials.reset_index(drop=True)
+    return Selected(options, store, data, trials, chosen, lay_out(trials, data.parameters, options.axes))
 
 
 def _canonical(value: Any) -> Any:

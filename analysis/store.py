@@ -5,16 +5,20 @@ tracking server is read through `MlflowClient`. Both return the same records.
 """
 
 import os
+import re
+import ssl
+import urllib.error
+import urllib.request
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import make_url
 from tqdm import tqdm
 
 if TYPE_CHECKING:
@@ -26,6 +30,9 @@ SWEEP = "tags.kind = 'sweep'"
 _IDS_A_QUERY = 500  # well below the number of bound variables that any database allows
 _CONNECTIONS = 8
 _PAGE = 1000
+_PATIENCE_S = 5
+_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+_PASSWORDS = re.compile(r"(?<=:)[^/\s]\S*(?=@)|(?<=password=)[^&\s]*", re.IGNORECASE)
 
 
 class StoreError(Exception):
@@ -75,22 +82,83 @@ def open_store(uri: str | None = None) -> Store:
     StoreError
         If there is no store there. None is created.
     """
-    uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / 'mlflow.db'}"
-    if uri.startswith("sqlite:") and not Path(make_url(uri).database or "").is_file():
-        raise StoreError(
-            f"there is no tracking store at {uri}: run a sweep in this folder first, or set MLFLOW_TRACKING_URI"
-        )
+    uri = uri or _uri()
+    served = uri.startswith(("http://", "https://"))
+    # Asked here, once: MLflow's client would try for minutes, and make tables in a database that has none.
+    problem = _problem_of_server(uri) if served else _problem_of_database(uri)
+    if problem:
+        raise StoreError(f"{_named(uri)}: {problem}")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # the default of 7 takes minutes
     from mlflow import MlflowClient, set_tracking_uri
 
     set_tracking_uri(uri)  # artifact URIs of a server are resolved against it
     client = MlflowClient(uri)
-    if uri.startswith(("http:", "https:")):
-        return ClientStore(client)
-    if uri.split(":", 1)[0].split("+")[0] in ("sqlite", "postgresql", "mysql", "mssql"):
-        return SqlStore(client, uri)
-    raise StoreError(f"a tracking store must be a database or a server, not {uri}")
+    return ClientStore(client) if served else SqlStore(client, uri)
+
+
+def _uri() -> str:
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / 'mlflow.db'}"
+
+
+def _named(uri: str) -> str:
+    """A store in a message: by the variable that chose it, without a password."""
+    variable = "MLFLOW_TRACKING_URI=" if uri == os.environ.get("MLFLOW_TRACKING_URI") else ""
+    return variable + _PASSWORDS.sub("***", uri)
+
+
+def _problem_of_server(uri: str) -> str:
+    """Why no tracking server can be read there; empty if one may be."""
+    try:
+        address = re.sub(r"//[^/]*@", "//", uri)  # urllib would take credentials for part of the host
+        with urllib.request.urlopen(f"{address.rstrip('/')}/health", timeout=_PATIENCE_S):  # noqa: S310
+            return ""
+    except urllib.error.HTTPError as error:
+        if error.code < 500:
+            return ""  # somebody answers; whether it is MLflow, its client will find out
+        reason = str(error)
+    except urllib.error.URLError as error:
+        if isinstance(error.reason, ssl.SSLError):
+            return ""  # MLflow's client has certificates of its own
+        reason = str(error.reason)
+    except (OSError, HTTPException, ValueError) as error:
+        reason = str(error)
+    return f"no tracking server answers there ({_told(reason)})"
+
+
+def _problem_of_database(uri: str) -> str:
+    """Why no tracking store can be read there; empty if one can."""
+    import sqlalchemy as sa
+
+    try:
+        url = sa.make_url(uri)
+        dialect = url.get_backend_name()
+        if dialect not in _DATABASES:
+            raise sa.exc.NoSuchModuleError
+        if dialect == "sqlite" and not Path(url.database or "").is_file():
+            return "there is no tracking store; run a sweep in this folder first, or set MLFLOW_TRACKING_URI"
+        patience = {"connect_timeout": _PATIENCE_S} if dialect in ("postgresql", "mysql") else {}
+        with sa.create_engine(url, poolclass=sa.pool.NullPool, connect_args=patience).connect() as connection:
+            if not sa.inspect(connection).has_table("runs"):
+                return "that database holds no tracking store"
+    except ImportError as error:
+        return f"the driver of that database is not installed ({error})"
+    except (sa.exc.ArgumentError, ValueError):  # unknown databases among them
+        return (
+            "valid is sqlite:///FILE, postgresql+psycopg://USER:PASSWORD@HOST/DATABASE, http://HOST:PORT of a tracking "
+            "server, or nothing, which means mlflow.db in the current folder"
+        )
+    except sa.exc.DBAPIError as error:
+        return f"the database cannot be read ({_told(error.orig)})"
+    except OSError as error:
+        return f"the database cannot be read ({_told(error)})"
+    return ""
+
+
+def _told(error: object) -> str:
+    """What another program says, in one line and without a password that it may quote."""
+    return re.sub(r"[^\s/'\"]*@", "***@", " ".join(str(error).split()))
 
 
 class ClientStore:
@@ -193,6 +261,20 @@ class SqlStore:
                 bar.update(len(chunk))
         run, key, step, value = np.concatenate([np.empty((0, 4)), *parts]).T
         return _ordered(run, key, step, value)
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """Turn what a store that fails while it is read says into a `StoreError`."""
+    try:
+        yield
+    except Exception as error:
+        from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
+
+        if not isinstance(error, MlflowException | SQLAlchemyError):
+            raise
+        raise StoreError(f"{_named(_uri())}: reading failed ({_told(error).split(' [SQL:')[0]})") from error
 
 
 def search(client: "MlflowClient", filter_string: str) -> list["Run"]:

@@ -80,8 +80,9 @@ def report(seeds: int = 417) -> str:
         from analysis.figures.saving import save
         from analysis.figures.style import applied
         from analysis.options import FIGURES, FigureOptions
+        from analysis.selecting import select
 
-        view, target = timed(rows, "loading, curves included", lambda: open_view(FigureOptions(), "paper"))
+        view, target = timed(rows, "loading, curves included", lambda: open_view(select(FigureOptions()), "paper"))
 
         def draw(figure: str) -> None:
             ((_, drawing),) = drawings(view, [figure])

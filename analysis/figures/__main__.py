@@ -2,33 +2,26 @@
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from analysis.options import FigureOptions, OptionError, parse, usage
+from analysis import command
+from analysis.options import FigureOptions
+
+if TYPE_CHECKING:
+    from analysis.selecting import Selected
 
 PURPOSE = "Draw the comparison figures of a sweep into figures/<sweep>/ and attach them to its parent run."
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command; returns its exit code."""
-    if {"-h", "--help"} & set(arguments):
-        print(usage(FigureOptions, "python -m analysis.figures", PURPOSE))
-        return 0
-    try:
-        options = parse(FigureOptions, arguments)
-    except OptionError as error:
-        print(error, file=sys.stderr)
-        return 2
-    # Only now, because MLflow and matplotlib take seconds to import.
-    from analysis.figures.draw import draw_all
-    from analysis.loading import SelectionError
-    from analysis.store import StoreError
+    return command.run(FigureOptions, "analysis.figures", PURPOSE, arguments, _draw)
 
-    try:
-        draw_all(options)
-    except (SelectionError, StoreError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+
+def _draw(selected: "Selected", options: FigureOptions) -> None:
+    from analysis.figures.draw import draw_all
+
+    draw_all(selected, options)
 
 
 if __name__ == "__main__":

@@ -8,15 +8,13 @@ from typing import Any
 
 import matplotlib as mpl
 
-from analysis.axes import lay_out
 from analysis.figures import ert, heatmap, loss, paired, predictions, rate, surface, survival
 from analysis.figures.drawing import Drawing, NotApplicableError, View
 from analysis.figures.saving import save
 from analysis.figures.style import STYLES, applied
 from analysis.loading import Data
-from analysis.options import FIGURES, FigureOptions, Selection
-from analysis.selecting import select
-from analysis.store import open_store
+from analysis.options import FIGURES, FigureOptions
+from analysis.selecting import Selected
 
 DRAW: dict[str, Callable[[View], Drawing]] = {
     "rate": rate.draw,
@@ -31,20 +29,15 @@ DRAW: dict[str, Callable[[View], Drawing]] = {
 }
 
 
-def open_view(options: Selection, style: str) -> tuple[View, Path]:
-    """Load what the options select; returns what figures are drawn from, and the folder to save them in.
-
-    Raises
-    ------
-    StoreError, SelectionError
-        If it cannot be loaded.
-    """
+def open_view(selected: Selected, style: str) -> tuple[View, Path]:
+    """Return what figures are drawn from, and the folder to save them in."""
     mpl.use("Agg")
-    store = open_store()
-    data, trials, where = select(store, options)
-    layout = lay_out(trials, data.parameters, options.axes)
-    view = View(store, data, trials, layout, STYLES[style], where, tuple(options.pair), tuple(options.runs))
-    folder = Path("figures") / folder_name(data, where)
+    options = selected.options
+    view = View(
+        selected.store, selected.data, selected.trials, selected.layout, STYLES[style], selected.where,
+        tuple(options.pair), tuple(options.runs),
+    )  # fmt: skip
+    folder = Path("figures") / folder_name(selected.data, selected.where)
     folder.mkdir(parents=True, exist_ok=True)
     return view, folder
 
@@ -60,9 +53,9 @@ def drawings(view: View, names: Sequence[str]) -> Iterator[tuple[str, Drawing | 
         yield name, drawing
 
 
-def draw_all(options: FigureOptions) -> Path:
+def draw_all(selected: Selected, options: FigureOptions) -> Path:
     """Draw, save and attach what the options ask for; returns the folder it is in."""
-    view, folder = open_view(options, options.style)
+    view, folder = open_view(selected, options.style)
     paths: list[Path] = []
     for name, drawing in drawings(view, options.only or FIGURES):
         if isinstance(drawing, Drawing):

@@ -118,6 +118,9 @@ def median_final_losses(
 ) -> pd.DataFrame:
     """Median final loss by condition, with a bootstrap percentile interval; diverged trials count as infinite.
 
+    Of an even number of trials the median is the lower of the two in the middle (pandas would take their mean): a
+    loss that was observed, as in the curves and in every resample, and no trouble where the upper one is infinite.
+
     Parameters
     ----------
     trials, by

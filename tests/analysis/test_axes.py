@@ -52,7 +52,37 @@ def test_what_follows_from_another_parameter_is_no_axis():
     trials["optimizer.momentum"] = np.where(trials["optimizer"] == "plain", np.nan, 0.9)
     trials["task.bits"] = trials["lr"].map({0.1: 2, 1.0: 3})
     assert varied(trials, ["lr", "optimizer", "optimizer.momentum", "task.bits"]) == ["lr", "optimizer"]
-    assert laid_out(trials, x="task.bits") == Layout("task.bits", "optimizer", ())
+    assert laid_out(trials, x="task.bits") == Layout("task.bits", "optimizer", (), (("task.bits", ("lr",)),))
+
+
+def test_parameters_that_vary_only_together_are_named():
+    trials = factorial(lr=[0.1, 1.0, 2.0], hidden=[2, 4], seed=[0, 1])
+    trials["loss"] = trials["lr"].map({0.1: "sse", 1.0: "sse", 2.0: "mse"})
+    trials["bias"] = trials["hidden"].map({2: np.nan, 4: 1.0})
+    layout = laid_out(trials)
+    assert layout == Layout("lr", "hidden", (), (("hidden", ("bias",)), ("lr", ("loss",))))
+    assert layout.warning == (
+        "hidden varies only together with bias: their effects cannot be told apart. "
+        "lr varies only together with loss: their effects cannot be told apart."
+    )
+    assert layout.along_epochs().warning == layout.warning
+    assert laid_out(trials, row="bias").together == (("bias", ("hidden",)), ("lr", ("loss",)))
+
+
+def test_the_momentum_of_one_of_two_optimizers_confounds_nothing():
+    trials = factorial(lr=[0.1, 1.0], optimizer=["plain", "momentum"])
+    trials["optimizer.momentum"] = np.where(trials["optimizer"] == "plain", np.nan, 0.9)
+    assert laid_out(trials).warning == ""
+
+
+@pytest.mark.parametrize("same", [{}, {"hidden": [2, 4]}])
+def test_sweeps_that_differ_in_several_parameters_are_compared_as_sweeps(same):
+    trials = factorial(lr=[4.0, 7.0], **same)
+    trials["sweep"] = pd.Categorical(trials["lr"].map({4.0: "plain", 7.0: "quick"}))
+    trials["loss"] = trials["lr"].map({4.0: "sse", 7.0: "arctanh"})
+    layout = laid_out(trials)
+    assert set(layout.conditions) == {"sweep", *same}
+    assert layout.together == (("sweep", ("lr", "loss")),)
 
 
 def test_choices_are_kept_and_the_rest_filled_in():
@@ -65,6 +95,9 @@ def test_bad_choices_are_all_named():
     trials = factorial(lr=[0.1, 1.0])
     with pytest.raises(SelectionError, match=r"x=lrr: (.|\n)*hue=width: (.|\n)*valid are lr, sweep"):
         laid_out(trials, x="lrr", hue="width")
+    for meant in ("learning_rate", "l_r"):
+        with pytest.raises(SelectionError, match=f"x={meant}: .*, did you mean lr[?]"):
+            laid_out(trials, x=meant)
     with pytest.raises(SelectionError, match="must differ"):
         laid_out(trials, x="lr", hue="lr")
 

@@ -11,8 +11,8 @@ LAYOUT = Layout("lr", None, ())
 def test_every_trial_converges(make_trials):
     trials = make_trials([10, 20, 30])
     often, when, cost = findings(trials, trials, LAYOUT)
-    assert often.startswith("Of 3 networks (1 condition, 3 seeds), 3 converged within 100 epochs: 100% (44 to 100%).")
-    assert when.startswith("Half of all networks had converged after 20 epochs (95% interval 10 to ")
+    assert often == "Of 3 networks, 3 converged within 100 epochs: 100% (44 to 100%)."
+    assert when.startswith("Half of the networks had converged after 20 epochs (median, 95% interval 10 to ")
     assert cost.startswith("A success is cheapest with lr = 0.1: 20 epochs")
     assert cost.endswith("giving up early gains nothing.")
 
@@ -20,11 +20,79 @@ def test_every_trial_converges(make_trials):
 def test_a_restart_pays(make_trials):
     trials = pd.concat([make_trials([10, 10, math.inf], lr=0.5), make_trials([math.inf] * 3, lr=0.1)])
     often, when, cost = findings(trials, trials, LAYOUT)
-    assert "from 0% (0 to 56%) with lr = 0.1 to 67% (21 to 94%) with lr = 0.5." in often
-    assert when.startswith("Fewer than half")
+    assert often == (
+        "In 2 conditions of 3 networks each, the fraction that converged within 100 epochs is "
+        "from 0% (0 to 56%) with lr = 0.1 to 67% (21 to 94%) with lr = 0.5."
+    )
+    assert when.startswith("In 1 of 2 conditions at least half of the networks converged within 100 epochs; ")
+    assert "soonest with lr = 0.5, after 10 epochs (median" in when
     assert "cheapest with lr = 0.5: 15 epochs" in cost
     assert "abandoned after 10 epochs" in cost
-    assert cost.endswith("would never end, because some fail.")
+    assert "would never end, because some fail." in cost
+
+
+def grid(make_trials, times):
+    """One trial set for each (lr, hidden)."""
+    return pd.concat([make_trials(t, lr=lr, hidden=hidden) for (lr, hidden), t in times.items()], ignore_index=True)
+
+
+def test_conditions_that_tie_are_counted_and_the_fastest_named(make_trials):
+    times = {(lr, hidden): [90 / lr / hidden] * 4 for lr in (1.0, 2.0, 3.0) for hidden in (1, 2)}
+    times[0.5, 1] = [math.inf] * 4
+    trials = grid(make_trials, times)
+    often, when, cost = findings(trials, trials, Layout("lr", "hidden", ()))
+    assert often.endswith(
+        "from 0% (0 to 49%) with lr = 0.5, hidden = 1 to 100% (51 to 100%) in 6 of 7 conditions, "
+        "fastest with lr = 3, hidden = 2."
+    )
+    assert when.startswith("In 6 of 7 conditions at least half of the networks converged within 100 epochs; ")
+    assert "soonest with lr = 3, hidden = 2, after 15 epochs" in when
+    assert "It is the lowest of 7 conditions, picked after the fact, so somewhat optimistic; " in cost
+    assert cost.endswith("lr = 3 and hidden = 2 are at the edges of what was tried, so beyond may be better.")
+
+
+def test_few_that_tie_are_all_named(make_trials):
+    trials = grid(make_trials, {(0.5, 2): [math.inf] * 2, (1.0, 2): [10, 10], (2.0, 2): [10, 10], (3.0, 2): [20, 90]})
+    often, when, cost = findings(trials, trials, LAYOUT)
+    assert often.endswith("100% (34 to 100%) with lr = 1 and with lr = 2 and with lr = 3.")
+    assert "soonest with lr = 1 and with lr = 2, after 10 epochs (median, failures counted)." in when
+    assert cost.startswith("A success is cheapest with lr = 1 and with lr = 2: 10 epochs; ")
+    assert "edge" not in cost
+
+
+def test_the_cheapest_within_the_grid_is_not_at_its_edge(make_trials):
+    trials = grid(make_trials, {(0.5, 2): [50, 60], (1.0, 2): [10, 20], (2.0, 2): [30, 40]})
+    assert findings(trials, trials, LAYOUT)[2].endswith("picked after the fact, so somewhat optimistic.")
+
+
+def test_nothing_is_pooled_over_conditions(make_trials):
+    """What is said of the best condition stays the same when hopeless ones are added."""
+    good = {(1.0, 2): [10, 20, 30, math.inf], (2.0, 2): [40, 50, math.inf, math.inf]}
+    hopeless = {(lr, 2): [math.inf] * 4 for lr in (3.0, 4.0, 5.0, 6.0)}
+    few, many = (
+        " ".join(findings(trials, trials, LAYOUT))
+        for trials in (grid(make_trials, good), grid(make_trials, good | hopeless))
+    )
+    for said in (
+        "75% (30 to 95%) with lr = 1",
+        "soonest with lr = 1, after 20 epochs",
+        "cheapest with lr = 1: 30 epochs",
+    ):
+        assert said in few
+        assert said in many
+
+
+def test_what_varies_together_is_said(make_trials):
+    trials = grid(make_trials, {(4.0, 2): [10, 20], (7.0, 2): [30, 40]})
+    layout = Layout("lr", None, (), (("lr", ("loss", "optimizer")),))
+    assert findings(trials, trials, layout)[3] == layout.warning
+
+
+def test_cutoffs_are_those_that_were_run(make_trials):
+    trials = pd.concat([make_trials([10], 99, sweep="a"), make_trials([10], 500, sweep="b")])
+    often, when, _ = findings(trials, trials, Layout("sweep", None, ()))
+    assert "converged within 99 or 500 epochs" in often
+    assert when.startswith("In 2 of 2 conditions at least half of the networks converged within 99 or 500 epochs;")
 
 
 def test_nothing_converges(make_trials):
@@ -33,10 +101,23 @@ def test_nothing_converges(make_trials):
 
 
 def test_the_cutoff_decides(make_trials):
-    short = make_trials([10, math.inf, math.inf, math.inf], cutoff=50)
-    long = make_trials([10, 60, 70, math.inf], cutoff=100)
+    times = {0.1: [10, math.inf, math.inf, math.inf], 0.5: [20, 30, 40, math.inf]}
+    late = {0.1: [10, 60, 70, math.inf], 0.5: [20, 30, 40, math.inf]}
+    short = pd.concat([make_trials(t, cutoff=50, lr=lr) for lr, t in times.items()])
+    long = pd.concat([make_trials(t, cutoff=100, lr=lr) for lr, t in late.items()])
     when = findings(pd.concat([short, long]), long, Layout("lr", None, ("epochs",)))[1]
-    assert when.endswith("25% had converged after 50 epochs, 75% after 100.")
+    assert when.startswith(
+        "In 1 of 2 conditions at least half of the networks converged within 50 epochs, in 2 of 2 within 100; soonest"
+    )
+
+
+def test_the_question_is_a_sentence_with_sweeps_too():
+    assert question(Layout("sweep", None, ()), ["xor"]) == (
+        "In which of the compared sweeps does backpropagation learn xor, and how fast?"
+    )
+    assert question(Layout("hidden", "sweep", ()), ["xor"]) == (
+        "At which hidden widths, and in which of the compared sweeps, does backpropagation learn xor, and how fast?"
+    )
 
 
 def test_the_question_names_what_was_varied():

@@ -1,8 +1,12 @@
 import hashlib
+import itertools
 import json
+import os
 import socket
 import subprocess
 import sys
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pandas as pd
@@ -124,6 +128,106 @@ def test_reused_runs_belong_to_the_sweep_that_lists_them(sweeps, trained):
     compared = load(open_store(), [first.info.run_id, second.info.run_id], ["b", "a"]).trials
     assert compared["sweep"].value_counts().to_dict() == {"b": 4, "a": 6}
     assert compared["sweep"].cat.categories.tolist() == ["b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "kept_apart"),
+    [
+        ({"loss": "sse"}, {"loss": "sse"}, False),
+        ({"loss": "sse"}, {"loss": "mse"}, False),
+        ({"loss": "sse", "bias": "null"}, {"loss": "mse", "bias": "1.0"}, True),
+        ({"optimizer": "plain"}, {"optimizer": "momentum", "optimizer__momentum": 0.9}, False),
+    ],
+)
+def test_sweeps_are_pooled_unless_they_differ_in_parameters_that_vary_only_together(
+    sweeps, trained, first, second, kept_apart
+):
+    ids = []
+    for changed in (first, second):
+        parent = sweeps.start("a sweep")
+        ids.append(sweeps.finish(parent, [sweeps.run(parent, *t, **changed) for t in trained[:3]]))
+    data = load(open_store(), ids)
+    assert set(data.trials["sweep"]) == ({"1", "2"} if kept_apart else {""})
+    assert [sweep.label for sweep in data.sweeps] == (["1", "2"] if kept_apart else ["", ""])
+
+
+def test_sweeps_that_make_a_grid_are_pooled(sweeps, trained):
+    ids = []
+    for loss, bias in itertools.product(("sse", "mse"), ("null", "1.0")):
+        parent = sweeps.start(f"{loss} {bias}")
+        ids.append(sweeps.finish(parent, [sweeps.run(parent, *trained[0], loss=loss, bias=bias)]))
+    assert set(load(open_store(), ids).trials["sweep"]) == {""}
+
+
+def test_single_runs_are_offered_where_there_is_no_sweep(sweeps, trained):
+    parent = sweeps.start("no sweep", {"kind": "nothing"}.items())
+    sweeps.run(parent, *trained[0])
+    with pytest.raises(
+        SelectionError, match=r"no sweep .*; it holds 1 finished single run, .*\"filter=(.*?)\""
+    ) as error:
+        load(open_store())
+    works = str(error.value).split('"')[1].removeprefix("filter=")
+    assert len(load(open_store(), [], run_filter=works).trials) == 1
+
+
+@pytest.mark.parametrize("bad", ["params.lr = ", "params.lr == 0.5", "lr=0.5", "'"])
+def test_a_bad_filter_is_explained_with_one_that_works(in_demo, bad):
+    with pytest.raises(SelectionError) as error:
+        load(open_store(), [], run_filter=bad)
+    message = str(error.value)
+    assert message.startswith(f"filter={bad}: MLflow says: ")
+    works = message.split('"')[-2].removeprefix("filter=")
+    assert set(load(open_store(), [], run_filter=works).trials["lr"]) == {0.5}
+
+
+SERVED = "http://127.0.0.1:9"
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown", "reason"),
+    [
+        (SERVED, SERVED, "no tracking server answers there"),
+        ("http://me:se@cret@127.0.0.1:9", "http://me:***@127.0.0.1:9", "no tracking server answers there"),
+        ("http://[", "http://[", "no tracking server answers there"),
+        ("foo://x", "foo://x", "valid is sqlite:///FILE"),
+        ("./mlruns", "./mlruns", "valid is sqlite:///FILE"),
+        ("mysql+nodriver://me:secret@x/y", "mysql+nodriver://me:***@x/y", "valid is sqlite:///FILE"),
+        ("oracle://me:secret@x/y", "oracle://me:***@x/y", "valid is sqlite:///FILE"),
+        (
+            "postgresql+psycopg://me:secret@127.0.0.1:1/db",
+            "postgresql+psycopg://me:***@127.0.0.1:1/db",
+            "the database cannot be read",
+        ),
+        ("sqlite:///missing.db", "sqlite:///missing.db", "there is no tracking store"),
+        ("sqlite:///garbage.db", "sqlite:///garbage.db", "the database cannot be read"),
+        ("sqlite:///empty.db", "sqlite:///empty.db", "that database holds no tracking store"),
+    ],
+)
+def test_a_store_that_cannot_be_read_is_told_in_one_line(tmp_path, uri, shown, reason):
+    (tmp_path / "garbage.db").write_bytes(b"no database, but longer than the head of one" * 9)
+    (tmp_path / "empty.db").touch()
+    command = [sys.executable, "-m", "analysis.figures"]
+    environment = os.environ | {"MLFLOW_TRACKING_URI": uri}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"MLFLOW_TRACKING_URI={shown}: {reason}")
+    assert done.stderr.count("\n") == 1
+    assert "cret" not in done.stderr
+    assert done.stdout == ""
+    assert (tmp_path / "empty.db").stat().st_size == 0
+
+
+def test_a_server_that_is_no_mlflow_is_told(tmp_path):
+    with ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        uri = f"http://127.0.0.1:{server.server_port}"
+        environment = os.environ | {"MLFLOW_TRACKING_URI": uri, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+        command = [sys.executable, "-m", "analysis.report"]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        server.shutdown()
+    assert done.returncode == 1
+    assert f"MLFLOW_TRACKING_URI={uri}: reading failed" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_killed_sweep_has_the_runs_it_made(sweeps, trained):

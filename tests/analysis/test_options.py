@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -62,8 +63,25 @@ def test_sweep_and_compare_exclude_each_other():
 
 def test_a_report_takes_a_difference():
     assert parse(ReportOptions, ["difference=0.05"]).difference == 0.05
-    with pytest.raises(OptionError, match="difference=big"):
-        parse(ReportOptions, ["difference=big"])
+    for bad in ("big", "2", "1", "0", "-0.1", "nan"):
+        with pytest.raises(OptionError, match=f"difference={bad}"):
+            parse(ReportOptions, [f"difference={bad}"])
+
+
+@pytest.mark.parametrize("argument", ["sweep=nope", "x=learning_rate", "where.hidden=5", "where.nothing=1"])
+def test_what_is_not_there_is_told_before_anything_that_draws_is_imported(demo, argument):
+    code = (
+        "import sys\n"
+        "from analysis.figures.__main__ import main\n"
+        f"assert main(['{argument}']) == 1\n"
+        "print([m for m in ('matplotlib', 'seaborn') if m in sys.modules])"
+    )
+    environment = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=demo[0], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stderr.startswith(argument.split("=")[0])
+    assert done.stdout == "[]\n"
 
 
 @pytest.mark.parametrize("module", ["analysis.figures", "analysis.report"])

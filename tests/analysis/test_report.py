@@ -1,6 +1,8 @@
 import re
+import shlex
 from html.parser import HTMLParser
 
+import pandas as pd
 import pytest
 
 from analysis.report import main
@@ -42,13 +44,22 @@ def test_nothing_is_fetched_and_nothing_runs(page):
     assert "url(" not in page
 
 
-def test_it_answers_the_question_from_the_data(page):
+def test_it_answers_the_question_from_the_data(page, retrain):
     text = " ".join(Page(page).words)
     assert "At which learning rates, hidden widths and cut-offs does backpropagation learn xor" in text
-    converged = re.search(r"Of 36 networks \(6 conditions, 6 seeds\), (\d+) converged within 1,000 epochs", text)
-    assert converged
-    share = re.search(r"(\d+)% had converged after 100 epochs, (\d+)% after 1,000\.", text)
-    assert round(100 * int(converged[1]) / 36) == int(share[2])
+    trained = pd.DataFrame(
+        [(*t[:4], t[4].converged) for t in retrain()], columns=["lr", "hidden", "epochs", "seed", "c"]
+    )
+    rates = trained.groupby(["epochs", "lr", "hidden"])["c"].mean()
+    ends = [f"{100 * rate:.0f}%" for rate in (rates[1000].min(), rates[1000].max())]
+    assert re.search(
+        rf"In 6 conditions of 6 networks each, the fraction that converged within 1,000 epochs is from {ends[0]} .* "
+        rf"to {ends[1]} ",
+        text,
+    )
+    half = [(rates[epochs] >= 0.5).sum() for epochs in (100, 1000)]
+    assert f"In {half[0]} of 6 conditions at least half" in text
+    assert f"within 100 epochs, in {half[1]} of 6 within 1,000;" in text
     assert re.search(r"A success is cheapest with lr = .*, hidden = .: [\d,]+ epochs", text)
     assert "To find a difference of 20 percentage points" in text
     assert "0123456789abcdef" in text
@@ -59,6 +70,42 @@ def test_it_hangs_on_the_parent_run(page, demo):
 
     client = MlflowClient(f"sqlite:///{demo[0] / 'mlflow.db'}")
     assert "figures/report.html" in {f.path for f in client.list_artifacts(demo[1], "figures")}
+
+
+def test_provenance_is_whole_and_can_be_copied(sweeps, trained, tmp_path, capsys):
+    tags = {"command": "python -m experiments.train -m " + " ".join(f"'seed=range({i})'" for i in range(50))}
+    tags["versions"] = ", ".join(f"package{i} {i}.0" for i in range(40))
+    name = "lr=" + ",".join(map(str, range(100)))
+    parent = sweeps.start(name, tags.items())
+    run_id = sweeps.finish(parent, [sweeps.run(parent, *trained[0])])
+    assert main(["where.hidden=2", "difference=0.3"]) == 0
+    (path,) = tmp_path.glob("figures/*/report.html")
+    words = Page(path.read_text()).words
+    for shown in (*tags.values(), name, run_id, "FINISHED, 1 of 1 job finished"):
+        assert shown in words
+    (command,) = (w for w in words if w.startswith("python -m analysis.report"))
+    assert command == f"python -m analysis.report sweep={run_id[:12]} where.hidden=2 difference=0.3"
+    sweeps.finish(sweeps.start("later"), [])
+    before = path.read_bytes()
+    assert main(shlex.split(command)[3:]) == 0
+    assert path.read_bytes() == before
+
+
+def test_sweeps_that_differ_in_several_parameters_are_not_told_by_one(sweeps, trained, tmp_path):
+    one = sweeps.start("one")
+    sweeps.finish(one, [sweeps.run(one, *t, loss="sse", optimizer="plain") for t in trained[:3]])
+    two = sweeps.start("two")
+    sweeps.finish(two, [sweeps.run(two, *t, loss="mse", optimizer="momentum") for t in trained[3:6]])
+    assert main([f"sweep=[{one.info.run_id},{two.info.run_id}]"]) == 0
+    (path,) = tmp_path.glob("figures/*/report.html")
+    page = Page(path.read_text())
+    warning = "sweep varies only together with lr, loss and optimizer: their effects cannot be told apart."
+    assert warning in page.words
+    captions = [value for name, value in page.attributes if name == "alt"]
+    assert captions
+    assert all(warning in caption for caption in captions)
+    assert "1: one; 2: two" in page.words
+    assert f"python -m analysis.report 'sweep=[{one.info.run_id[:12]},{two.info.run_id[:12]}]'" in page.words
 
 
 def test_hostile_names_stay_text(sweeps, trained, tmp_path):
