@@ -1,5 +1,6 @@
 """From options to what is drawn: data loaded, levels chosen, axes laid out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,12 +65,27 @@ def select(options: Selection) -> Selected:
             continue
         chosen[axis] = [found[_canonical(w)] for w in wanted]
         trials = trials[trials[axis].map(_canonical).isin([_canonical(w) for w in wanted])]
+    if not problems and trials.empty:
+        problems.append("no trial has all the levels chosen by where")
+    elif not problems:
+        problems += _problems_of_runs(options.runs, trials["run_id"])
     if problems:
         raise SelectionError("\n".join(problems))
-    if trials.empty:
-        raise SelectionError("no trial has all the levels chosen by where")
     trials = trials.reset_index(drop=True)
     return Selected(options, store, data, trials, chosen, lay_out(trials, data.parameters, options.axes))
+
+
+def _problems_of_runs(names: Sequence[str], run_ids: "pd.Series[str]") -> list[str]:
+    found = []
+    for name in names:
+        matches = run_ids[run_ids.str.startswith(name)].unique()
+        if len(matches) == 0:
+            found.append(f"runs={name}: no run of this selection has an id that begins so; one is {run_ids.iloc[0]}")
+        elif len(matches) > 1:
+            found.append(
+                f"runs={name}: {len(matches):,} runs of this selection have ids that begin so; give more of it"
+            )
+    return found
 
 
 def _canonical(value: Any) -> Any:

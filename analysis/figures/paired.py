@@ -37,10 +37,11 @@ def draw(view: View) -> Drawing:
     first, second = _chosen(view, axis, present)
     matched = pairs(trials, axis, first, second, by)
     if matched.empty:
-        raise NotApplicableError(
-            f"no two trials with {parameter_name(axis)} {level_name(first)} and {level_name(second)} "
-            "began from the same weights"
-        )
+        compared = f"{parameter_name(axis)} {level_name(first)} and {level_name(second)}"
+        apart = [a for a in by if not set.intersection(*(set(trials[a][trials[axis] == s]) for s in (first, second)))]
+        if apart and not pairs(trials, axis, first, second, []).empty:
+            raise NotApplicableError(f"trials with {compared} differ in {listed(apart)} as well")
+        raise NotApplicableError(f"no two trials with {compared} began from the same weights")
     rates = paired_rates(trials, axis, [(first, second)], by)
     tests = pd.concat([rates, paired_speeds(matched, by).drop(columns=by)], axis=1)
     figure, panels = panel_grid(matched, by, style, width=2.0, height=2.85, square=True, sharex=True, sharey=True)

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from analysis.axes import level_name, levels, varied
 from analysis.figures.drawing import Drawing, NotApplicableError, View, describer, empty_figure, finish, of_hue
 from analysis.figures.style import level_names, parameter_name, wrapped
-from analysis.loading import SelectionError
 from analysis.networks import answers, task_of, weights_of
 
 _RESOLUTION = 121
@@ -92,17 +91,7 @@ def _spaced(trials: pd.DataFrame, count: int) -> pd.DataFrame:
 
 
 def _named_runs(view: View) -> pd.DataFrame:
-    found, problems = [], []
-    for name in view.runs:
-        matches = view.trials[view.trials["run_id"].str.startswith(name)]
-        runs = matches["run_id"].unique()
-        if len(runs) == 1:
-            found.append(matches.iloc[[0]])
-        else:
-            problems.append(f"runs={name}: the beginning of {len(runs)} run ids of the selection")
-    if problems:
-        raise SelectionError("\n".join(problems))
-    return pd.concat(found)
+    return pd.concat([view.trials[view.trials["run_id"].str.startswith(name)].iloc[[0]] for name in view.runs])
 
 
 def _drawn(

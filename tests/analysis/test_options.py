@@ -68,7 +68,7 @@ def test_a_report_takes_a_difference():
             parse(ReportOptions, [f"difference={bad}"])
 
 
-@pytest.mark.parametrize("argument", ["sweep=nope", "x=learning_rate", "where.hidden=5", "where.nothing=1"])
+@pytest.mark.parametrize("argument", ["sweep=nope", "x=learning_rate", "where.hidden=5", "where.nothing=1", "runs=zzz"])
 def test_what_is_not_there_is_told_before_anything_that_draws_is_imported(demo, argument):
     code = (
         "import sys\n"

@@ -1,0 +1,41 @@
+import pytest
+
+from analysis.figures.__main__ import main
+from analysis.loading import SelectionError
+from analysis.options import FigureOptions
+from analysis.selecting import select
+
+
+@pytest.fixture
+def in_demo(demo, monkeypatch):
+    monkeypatch.chdir(demo[0])
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return demo
+
+
+def test_runs_that_are_not_one_are_named_with_their_count(in_demo):
+    run_ids = select(FigureOptions()).trials["run_id"]
+    one = run_ids.iloc[0]
+    assert select(FigureOptions(runs=[one])).trials["run_id"].tolist() == run_ids.tolist()
+    shared = next(n for n in range(len(one)) if run_ids.str.startswith(one[: n + 1]).sum() < len(run_ids))
+    with pytest.raises(SelectionError) as error:
+        select(FigureOptions(runs=["zzz", one, one[:shared]]))
+    none, several = str(error.value).splitlines()
+    assert none == f"runs=zzz: no run of this selection has an id that begins so; one is {one}"
+    assert several.startswith(f"runs={one[:shared]}: {len(run_ids)} runs of this selection have ids that begin so")
+
+
+def test_what_keeps_compared_sweeps_from_being_paired_is_said(sweeps, trained, capsys):
+    ids = []
+    for lr in (0.5, 2.0):
+        parent = sweeps.start(f"lr {lr}")
+        rows = [
+            sweeps.run(parent, *t, criterion__tolerance=tolerance)
+            for t in trained
+            for tolerance in ((0.4, 0.3) if lr == 0.5 else (0.2, 0.1))
+            if t[0] == lr
+        ]
+        ids.append(sweeps.finish(parent, rows))
+    assert main([f"compare=[{ids[0]},{ids[1]}]", "only=paired"]) == 0
+    printed = capsys.readouterr().out
+    assert "skipped: trials with sweep 1 and 2 differ in criterion.tolerance as well" in printed
