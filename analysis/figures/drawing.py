@@ -317,7 +317,7 @@ def finish(
         )
         above = (math.ceil(len(handles) / columns) + (title is not None) + 0.5) * 1.3 * style.font / 72
     size = 0.75 * style.font
-    text = wrapped(caption, 0.97 * width, size)
+    text = wrapped(caption, 0.94 * width, size)
     figure.supxlabel(text, x=0.01, ha="left", fontsize=size, color="#555555", linespacing=1.25)
     below = (text.count("\n") + 1) * 1.3 * size / 72
     figure.set_figheight(figure.get_figheight() + above + below + 0.1 + 1.2 * style.font / 72)

@@ -116,7 +116,7 @@ def _drawn(
     keys = [k for k in varied(view.trials, [*view.data.parameters]) if k not in ("epochs", named_by_row)]
     in_words = describer(trials, [k for k in keys if len(trials[k].unique()) > 1])
     heading = {
-        id(trial): wrapped("\n".join([*in_words(trial), *_outcome(trial)]), side, small)
+        id(trial): wrapped("\n".join([*in_words(trial), *_outcome(trial)]), 0.97 * side, small)
         for row in rows
         for trial in row
         if not isinstance(trial, str)

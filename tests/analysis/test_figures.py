@@ -2,12 +2,15 @@ import itertools
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib.text import Text
 
 from analysis.axes import lay_out
@@ -15,9 +18,10 @@ from analysis.figures.__main__ import main
 from analysis.figures.draw import DRAW, drawings
 from analysis.figures.drawing import Drawing, NotApplicableError, View
 from analysis.figures.saving import markdown, markdown_text, settle
-from analysis.figures.style import STYLES, Scale, applied, plain
-from analysis.loading import Data
+from analysis.figures.style import STYLES, Scale, applied, level_names, plain, text_width, wrapped
+from analysis.loading import Data, Sweep
 from analysis.options import FIGURES
+from nn_core.initializers import Uniform, initial_weights
 from nn_core.statistics import wilson_interval
 
 mpl.use("Agg")
@@ -93,7 +97,7 @@ def test_vector_files_are_drawings_without_dates(drawn, name):
 def view_of(make_trials):
     """A view of made-up trials over a grid of levels."""
 
-    def make(style="paper", pair=(), **axes):
+    def make(style="paper", pair=(), sweeps=(), run_filter="", **axes):
         rng = np.random.default_rng(0)
         parts = []
         for i, values in enumerate(itertools.product(*axes.values())):
@@ -116,7 +120,7 @@ def view_of(make_trials):
             }
         )
         parameters = tuple(c for c in axes if c != "sweep")
-        data = Data(trials, curves, ("lr", *(p for p in parameters if p != "lr"), "epochs"), (), "", {})
+        data = Data(trials, curves, ("lr", *(p for p in parameters if p != "lr"), "epochs"), sweeps, run_filter, {})
         layout = lay_out(trials, data.parameters, {})
         return View(None, data, trials, layout, STYLES[style], {}, pair)
 
@@ -131,6 +135,16 @@ def tick_labels(ax):
 
 def overlaps(boxes):
     return [(a, b) for a, b in itertools.combinations(boxes, 2) if a.shrunk(0.98, 0.98).overlaps(b.shrunk(0.98, 0.98))]
+
+
+def off_the_axes(text):
+    """A tick label beyond the end of its axis, which matplotlib keeps but does not draw."""
+    axes = (text.axes.xaxis, text.axes.yaxis) if text.axes else ()
+    for axis in axes:
+        low, high = sorted(axis.get_view_interval())
+        if any(text in (tick.label1, tick.label2) and not low <= tick.get_loc() <= high for tick in axis.majorTicks):
+            return True
+    return False
 
 
 LEVELS = {
@@ -162,7 +176,7 @@ def test_nothing_overlaps_and_nothing_is_clipped(view_of, name, count, style):
     for text in shown:
         box = text.get_window_extent(renderer)
         inside = whole.x0 <= box.x0 and box.x1 <= whole.x1 and whole.y0 <= box.y0 and box.y1 <= whole.y1
-        assert inside or text.axes, f"{text.get_text()!r} leaves the figure"
+        assert inside or off_the_axes(text), f"{text.get_text()!r} leaves the figure"
     axes = [ax for ax in figure.axes if ax.get_visible()]
     for ax in axes:
         for labels in tick_labels(ax):
@@ -175,6 +189,248 @@ def test_nothing_overlaps_and_nothing_is_clipped(view_of, name, count, style):
     assert not overlaps([*legends, *titles])
     assert all(whole.x0 <= box.x0 and box.x1 <= whole.x1 for box in legends)
     plt.close(figure)
+
+
+@pytest.mark.parametrize("style", ["paper", "talk"])
+@pytest.mark.parametrize("name", ["rate", "loss", "survival", "ert", "predictions", "paired"])
+def test_no_text_leaves_a_narrow_figure(view_of, name, style):
+    tags = {"git_commit": "0bb8b2cda8" * 4, "git_dirty": "true"}
+    compared = tuple(
+        Sweep(f"01a20a93{i}{'b' * 23}", "a", "xor", label, 0, "FINISHED", 16, 16, tags)
+        for i, label in enumerate(["plain", "W" * 60])
+    )
+    view = view_of(
+        style,
+        sweeps=compared,
+        run_filter=f"params.`init.weights` = '[{','.join(['0.125'] * 60)}]'",
+        sweep=["plain", "W" * 60],
+    )
+    with applied(view.style):
+        figure = DRAW[name](view).figure
+        settle(figure)
+    for dpi in (100, 250):
+        figure.set_dpi(dpi)
+        figure.draw_without_rendering()
+        renderer = figure.canvas.get_renderer()
+        for text in figure.findobj(Text):
+            if text.get_visible() and text.get_text().strip() and not off_the_axes(text):
+                box, whole = text.get_window_extent(renderer), figure.bbox.padded(1)
+                inside = whole.x0 <= box.x0 and box.x1 <= whole.x1 and whole.y0 <= box.y0 and box.y1 <= whole.y1
+                assert inside, f"{text.get_text()!r} leaves the figure at {dpi} dpi: {box} not in {whole}"
+    plt.close(figure)
+
+
+@pytest.mark.parametrize(
+    "axes",
+    [
+        {"task": ["parity"], "task.bits": [2, 3]},
+        {"task": ["encoder"], "task.width": [4, 8], "lr": [0.1, 0.5]},
+        {"task": ["xor", "parity", "encoder"]},
+    ],
+    ids=["parity", "encoder", "mixed"],
+)
+def test_what_makes_no_sense_for_a_task_is_skipped_and_the_rest_drawn(view_of, axes):
+    view = view_of(**axes)
+    drawn = dict(drawings(view, FIGURES))
+    assert tuple(drawn) == FIGURES
+    for name in ("surface", "gallery"):
+        assert "a surface needs two varying inputs and one output" in str(drawn.pop(name))
+    for name in ("rate", "loss", "survival", "ert"):
+        assert isinstance(drawn[name], Drawing)
+    plt.close("all")
+
+
+@pytest.fixture
+def with_weights(view_of, tmp_path):
+    """A view whose every run has weights on disk."""
+
+    def make(trials, runs=()):
+        view = view_of(lr=[0.1])
+        trials = pd.DataFrame(trials)
+        uris = {}
+        for i, (run_id, hidden) in enumerate(zip(trials["run_id"], trials["hidden"], strict=True)):
+            folder = tmp_path / run_id
+            folder.mkdir(exist_ok=True)
+            drawn = initial_weights(Uniform(-2.0, 2.0), (3, hidden, 1), None, np.random.default_rng(i))
+            np.savez(folder / "weights.npz", **{f"weights{k + 1}": W for k, W in enumerate(drawn)})
+            uris[run_id] = str(folder)
+        parameters = tuple(c for c in trials if c in ("lr", "hidden", "epochs") or "task" in c)
+        data = Data(trials, view.data.curves, parameters, (), "", uris)
+        return View(None, data, trials, lay_out(trials, parameters, {}), STYLES["paper"], {}, (), runs)
+
+    return make
+
+
+def network(run_id, **changed):
+    """A row of the trials."""
+    row = {"sweep": "", "run_id": run_id, "trial": 0, "seed": 0, "lr": 0.1, "hidden": 2, "epochs": 1000, "task": "xor"}
+    row |= {"activation": "sigmoid", "bias": "none", "epochs_to_converge": np.inf, "final_loss": 0.5, "max_error": 0.6}
+    row |= changed
+    return row | {"converged": np.isfinite(row["epochs_to_converge"])}
+
+
+def panel_titles(figure):
+    return [ax.get_title() for ax in figure.axes if ax.get_title()]
+
+
+def test_surfaces_of_different_tasks_are_coloured_by_their_own_targets(with_weights):
+    targets = {"task.target_low": -0.5, "task.target_high": 0.5}
+    rows = [
+        network("a", **{"task.target_low": 0.0, "task.target_high": 1.0}),
+        network("b", activation="symmetric_sigmoid", **targets),
+    ]
+    figure = DRAW["surface"](with_weights(rows, ("a", "b"))).figure
+    panels = [ax for ax in figure.axes if ax.images]
+    assert [(ax.images[0].norm.vmin, ax.images[0].norm.vmax) for ax in panels] == [(0.0, 1.0), (-0.5, 0.5)]
+    figure.canvas.draw()
+    first, second = (ax.collections[-1].get_facecolors() for ax in panels)  # the patterns
+    np.testing.assert_array_equal(first, second)
+    assert [t.get_text() for t in figure.axes[-1].get_yticklabels()] == ["low\ntarget", "half-way", "high\ntarget"]
+    assert [ax.get_xlabel() for ax in panels] == ["input 1", "input 1"]
+    assert panels[0].get_ylabel() == "input 2"
+    plt.close(figure)
+
+
+def test_titles_name_every_key_in_which_the_networks_differ(with_weights):
+    rows = [
+        network(f"{lr}-{hidden}", lr=lr, hidden=hidden, epochs_to_converge=100.0 if lr == 0.5 else np.inf)
+        for lr in (0.1, 0.5)
+        for hidden in (2, 4)
+    ]
+    figure = DRAW["surface"](with_weights(rows, ("0.5-4", "0.1-2"))).figure
+    converged, failed = panel_titles(figure)
+    assert converged.splitlines() == ["learning rate = 0.5", "hidden width = 4", "seed 0", "100 epochs"]
+    assert failed.splitlines() == ["learning rate = 0.1", "hidden width = 2", "seed 0, error 0.600", "not by 1,000"]
+    plt.close(figure)
+
+
+def test_a_network_that_converged_after_a_short_cutoff_is_no_failure(with_weights):
+    rows = [network("a", epochs=100), network("b", epochs=1000, epochs_to_converge=400.0)]
+    for name in ("surface", "gallery"):
+        drawing = DRAW[name](with_weights(rows))
+        assert drawing.table["run_id"].tolist() == ["b"]
+        plt.close(drawing.figure)
+
+
+def test_the_gallery_shows_the_worst_failures_and_says_where_there_are_none(with_weights):
+    rows = [network(f"a{i}", seed=i, max_error=error) for i, error in enumerate([0.45, 0.9, 0.5, 0.99])]
+    rows.append(network("b", hidden=4, epochs_to_converge=30.0))
+    drawing = DRAW["gallery"](with_weights(rows))
+    assert drawing.table["run_id"].tolist() == ["a3", "a1", "a2", "b"]
+    texts = [text.get_text() for text in drawing.figure.findobj(Text)]
+    assert "none failed" in texts
+    assert "none converged" in texts
+    plt.close(drawing.figure)
+
+
+def test_weights_that_cannot_be_read_are_a_reason(with_weights, tmp_path):
+    view = with_weights([network("a", epochs_to_converge=3.0)])
+    (tmp_path / "a" / "weights.npz").unlink()
+    ((_, surface), (_, rate)) = drawings(view, ["surface", "rate"])
+    assert "the weights of run a cannot be read" in str(surface)
+    assert isinstance(rate, Drawing)
+    plt.close(rate.figure)
+
+
+def test_the_paired_figure_tells_rates_from_speeds(view_of, make_trials):
+    view = view_of(lr=[0.1, 0.5, 1.0])
+    times = {0.1: [500, 600, 700, np.inf, np.inf, 800], 0.5: [1] * 6, 1.0: [50, 60, 70, 80, np.inf, 900]}
+    trials = pd.concat([make_trials(t, 1000, lr=lr, run_id=f"run{lr}") for lr, t in times.items()], ignore_index=True)
+    drawing = DRAW["paired"](replace(view, trials=trials))
+    row = drawing.table.iloc[0]
+    assert row[["first_sooner", "second_sooner", "neither_sooner"]].tolist() == [1, 4, 1]
+    title = " ".join(drawing.figure.axes[0].get_title().replace("\N{NO-BREAK SPACE}", " ").split())
+    assert title.startswith("convergence rate: +17 points [")
+    assert "McNemar p = 1 " in title
+    assert title.endswith("learning rate = 1 sooner in 4 of 5 pairs, sign test p = 0.38")
+    assert "the lowest and the highest are compared; left out: 0.5." in drawing.caption
+    plt.close(drawing.figure)
+
+
+def test_names_that_are_left_out_of_a_pair_are_named(view_of):
+    drawing = DRAW["paired"](view_of(lr=[0.1], optimizer=["b", "c", "a"]))
+    assert "Of optimizer, the first and the last by name are compared; left out: b." in drawing.caption
+    plt.close(drawing.figure)
+
+
+def test_where_nothing_converged_no_restart_is_best(view_of, make_trials):
+    view = view_of(lr=[0.1, 0.5])
+    trials = pd.concat(
+        [make_trials([np.inf, np.inf], lr=0.1), make_trials([2000 / 3, np.inf], 10000, lr=0.5)], ignore_index=True
+    )
+    drawing = DRAW["ert"](replace(view, trials=trials))
+    assert "No line, because no trial converged: (learning rate = 0.1)." in drawing.caption
+    failed, converged = (line.split("|")[1:-1] for line in markdown(drawing.table).splitlines()[2:])
+    assert [text.strip() for text in failed] == ["0.1", "", "", "", "", "inf", "inf", "0", "2"]
+    assert "." not in "".join(converged[1:])  # whole epochs
+    plt.close(drawing.figure)
+
+
+def test_labels_that_differ_at_the_end_stay_distinct():
+    lists = ["[1.0,2.0,3.0,4.0,5.0]", "[1.0,2.0,3.0,4.0,0.0]"]
+    assert level_names(lists, 12) == ["…5.0]", "…0.0]"]
+    assert level_names(["gradient_descent", "momentum"], 18) == ["gradient_descent", "momentum"]
+    assert level_names([0.1, 10000], 18) == ["0.1", "10,000"]
+
+
+@given(
+    st.lists(st.text("ab[],. ", min_size=1, max_size=30).map(plain).filter(bool), min_size=1, max_size=12, unique=True),
+    st.integers(8, 20),
+)
+def test_labels_are_short_and_no_two_alike(names, longest):
+    short = level_names(names, longest)
+    assert len(set(short)) == len(names)
+    assert max(map(len, short)) <= longest
+
+
+@given(st.lists(st.text("iW.,", min_size=1, max_size=60), min_size=1, max_size=8), st.floats(0.5, 3.0))
+def test_wrapped_lines_are_no_wider_than_asked(words, width):
+    text = " ".join(words)
+    lines = wrapped(text, width, 8).split("\n")
+    assert max(text_width(line, 8) for line in lines) <= width
+    assert "".join(lines).replace(" ", "") == "".join(words)
+
+
+def test_points_stay_at_their_numbers_and_their_intervals_before_them(view_of):
+    figure = DRAW["rate"](view_of(hidden=[2, 3, 4], lr=[0.1, 0.2, 0.4, 0.8])).figure
+    scale = Scale.of([0.1, 0.2, 0.4, 0.8])
+    markers = [line for line in figure.axes[0].lines if line.get_marker() not in ("", "None")]
+    assert len(markers) == 3
+    for line in markers:
+        assert np.abs(np.asarray(line.get_xdata()) - scale.positions).max() <= 0.05
+    assert min(c.get_zorder() for c in figure.axes[0].collections) > max(line.get_zorder() for line in markers)
+    plt.close(figure)
+
+
+def test_numbers_at_risk_keep_apart(view_of):
+    view = view_of(lr=[0.1, 0.2, 0.4, 0.8], optimizer=["gradient_descent", "momentum", "quickprop"])
+    with applied(view.style):
+        figure = DRAW["survival"](view).figure
+        settle(figure)
+    renderer = figure.canvas.get_renderer()
+    texts = [text for ax in figure.axes for text in ax.texts]
+    assert {"gradient_descent", "momentum", "quickprop"} < {text.get_text() for text in texts}
+    assert not overlaps([text.get_window_extent(renderer) for text in texts])
+    plt.close(figure)
+
+
+def test_cells_of_the_heatmap_are_percentages(view_of):
+    view = view_of(lr=[0.1, 0.5], hidden=[2, 4])
+    drawing = DRAW["heatmap"](view)
+    cells = [text.get_text() for text in drawing.figure.axes[0].texts]
+    assert sorted(cells) == sorted(f"{100 * rate:.0f}%\nn = 8" for rate in drawing.table["estimate"])
+    plt.close(drawing.figure)
+
+
+def test_predictions_are_summed_up_by_their_quartiles(view_of):
+    view = view_of(lr=[0.1, 0.5])
+    table = DRAW["predictions"](view).table
+    assert len(table) == 8
+    for _, row in table.iterrows():
+        values = view.trials.loc[view.trials["lr"] == row["lr"], f"prediction/{row['pattern']}"]
+        assert row[["q25", "median", "q75"]].tolist() == pytest.approx(np.quantile(values, [0.25, 0.5, 0.75]))
+        assert row["n"] == 8
+    plt.close("all")
 
 
 def test_a_network_with_two_cutoffs_is_one_in_survival_and_two_in_rates(view_of):
