@@ -28,7 +28,10 @@ class Selection:
 
     sweep: list[str] = field(
         default_factory=list,
-        metadata=_help("latest (the default), a parent's run id or its beginning, or several: [a,b]"),
+        metadata=_help(
+            "latest (the default), a parent's run id or its beginning, or several: [a,b], which are pooled unless "
+            "they differ in parameters that vary only together"
+        ),
     )
     compare: list[str] = field(
         default_factory=list, metadata=_help("sweeps to put side by side, each named as for sweep")

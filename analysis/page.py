@@ -7,6 +7,7 @@ import io
 import itertools
 import shlex
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -87,16 +88,19 @@ def _figure(drawing: Drawing, view: View) -> str:
 
 
 def _design(view: View) -> pd.DataFrame:
-    """Each parameter with the levels it took; those that were varied first."""
-    rows = []
-    for parameter in ("seed", *view.data.parameters):
-        values = levels(view.trials[parameter])
-        names = [level_name(v) for v in values]
-        if len(names) > 12:
-            names = [f"{len(names):,} values from {names[0]} to {names[-1]}"]
-        rows.append((len(values) == 1, parameter, ", ".join(names)))
-    rows.sort(key=lambda row: row[0])
-    return pd.DataFrame([row[1:] for row in rows], columns=["parameter", "values"])
+    """Each parameter with the levels it took, in each sweep; those that were varied first."""
+    parts = {str(sweep): members for sweep, members in view.trials.groupby("sweep", observed=True)}
+    header = [f"sweep {sweep}" for sweep in parts] if len(parts) > 1 else ["values"]
+    constant = {p: len(levels(view.trials[p])) == 1 for p in ("seed", *view.data.parameters)}
+    rows = [
+        [p, *(_values(members[p]) for members in parts.values())] for p in sorted(constant, key=constant.__getitem__)
+    ]
+    return pd.DataFrame(rows, columns=["parameter", *header])
+
+
+def _values(column: "pd.Series[Any]") -> str:
+    names = [level_name(v) for v in levels(column)]
+    return ", ".join(names) if len(names) <= 12 else f"{len(names):,} values from {names[0]} to {names[-1]}"
 
 
 def _sample_size(view: View, difference: float) -> str:

@@ -101,6 +101,8 @@ def test_sweeps_that_differ_in_several_parameters_are_not_told_by_one(sweeps, tr
     page = Page(path.read_text())
     warning = "sweep varies only together with lr, loss and optimizer: their effects cannot be told apart."
     assert warning in page.words
+    design = [page.words[page.words.index("loss") + i] for i in (1, 2)]
+    assert design == ["sse", "mse"]
     captions = [value for name, value in page.attributes if name == "alt"]
     assert captions
     assert all(warning in caption for caption in captions)
