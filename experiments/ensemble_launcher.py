@@ -29,7 +29,7 @@ class EnsembleLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Refuse: other sweepers hand over strings alone."""
-        raise CompactHydraException("hydra/launcher=ensemble: valid together with hydra/sweeper=atlas")
+        raise CompactHydraException("hydra/launcher=ensemble: valid is basic or joblib with a sweeper other than atlas")
 
     def train(self, jobs: "Sequence[Job]", sweep: "Sweep", store: "Store") -> None:
         """Train and track jobs.

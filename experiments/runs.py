@@ -99,9 +99,13 @@ def report(config: Config, results: Sequence[Result]) -> str:
         return (
             f"{sum(result.converged for result in results):,} of {config.trials:,} trials converged: "
             f"rate {rate:.3f}, 95% interval {low:.3f} to {high:.3f}; "
-            f"ERT {metrics['ert']:,.0f} epochs, median {metrics['median_epochs_to_converge']:,.0f}"
+            f"ERT {metrics['ert']:,.0f} epochs, median epochs to converge {metrics['median_epochs_to_converge']:,.0f}"
         )
-    return f"{_predictions_text(networks.task(config), results[0])}\n{results[0].message}"
+    (result,) = results
+    return (
+        f"{_predictions_text(networks.task(config), result)}\n"
+        f"final loss {result.final_loss:.4g}, largest error {result.max_error:.4g}\n{result.message}"
+    )
 
 
 def _predictions_text(task: Task, result: Result) -> str:

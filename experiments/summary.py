@@ -64,7 +64,8 @@ def plan_table(jobs: Sequence[Job], finished: Mapping[str, str], failed: Mapping
             fate = f"finished, run {finished[job.config_hash]}"
         else:
             fate = "failed before, would run again" if job.config_hash in failed else "would run"
-        lines.append(f"{number:>6}  {shlex.join(job.overrides)}  ({fate})")
+        overrides = [line for line in job.overrides if not line.startswith("dry_run=")]
+        lines.append(f"{number:>6}  {shlex.join(overrides)}  ({fate})")
     if len(jobs) > MOST_ROWS:
         lines.append(f"   ...  and {len(jobs) - MOST_ROWS:,} more")
     return "\n".join(lines)

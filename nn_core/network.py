@@ -8,16 +8,18 @@ activation function:
     above = s(z)
 
 Learning asks, of every weight at once: if it grew a little, how would the error E change? The chain rule answers from
-the output layer down. Write delta for dE/dz, the error's slope with respect to a unit's net input, and ' after a matrix
-for its transpose. Then
+the output layer down. Write delta for dE/dz, the error's slope with respect to a unit's net input, and M.T for the
+transpose of a matrix M. Then
 
-    delta(above) = dE/d(above) * s'(z)      for the outputs, dE/d(above) comes from the loss
-    dE/dW        = below' @ delta(above)    what came in through the weight, times how much its unit is to blame
-    dE/d(below)  = delta(above) @ W'        the blame handed down, through the same weights
+    delta(above) = dE/d(above) * s'(z)       for the outputs, dE/d(above) comes from the loss
+    dE/dW        = below.T @ delta(above)    what came in through the weight, times how much its unit is to blame
+    dE/d(below)  = delta(above) @ W.T        the blame handed down, through the same weights
 
-and with dE/d(below) the same three lines serve the next layer down. That is all of backpropagation (Rumelhart, Hinton &
-Williams, "Learning internal representations by error propagation", PDP vol. 1, ch. 8, 1986, eqs. 13 and 14, whose delta
-is -dE/dz). `forward` and `backward` below are these lines; `nn_core.gradient_check` verifies them.
+and with dE/d(below) the same three lines serve the next layer down. The net inputs need not be kept for that: the
+slope of a sigmoid follows from its output, s'(z) = s(z) (1 - s(z)), so `activation.derivative` takes the outputs that
+`forward` returns. That is all of backpropagation (Rumelhart, Hinton & Williams, "Learning internal representations by
+error propagation", PDP vol. 1, ch. 8, 1986, eqs. 13 and 14, whose delta is -dE/dz). `forward` and `backward` below are
+these lines; `nn_core.gradient_check` verifies them.
 
 Every array may carry leading *ensemble* axes: with W of shape (R, inputs, hidden), R networks are trained by the same
 lines, because a matrix product of stacks is a stack of matrix products.

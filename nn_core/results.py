@@ -23,7 +23,7 @@ class Status(Enum):
     def advice(self) -> str:
         """What the user might do next."""
         return {
-            Status.CONVERGED: "How close the final outputs are is told by `max_error`.",
+            Status.CONVERGED: "That was its first success; `max_error` tells how close the final outputs are.",
             Status.CUT_OFF: (
                 "Allow more epochs, or a higher learning rate; if the loss curve is flat, the network is stuck: "
                 "try another seed, more hidden units or a wider initial range."

@@ -13,10 +13,12 @@ from experiments.tracking import database as databases
 from experiments.tracking import files
 from experiments.tracking.client_writer import mlflow_errors
 from experiments.tracking.database import PostgresDatabase, SqliteDatabase, sqlite_uri
-from experiments.tracking.errors import TrackingError, explain_os, explain_sqlite
+from experiments.tracking.errors import TrackingError, explain_os, explain_sqlite, without_password
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+log = logging.getLogger(__name__)
 
 LONGEST_NAME = 256
 """Characters that MLflow's table holds of an experiment's name."""
@@ -130,6 +132,7 @@ def _make_sqlite(path: Path) -> None:
 def _make_tables(uri: str, shown: str) -> None:
     """Let MLflow's own store make its tables; only that class lets us say where artifacts go."""
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+    log.info("Making the store %s, which takes some seconds, once", without_password(shown))
     with mlflow_errors(shown):
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 

@@ -64,4 +64,4 @@ def counts(origins: Sequence[str]) -> dict[str, int]:
 
 def counted(numbers: Mapping[str, int]) -> str:
     """Write a sweep's counts as a line of text."""
-    return ", ".join(f"{count:,} {what}" for what, count in numbers.items())
+    return ", ".join(f"{count:,} {'job' if (count, what) == (1, 'jobs') else what}" for what, count in numbers.items())

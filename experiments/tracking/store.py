@@ -388,7 +388,7 @@ def _ask(uri: str, database: SqliteDatabase | PostgresDatabase | None) -> None:
         except (OSError, HTTPException, ValueError) as error:
             reason = str(error)
         raise StoreUnreachableError(f"no tracking server answers there ({reason.strip()})")
-    elif not uri.startswith("sqlite"):
+    elif uri.startswith(("mysql", "mssql")):
         import sqlalchemy
 
         try:

@@ -1,6 +1,7 @@
 """The tracking URI: read, judged before anything is made, and shown without its password."""
 
 import os
+from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -51,6 +52,10 @@ def _problem(uri: str) -> str | None:
             return _problem_of_driver(uri)
         case "http" | "https":
             return _problem_of_address(uri)
+        case "databricks" | "databricks-uc":
+            return None
+    if scheme in entry_points(group="mlflow.tracking_store").names:
+        return None  # a plugin of MLflow's
     return "that is no kind of store that is supported"
 
 

@@ -351,7 +351,9 @@ def test_the_report_of_one_trial_puts_predictions_beside_expectations(make_job):
     ):
         assert line.split() == [pattern, str(target), f"{prediction:.4f}"]
     assert len({len(line) for line in lines[1:5]}) == 1
-    assert lines[5] == outcome.results[0].message
+    largest = np.abs(outcome.results[0].predictions[:, 0] - [0, 1, 1, 0]).max()
+    assert lines[5].endswith(f"largest error {largest:.4g}")
+    assert lines[6] == outcome.results[0].message
 
 
 def test_the_report_of_many_trials_says_how_many_converged(make_job):
