@@ -6,8 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
+from analysis import store as analysis_store
+from analysis.loading import load
 from experiments.tracking import overview
 from experiments.tracking.errors import StoreUnreachableError, TrackingError
 from experiments.tracking.record import RunRecord, RunUpdate
@@ -66,3 +69,20 @@ def test_what_it_refuses_is_not_stored_at_all(postgres_database: str, record: Re
         store.write([record(0), record(1, params={"lr": "a\0b"})])
     assert overview.children(store) == {}
     assert list(Path(store.artifact_location).iterdir()) == []
+
+
+def test_a_sweep_in_a_database_is_analysed(postgres_database: str, empty_folder: Path) -> None:
+    """What SQL reads for the figures is what MLflow's client reads."""
+    sweep = ["-m", "lr=2,4", "hidden=2,4", "seed=range(6)", "epochs=500", "stop_when_converged=true"]
+    subprocess.run([sys.executable, "-m", "experiments.train", *sweep], cwd=empty_folder, check=True)
+    subprocess.run([sys.executable, "-m", "analysis.figures", "sweep=latest"], cwd=empty_folder, check=True)
+    store = analysis_store.open_store(postgres_database)
+    assert isinstance(store, analysis_store.SqlStore)
+    by_sql, by_client = load(store), load(analysis_store.ClientStore(store.client))
+    pd.testing.assert_frame_equal(by_sql.trials, by_client.trials)
+    pd.testing.assert_frame_equal(by_sql.curves, by_client.curves)
+    (table,) = empty_folder.glob("figures/*/rate.csv")
+    rates = pd.read_csv(table)
+    assert rates["n"].sum() == len(by_client.trials) == 24
+    converged = by_client.trials.groupby(["lr", "hidden"])["converged"].mean()
+    assert sorted(rates["estimate"]) == pytest.approx(sorted(converged))
