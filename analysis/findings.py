@@ -41,7 +41,11 @@ def findings(trials: pd.DataFrame, longest: pd.DataFrame, layout: Layout) -> lis
         Its conditions are compared.
     """
     by = layout.along_epochs().conditions
-    sentences = [_how_often(longest, by), _by_when(trials, longest, by), _at_what_cost(longest, by)]
+    sentences = [
+        _how_often(longest, by),
+        _by_when(trials, longest, by),
+        _at_what_cost(longest, by, [axis for axis, _ in layout.together]),
+    ]
     return [*sentences, layout.warning] if layout.warning else sentences
 
 
@@ -89,7 +93,7 @@ def _by_when(trials: pd.DataFrame, longest: pd.DataFrame, by: Sequence[str]) -> 
     return f"{', '.join(counts)}; soonest {_where(least, total, by)}, after {soonest}."
 
 
-def _at_what_cost(longest: pd.DataFrame, by: Sequence[str]) -> str:
+def _at_what_cost(longest: pd.DataFrame, by: Sequence[str], confounded: Sequence[str]) -> str:
     costs = best_restarts(longest, by)
     total = len(costs)
     least = _least(costs)
@@ -112,17 +116,17 @@ def _at_what_cost(longest: pd.DataFrame, by: Sequence[str]) -> str:
             f"A success is cheapest{where}: {cost} if a trial is abandoned after {row['cutoff']:,.0f} epochs and "
             f"another one begun; {without}."
         )
-    return text + _caveat(least, costs, by)
+    return text + _caveat(least, costs, [axis for axis in by if axis not in confounded])
 
 
-def _caveat(least: pd.DataFrame, costs: pd.DataFrame, by: Sequence[str]) -> str:
-    """What picking the best of several conditions after the fact does to its numbers."""
+def _caveat(least: pd.DataFrame, costs: pd.DataFrame, axes: Sequence[str]) -> str:
+    """What picking the best of several conditions after the fact does to its numbers, and which axes it ends on."""
     if len(costs) == 1:
         return ""
     text = f" It is the lowest of {len(costs)} conditions, picked after the fact, so somewhat optimistic"
     edges = [
         f"{axis} = {level_name(least[axis].iloc[0])}"
-        for axis in sorted(by, key=_everyday)
+        for axis in sorted(axes, key=_everyday)
         if len(least) == 1
         and pd.api.types.is_numeric_dtype(costs[axis])
         and not pd.api.types.is_bool_dtype(costs[axis])

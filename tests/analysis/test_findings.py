@@ -85,7 +85,10 @@ def test_nothing_is_pooled_over_conditions(make_trials):
 def test_what_varies_together_is_said(make_trials):
     trials = grid(make_trials, {(4.0, 2): [10, 20], (7.0, 2): [30, 40]})
     layout = Layout("lr", None, (), (("lr", ("loss", "optimizer")),))
-    assert findings(trials, trials, layout)[3] == layout.warning
+    _, _, cost, warning = findings(trials, trials, layout)
+    assert warning == layout.warning
+    assert "edge" in findings(trials, trials, LAYOUT)[2]
+    assert "edge" not in cost
 
 
 def test_cutoffs_are_those_that_were_run(make_trials):
