@@ -85,6 +85,8 @@ def _explained(error: Exception) -> str:
     from experiments import config
 
     message, cause = str(error), error.__cause__
+    if isinstance(error, OSError):  # a disk that is full, a folder that cannot be made
+        return f"{error.filename}: {error.strerror}" if error.filename else message
     if not isinstance(error, CompactHydraException):
         # Impossible overrides meet all kinds of exceptions in Hydra, some of them without a word.
         typed = shorten(" ".join(sys.argv[1:]), 200)
