@@ -7,7 +7,7 @@ from matplotlib.cm import ScalarMappable
 
 from analysis.axes import levels
 from analysis.figures.drawing import Drawing, NotApplicableError, View, finish, label_outer, panel_grid, spread
-from analysis.figures.style import axis_name, level_names
+from analysis.figures.style import axis_name, level_names, text_width
 from analysis.statistics import convergence_rates
 
 
@@ -26,6 +26,11 @@ def draw(view: View) -> Drawing:
     colors = mpl.colormaps["cividis"].with_extremes(bad="#e6e6e6")
     cell_width = panels[0].width * 0.95 / len(columns)
     room = cell_width / (style.font / 72)  # in multiples of the font size
+    names = level_names(columns, 18)
+    longest = max(text_width(name, 0.875 * style.font) for name in names)
+    crowded = longest + 0.4 * style.font / 72 > cell_width
+    if crowded:
+        figure.set_figheight(figure.get_figheight() + len({panel.place[0] for panel in panels}) * longest)
     for panel in panels:
         here = panel.of(rates)
         frame = here.assign(row=here[y].map(rows.index), column=here[x].map(columns.index))
@@ -48,8 +53,6 @@ def draw(view: View) -> Drawing:
             linecolor="white",
             annot_kws={"fontsize": style.font * min(0.875, room / 3.1), "linespacing": 1.1},
         )
-        names = level_names(columns, 12)
-        crowded = max(map(len, names)) * 0.55 + 0.6 > room
         panel.ax.set_xticks(np.arange(len(columns)) + 0.5, names, rotation=90 if crowded else 0)
         panel.ax.set_yticks(np.arange(len(rows)) + 0.5, level_names(rows, 18), rotation=0)
         panel.ax.tick_params(length=0)

@@ -44,7 +44,7 @@ def draw(view: View) -> Drawing:
         raise NotApplicableError(f"no two trials with {compared} began from the same weights")
     rates = paired_rates(trials, axis, [(first, second)], by)
     tests = pd.concat([rates, paired_speeds(matched, by).drop(columns=by)], axis=1)
-    figure, panels = panel_grid(matched, by, style, width=2.0, height=2.85, square=True, sharex=True, sharey=True)
+    figure, panels = panel_grid(matched, by, style, width=2.0, height=2.2, square=True, sharex=True, sharey=True)
     cutoff = float(matched["cutoff"].max())
     never = cutoff * 3
     epochs = matched[["epochs_first", "epochs_second"]].to_numpy()
@@ -69,10 +69,13 @@ def draw(view: View) -> Drawing:
         panel.ax.set_box_aspect(1)
         title = [panel.ax.get_title()] if panel.ax.get_title() else []
         results = [
-            wrapped(text, panel.width + 0.3 * style.scale, small) for text in _results(panel.of(tests), sides[1])
+            wrapped(text, panel.width + 0.2 * style.scale, small) for text in _results(panel.of(tests), sides[1])
         ]
         panel.ax.set_title("\n".join([*title, *results]), fontsize=small)
     label_outer(panels, f"epochs, {sides[0]}", wrapped(f"epochs, {sides[1]}", 2.0 * style.scale, style.font))
+    rows = len({panel.place[0] for panel in panels})
+    lines = max(panel.ax.get_title().count("\n") + panel.ax.get_xlabel().count("\n") for panel in panels) + 1
+    figure.set_figheight(figure.get_figheight() + rows * lines * 1.25 * style.font / 72)
     thinned = f" At most {_MOST_DOTS} dots a panel." if len(matched) > _MOST_DOTS * len(panels) else ""
     over = f"Holm over the {len(tests)} panels" if len(tests) > 1 else ""
     caption = view.caption(

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.text import Text
 
-from analysis.axes import lay_out
+from analysis.axes import Layout, lay_out
 from analysis.figures.__main__ import main
 from analysis.figures.draw import DRAW, drawings
 from analysis.figures.drawing import Drawing, NotApplicableError, View
@@ -420,6 +420,17 @@ def test_cells_of_the_heatmap_are_percentages(view_of):
     cells = [text.get_text() for text in drawing.figure.axes[0].texts]
     assert sorted(cells) == sorted(f"{100 * rate:.0f}%\nn = 8" for rate in drawing.table["estimate"])
     plt.close(drawing.figure)
+
+
+@pytest.mark.parametrize("count", [3, 6])
+def test_long_names_leave_the_cells_of_the_heatmap_their_room(view_of, count):
+    view = view_of(optimizer=[f"gradient_descent_{i}" for i in range(count)], hidden=[2, 4])
+    with applied(view.style):
+        figure = DRAW["heatmap"](replace(view, layout=Layout("optimizer", "hidden", ()))).figure
+        settle(figure)
+    renderer = figure.canvas.get_renderer()
+    assert not overlaps([text.get_window_extent(renderer) for text in figure.axes[0].texts])
+    plt.close(figure)
 
 
 def test_predictions_are_summed_up_by_their_quartiles(view_of):
