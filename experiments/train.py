@@ -85,11 +85,11 @@ def _explained(error: Exception) -> str:
     from experiments import config
 
     message, cause = str(error), error.__cause__
-    if isinstance(error, OSError):  # a disk that is full, a folder that cannot be made
-        return f"{error.filename}: {error.strerror}" if error.filename else message
+    typed = shorten(" ".join(sys.argv[1:]), 200)
     if not isinstance(error, CompactHydraException):
+        if isinstance(error, OSError):  # a disk that is full, a folder that cannot be made
+            return shorten(f"{typed}: {message}", 500)
         # Impossible overrides meet all kinds of exceptions in Hydra, some of them without a word.
-        typed = shorten(" ".join(sys.argv[1:]), 200)
         return shorten(f"Hydra cannot make anything of {typed} ({type(error).__name__}: {message})", 500)
     if not isinstance(cause, OmegaConfBaseException):
         return message.replace("hydra.cc/docs/1.2/", "hydra.cc/docs/1.3/")  # Hydra 1.3 has the old address
