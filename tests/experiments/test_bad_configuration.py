@@ -93,7 +93,7 @@ NAMES = {
     "learning_rate=1": ("learning_rate=1: there is no such key; valid keys are lr, seed, hidden, epochs, trials,",),
     "study=hamey_1991_xor": ("Could not override 'study'", "use +study=hamey_1991_xor"),
     "task=null": ("task=null (ValueError: Config group override must be a string or a list. Got NoneType)",),
-    "hydra.run.dir=/proc/nowhere": ("hydra.run.dir=/proc/nowhere (FileNotFoundError:",),
+    "hydra.run.dir=/proc/nowhere": ("hydra.run.dir=/proc/nowhere: [Errno 2] No such file or directory",),
     "--resolve": ("--resolve (ValueError: The --resolve flag can only be used",),
     "+epoch=10": ("epoch=10: there is no such key; did you mean epochs?",),
     "++trails=10": ("trails=10: there is no such key; did you mean trials?",),
