@@ -36,7 +36,7 @@ test: setup  ## lint, types, layers and all tests that need nothing but Python
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -m "not services" -n auto --dist loadfile
+	$(BIN)/pytest -m "not services" -n $$($(BIN)/python -c 'import os; print(os.cpu_count() + 1)') --dist loadfile  # one more than cores: some wait for servers
 
 test-services: setup  ## the tests that need PostgreSQL and Chromium, none of which may be skipped
 	$(BIN)/pytest -m services

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.figures.__main__ import main as draw_figures
 from analysis.loading import SelectionError, load, typed
 from analysis.store import ClientStore, SqlStore, StoreError, open_store
 
@@ -203,17 +204,17 @@ SERVED = "http://127.0.0.1:9"
         ("sqlite:///empty.db", "sqlite:///empty.db", "that database holds no tracking store"),
     ],
 )
-def test_a_store_that_cannot_be_read_is_told_in_one_line(tmp_path, uri, shown, reason):
+def test_a_store_that_cannot_be_read_is_told_in_one_line(tmp_path, monkeypatch, capsys, uri, shown, reason):
     (tmp_path / "garbage.db").write_bytes(b"no database, but longer than the head of one" * 9)
     (tmp_path / "empty.db").touch()
-    command = [sys.executable, "-m", "analysis.figures"]
-    environment = os.environ | {"MLFLOW_TRACKING_URI": uri}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert done.stderr.startswith(f"MLFLOW_TRACKING_URI={shown}: {reason}")
-    assert done.stderr.count("\n") == 1
-    assert "cret" not in done.stderr
-    assert done.stdout == ""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    assert draw_figures([]) == 1
+    told = capsys.readouterr()
+    assert told.err.startswith(f"MLFLOW_TRACKING_URI={shown}: {reason}")
+    assert told.err.count("\n") == 1
+    assert "cret" not in told.err
+    assert told.out == ""
     assert (tmp_path / "empty.db").stat().st_size == 0
 
 

@@ -105,7 +105,7 @@ def configs(draw) -> Config:
     return config
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(config=configs())
 def test_params_pasted_back_as_overrides_are_the_same_run(expand, config):
     flat = params(config)
