@@ -17,7 +17,7 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	awk '/^uv==/ {found = 1} found {print} found && !/\\$$/ {exit}' requirements.lock > $(VENV)/uv.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.lock
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --build-constraints requirements.lock -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --build-constraints requirements.lock --compile-bytecode -r requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	touch $@
 
@@ -36,7 +36,10 @@ test: setup  ## lint, types, layers and all tests that need nothing but Python
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -m "not services" -n $$($(BIN)/python -c 'import os; print(os.cpu_count() + 1)') --dist loadfile  # one more than cores: some wait for servers
+	# Compile the kernel once, or every process of the tests would.
+	$(BIN)/python -c 'import nn_core as n, numpy as np; n.engine("numba")(n.start(n.Training(n.tasks.xor()), n.GradientDescent(0.1), [np.ones((1, 3, 1))]), 1)'
+	# In one process more than there are cores, for some wait for servers.
+	$(BIN)/pytest -m "not services" -n $$($(BIN)/python -c 'import os; print(os.cpu_count() + 1)') --dist loadfile
 
 test-services: setup  ## the tests that need PostgreSQL and Chromium, none of which may be skipped
 	$(BIN)/pytest -m services
