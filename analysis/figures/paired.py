@@ -19,8 +19,7 @@ from analysis.figures.drawing import (
 )
 from analysis.figures.style import FAINT, SINGLE, level_names, log_axis, named, parameter_name, wrapped
 from analysis.loading import SelectionError
-from analysis.statistics import paired_rates, pairs
-from analysis.statistics.paired_speed import paired_speeds
+from analysis.statistics import paired_rates, paired_speeds, pairs
 
 _MOST_DOTS = 400
 

@@ -6,6 +6,7 @@ A condition is a combination of values of the columns `by`. Nothing is drawn her
 from analysis.statistics.conditions import conditions
 from analysis.statistics.curves import loss_bands, median_final_losses, prediction_quantiles
 from analysis.statistics.multiplicity import holm
+from analysis.statistics.paired_speed import paired_speeds
 from analysis.statistics.rates import convergence_rates, mcnemar, paired_difference, paired_rates, pairs
 from analysis.statistics.resampling import percentile_interval, resampled_quantile, resamples
 from analysis.statistics.running_time import best_restarts, running_times
@@ -25,6 +26,7 @@ __all__ = [
     "median_times",
     "paired_difference",
     "paired_rates",
+    "paired_speeds",
     "pairs",
     "percentile_interval",
     "prediction_quantiles",

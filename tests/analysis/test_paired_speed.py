@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from analysis.statistics.paired_speed import paired_speeds
+from analysis.statistics import paired_speeds
 
 NEVER = np.inf
 
