@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -38,23 +39,23 @@ def by_server(folder: Path, rows: list[tuple[str, float]]) -> None:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as server:
-        assert server.stderr is not None
-        lines: list[str] = []
-        for line in server.stderr:
-            lines.append(line)
-            if "Application startup complete" in line:
-                break
-        else:
-            raise SystemExit("the tracking server did not start:\n" + "".join(lines))
-        drain = subprocess.Popen(
-            ["cat"], stdin=server.stderr, stdout=subprocess.DEVNULL
-        )  # its log must not fill the pipe
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         try:
+            while not answers(port):
+                if server.poll() is not None:
+                    raise SystemExit("the tracking server did not start")
+                time.sleep(0.1)
             timed(rows, "load through a tracking server", lambda: load(open_store(f"http://127.0.0.1:{port}")))
         finally:
             server.terminate()
-            drain.wait()
+
+
+def answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5):
+            return True
+    except OSError:
+        return False
 
 
 def report(seeds: int = 417) -> str:
