@@ -117,9 +117,9 @@ def load(store: Store, sweeps: Sequence[str] = ("latest",), labels: Sequence[str
         Each ``latest``, a parent's run id, or a unique beginning of one. None: `run_filter` alone selects, over
         the whole store.
     labels : sequence of str
-        One a sweep, kept apart in the column ``sweep``. Without labels sweeps are pooled, unless they differ in two
-        parameters or more that each of them holds constant: those are kept apart as 1, 2, ... (pooled, an effect of
-        all these parameters together would look like that of one).
+        One a sweep, kept apart in the column ``sweep``. Without labels sweeps are pooled, unless parameters that each
+        of them holds constant differ between them, and only together: then they are kept apart as 1, 2, ... (pooled,
+        an effect of all these parameters would look like that of one).
     run_filter : str
         In MLflow's search syntax, such as ``params.lr = '0.5'``.
 
