@@ -1,7 +1,7 @@
 """What the runs leave in MLflow, and nothing else: records of runs, and the stores they are written to.
 
-MLflow itself takes seconds to import, so no module here imports it before a store really needs it: on an
-existing SQLite store whole sweeps are tracked without.
+MLflow itself takes a second or more to import, so no module here imports it before a store really needs it: to be
+made, or to be written to. Reading an existing database goes without.
 """
 
 import os

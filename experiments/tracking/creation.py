@@ -14,6 +14,7 @@ from experiments.tracking import files
 from experiments.tracking.client_writer import mlflow_errors
 from experiments.tracking.database import PostgresDatabase, SqliteDatabase, sqlite_uri
 from experiments.tracking.errors import TrackingError, explain_os, explain_sqlite, without_password
+from experiments.tracking.sql_writer import mlflow_models
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -47,8 +48,10 @@ def make_schema(uri: str, database: SqliteDatabase | PostgresDatabase) -> None:
     """Make the tables of a database that has none, or let MLflow say what is wrong with those it has."""
     files.require_writable(artifact_root())
     if isinstance(database, PostgresDatabase):
-        with database.transaction() as transaction:
-            transaction.execute("SELECT pg_advisory_xact_lock(hashtext('mlflow schema'))")
+        from sqlalchemy import func, select
+
+        with database.session() as session:
+            session.execute(select(func.pg_advisory_xact_lock(func.hashtext("mlflow schema"))))
             if databases.differences(database):
                 _make_tables(uri, uri)
         return
@@ -95,19 +98,21 @@ def make_experiment(uri: str, database: SqliteDatabase | PostgresDatabase | None
 
 
 def _insert_experiment(database: SqliteDatabase | PostgresDatabase, name: str) -> None:
-    """Do what MLflow's client would, without the seconds that importing it takes."""
+    """Do what MLflow's client would, which cannot put artifacts below the current folder, under the number it gives."""
+    from sqlalchemy.dialects import postgresql, sqlite
+
+    insert = sqlite.insert if isinstance(database, SqliteDatabase) else postgresql.insert
+    experiments = mlflow_models().SqlExperiment
     now_ms = time.time_ns() // 1_000_000
-    with database.transaction() as transaction:
-        made = transaction.execute(
-            "INSERT INTO experiments (name, lifecycle_stage, creation_time, last_update_time, workspace) "
-            "VALUES (?, 'active', ?, ?, 'default') ON CONFLICT (workspace, name) DO NOTHING RETURNING experiment_id",
-            (name, now_ms, now_ms),
+    with database.session() as session:
+        made = session.scalars(
+            insert(experiments)
+            .values(name=name, creation_time=now_ms, last_update_time=now_ms)
+            .on_conflict_do_nothing(index_elements=["workspace", "name"])
+            .returning(experiments)
         )
-        for (number,) in made:
-            transaction.execute(
-                "UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?",
-                (f"{artifact_root()}/{number}", number),
-            )
+        for experiment in made:
+            experiment.artifact_location = f"{artifact_root()}/{experiment.experiment_id}"
 
 
 def _make_sqlite(path: Path) -> None:

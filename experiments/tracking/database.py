@@ -1,20 +1,25 @@
-"""MLflow's SQL database, by its own driver: the tables that hold runs, reading them, and transactions.
+"""MLflow's SQL database: the tables that hold runs, read by the database's own driver and written through SQLAlchemy.
 
-SQLite and PostgreSQL only; any other store is reached through MLflow's client.
+SQLite and PostgreSQL only; any other store is reached through MLflow's client. SQLAlchemy is imported only to write,
+so that commands that read answer at once.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote
 
 from experiments.tracking.errors import StoreUnreachableError, TrackingError, explain_sqlite, without_password
 
-Rows = Iterable[tuple[Any, ...]]
+if TYPE_CHECKING:
+    import psycopg
+    from sqlalchemy import Engine
+    from sqlalchemy.orm import Session
 
 TABLES = {
     "runs": (
@@ -26,12 +31,15 @@ TABLES = {
     "metrics": ("key", "value", "timestamp", "step", "is_nan", "run_uuid"),
     "latest_metrics": ("key", "value", "timestamp", "step", "is_nan", "run_uuid"),
 }  # fmt: skip
-"""Columns of the tables that hold runs, in MLflow 3.17; a store whose tables differ is none of ours to write to."""
+"""Columns of the tables that hold runs, in the order of MLflow 3.17's models.
+
+A store whose tables differ is none of ours to write to.
+"""
 
 EXPERIMENT_TABLES = {
     "experiments": (
-        "experiment_id", "name", "artifact_location", "lifecycle_stage", "creation_time", "last_update_time",
-        "workspace",
+        "experiment_id", "name", "workspace", "artifact_location", "lifecycle_stage", "creation_time",
+        "last_update_time",
     ),
     "experiment_tags": ("key", "value", "experiment_id"),
 }  # fmt: skip
@@ -40,17 +48,9 @@ EXPERIMENT_TABLES = {
 _LOCK_TIMEOUT_S = 120.0
 """How long to wait for other writers: far longer than any of our transactions lasts."""
 
+_CONNECT_TIMEOUT_S = 10
+
 _CACHE_KIB = 65536
-
-
-class Transaction(Protocol):
-    """What may be done inside a transaction."""
-
-    def execute(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Run one statement, its parameters written as ``?``, and return its rows."""
-
-    def insert(self, table: str, rows: Rows) -> None:
-        """Insert rows, in the order of ``TABLES[table]``."""
 
 
 class Database(Protocol):
@@ -59,8 +59,8 @@ class Database(Protocol):
     def query(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Read, outside any transaction."""
 
-    def transaction(self) -> Any:
-        """Open a context that yields a `Transaction`, commits it at the end and rolls it back on any exception."""
+    def session(self) -> "AbstractContextManager[Session]":
+        """Open a session of SQLAlchemy: one transaction, committed at the end and rolled back on any exception."""
 
     def columns(self, table: str) -> set[str]:
         """Names of a table's columns; empty if there is no such table."""
@@ -77,24 +77,6 @@ def differences(database: Database) -> list[str]:
 
 
 @dataclass(frozen=True)
-class SqliteTransaction:
-    """A transaction on SQLite."""
-
-    connection: sqlite3.Connection
-
-    def execute(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Run one statement and return its rows."""
-        return self.connection.execute(statement, values).fetchall()
-
-    def insert(self, table: str, rows: Rows) -> None:
-        """Insert rows, in the order of ``TABLES[table]``."""
-        columns = TABLES[table]
-        names = ", ".join(columns)
-        marks = ", ".join("?" * len(columns))
-        self.connection.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", rows)  # noqa: S608
-
-
-@dataclass(frozen=True)
 class SqliteDatabase:
     """A SQLite file, in whatever journal mode it has.
 
@@ -106,33 +88,20 @@ class SqliteDatabase:
 
     path: Path
 
-    @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
-        try:
-            # mode=rw: never create a file, a store without tables is of no use to anyone.
-            with closing(
-                sqlite3.connect(
-                    f"{self.path.as_uri()}?mode=rw", uri=True, timeout=_LOCK_TIMEOUT_S, isolation_level=None
-                )
-            ) as connection:
-                yield connection
-        except sqlite3.Error as error:
-            raise explain_sqlite(error, self.path) from error
+    def connect(self) -> sqlite3.Connection:
+        """Open the file, which has to be there: a store without tables is of no use to anyone."""
+        return sqlite3.connect(f"{self.path.as_uri()}?mode=rw", uri=True, timeout=_LOCK_TIMEOUT_S, isolation_level=None)
 
     def query(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Read, outside any transaction."""
-        with self._connection() as connection:
+        with self._explained(), closing(self.connect()) as connection:
             return connection.execute(statement, values).fetchall()
 
     @contextmanager
-    def transaction(self) -> Iterator[SqliteTransaction]:
+    def session(self) -> "Iterator[Session]":
         """Write, alone from the start: no reader has to be upgraded, so no two writers can block each other."""
-        with self._connection() as connection:
-            connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-            connection.execute("PRAGMA cache_spill = OFF")
-            connection.execute("BEGIN IMMEDIATE")
-            yield SqliteTransaction(connection)
-            connection.execute("COMMIT")
+        with self._explained(), _transaction(_sqlite_engine(self)) as session:
+            yield session
 
     def columns(self, table: str) -> set[str]:
         """Names of a table's columns; empty if there is no such table."""
@@ -140,28 +109,16 @@ class SqliteDatabase:
 
     def analyze(self) -> None:
         """Let SQLite count, or it picks an index that makes a metric history fifty times slower."""
-        with self._connection() as connection:
+        with self._explained(), closing(self.connect()) as connection:
             connection.execute("PRAGMA analysis_limit = 400")
             connection.execute("ANALYZE")
 
-
-@dataclass(frozen=True)
-class PostgresTransaction:
-    """A transaction on PostgreSQL."""
-
-    connection: Any
-
-    def execute(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Run one statement and return its rows."""
-        cursor = self.connection.execute(statement.replace("?", "%s"), values)
-        return list(cursor.fetchall()) if cursor.description else []
-
-    def insert(self, table: str, rows: Rows) -> None:
-        """Insert rows, in the order of ``TABLES[table]``."""
-        names = ", ".join(TABLES[table])
-        with self.connection.cursor() as cursor, cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
-            for row in rows:
-                copy.write_row(row)
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise explain_sqlite(error, self.path) from error
 
 
 @dataclass(frozen=True)
@@ -170,23 +127,22 @@ class PostgresDatabase:
 
     conninfo: str
 
-    @contextmanager
-    def transaction(self) -> Iterator[PostgresTransaction]:
-        """Write."""
+    def connect(self) -> "psycopg.Connection":
+        """Connect to the server."""
         import psycopg
 
-        try:
-            with psycopg.connect(self.conninfo, connect_timeout=10) as connection:
-                yield PostgresTransaction(connection)
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            raise StoreUnreachableError(f"the database does not answer: {_told(error)}") from error
-        except psycopg.Error as error:
-            raise TrackingError(f"the database refused: {_told(error)}") from error
+        return psycopg.connect(self.conninfo, connect_timeout=_CONNECT_TIMEOUT_S)
 
     def query(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Read."""
-        with self.transaction() as transaction:
-            return transaction.execute(statement, values)
+        with self._explained(), self.connect() as connection:
+            return connection.execute(statement.replace("?", "%s"), values).fetchall()
+
+    @contextmanager
+    def session(self) -> "Iterator[Session]":
+        """Write."""
+        with self._explained(), _transaction(_postgres_engine(self)) as session:
+            yield session
 
     def columns(self, table: str) -> set[str]:
         """Names of a table's columns; empty if there is no such table."""
@@ -196,6 +152,53 @@ class PostgresDatabase:
             (table,),
         )
         return set(chain.from_iterable(found))
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        import psycopg
+
+        try:
+            yield
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            raise StoreUnreachableError(f"the database does not answer: {_told(error)}") from error
+        except psycopg.Error as error:
+            raise TrackingError(f"the database refused: {_told(error)}") from error
+
+
+@contextmanager
+def _transaction(engine: "Engine") -> "Iterator[Session]":
+    """Open a session whose errors are the driver's own, as those of reading are."""
+    from sqlalchemy.exc import DBAPIError
+    from sqlalchemy.orm import Session
+
+    try:
+        with Session(engine) as session, session.begin():
+            yield session
+    except DBAPIError as error:
+        raise (error.orig or error) from error
+
+
+@cache
+def _sqlite_engine(database: SqliteDatabase) -> "Engine":
+    from sqlalchemy import NullPool, create_engine, event
+
+    def connect() -> sqlite3.Connection:
+        connection = database.connect()
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        connection.execute("PRAGMA cache_spill = OFF")
+        return connection
+
+    engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
+    # The driver, left to itself, would begin at the first insertion, and without the lock.
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    return engine
+
+
+@cache
+def _postgres_engine(database: PostgresDatabase) -> "Engine":
+    from sqlalchemy import NullPool, create_engine
+
+    return create_engine("postgresql+psycopg://", creator=database.connect, poolclass=NullPool)
 
 
 def _told(error: Exception) -> str:

@@ -1,23 +1,27 @@
 """Runs written straight into MLflow's tables, many in one transaction: all of a run, or nothing of it.
 
-Through MLflow's client a run costs a dozen transactions. Here a chunk of finished runs is one, and what it leaves
-is, row for row, what the client would have left. The rows go in by the database's own driver: importing MLflow's
-SQLAlchemy models takes longer than everything else that a single run does (docs/benchmarks.md has the figures), so
-the tables are compared with what this module knows instead (`database.differences`), and a test compares that with the
-models.
+Through MLflow's client a run costs a dozen transactions. Here a chunk of finished runs is one, through MLflow's own
+SQLAlchemy models, and what it leaves is, row for row, what the client would have left. The models' tables are compared
+with those that this module was written for (`unknown_models`), as are the database's own (`database.differences`).
 """
 
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain, repeat
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from experiments.tracking import files
-from experiments.tracking.database import PostgresDatabase, SqliteDatabase, Transaction
+from experiments.tracking.database import EXPERIMENT_TABLES, TABLES, PostgresDatabase, SqliteDatabase
 from experiments.tracking.errors import TrackingError
 from experiments.tracking.record import RunRecord, RunUpdate, short_name
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from sqlalchemy.orm import Session
 
 RUNS_PER_TRANSACTION = 256
 
@@ -35,6 +39,24 @@ def new_run_ids(count: int) -> list[str]:
     """
     now_ms = time.time_ns() // 1_000_000
     return sorted(f"{now_ms:012x}{os.urandom(10).hex()}" for _ in range(count))
+
+
+@cache
+def mlflow_models() -> "ModuleType":
+    """MLflow's SQLAlchemy models (imports MLflow, which takes a second or more)."""
+    from mlflow.store.tracking.dbmodels import models
+
+    return models
+
+
+def unknown_models() -> list[str]:
+    """Say where the models of the MLflow that is installed differ from what is known; empty if they do not."""
+    known = mlflow_models().Base.metadata.tables
+    return [
+        f"{table}: {', '.join(known[table].columns.keys() if table in known else ['missing'])}"
+        for table, columns in (TABLES | EXPERIMENT_TABLES).items()
+        if table not in known or tuple(known[table].columns.keys()) != columns
+    ]
 
 
 @dataclass(frozen=True)
@@ -66,18 +88,16 @@ class SqlWriter:
         Runs whose id is already there are left alone, so that a chunk whose commit got no answer can be
         written again.
         """
+        from sqlalchemy import select
+
         try:
             for record, run_id in zip(records, run_ids, strict=True):
                 files.save(self.artifact_uri(run_id), record.artifacts)
-            with self.database.transaction() as transaction:
-                self._require_active(transaction)
-                marks = ", ".join("?" * len(run_ids))
-                there = set(
-                    chain.from_iterable(
-                        transaction.execute(f"SELECT run_uuid FROM runs WHERE run_uuid IN ({marks})", run_ids)  # noqa: S608
-                    )
-                )
-                self._insert(transaction, [pair for pair in zip(run_ids, records, strict=True) if pair[0] not in there])
+            with self.database.session() as session:
+                self._require_active(session)
+                run_id = mlflow_models().SqlRun.run_uuid
+                there = set(session.scalars(select(run_id).where(run_id.in_(run_ids))))
+                self._insert(session, [pair for pair in zip(run_ids, records, strict=True) if pair[0] not in there])
         except BaseException:
             self._clean_up(run_ids)
             raise
@@ -87,55 +107,37 @@ class SqlWriter:
         (run_id,) = new_run_ids(1)
         name = short_name(name)
         all_tags = {**self.tags, **tags}
-        with self.database.transaction() as transaction:
-            self._require_active(transaction)
-            transaction.insert("runs", [self._run_row(run_id, name, all_tags, "RUNNING", start_ms, None)])
-            transaction.insert("tags", _tag_rows(run_id, name, all_tags))
+        models = mlflow_models()
+        with self.database.session() as session:
+            self._require_active(session)
+            _add_all(session, models.SqlRun, [self._run_row(run_id, name, all_tags, "RUNNING", start_ms, None)])
+            _add_all(session, models.SqlTag, _tag_rows(run_id, name, all_tags))
         return run_id
 
     def update(self, run_id: str, update: RunUpdate, now_ms: int) -> None:
         """Add to a run that is under way, and end it if the update says so."""
+        models = mlflow_models()
         ((artifact_uri,),) = self.database.query("SELECT artifact_uri FROM runs WHERE run_uuid = ?", (run_id,))
         files.save(artifact_uri, update.artifacts)
-        with self.database.transaction() as transaction:
-            for key, value in update.tags.items():
-                transaction.execute(
-                    "INSERT INTO tags (key, value, run_uuid) VALUES (?, ?, ?) "
-                    "ON CONFLICT (key, run_uuid) DO UPDATE SET value = excluded.value",
-                    (key, value, run_id),
-                )
+        with self.database.session() as session:
+            for key, text in update.tags.items():
+                session.merge(models.SqlTag(run_uuid=run_id, key=key, value=text))
             for key, number in update.metrics.items():
-                row = (key, float(number), now_ms, 0, False, run_id)
-                transaction.execute(
-                    "INSERT INTO metrics (key, value, timestamp, step, is_nan, run_uuid) "
-                    "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                    row,
-                )
-                transaction.execute(
-                    "INSERT INTO latest_metrics (key, value, timestamp, step, is_nan, run_uuid) "
-                    "VALUES (?, ?, ?, ?, ?, ?) "
-                    "ON CONFLICT (key, run_uuid) DO UPDATE SET value = excluded.value, timestamp = excluded.timestamp",
-                    row,
-                )
+                values = {"run_uuid": run_id, "key": key, "value": float(number), "timestamp": now_ms, "step": 0}
+                session.merge(models.SqlMetric(**values, is_nan=False))
+                session.merge(models.SqlLatestMetric(**values, is_nan=False))
             if update.status:
-                transaction.execute(
-                    "UPDATE runs SET status = ?, end_time = ? WHERE run_uuid = ?", (update.status, now_ms, run_id)
-                )
+                run = session.get_one(models.SqlRun, run_id)
+                run.status, run.end_time = update.status, now_ms
 
     def tag_experiment(self, key: str, value: str) -> None:
         """Set a tag of the experiment."""
-        with self.database.transaction() as transaction:
-            transaction.execute(
-                "INSERT INTO experiment_tags (key, value, experiment_id) VALUES (?, ?, ?) "
-                "ON CONFLICT (key, experiment_id) DO UPDATE SET value = excluded.value",
-                (key, value, int(self.experiment_id)),
-            )
+        with self.database.session() as session:
+            session.merge(mlflow_models().SqlExperimentTag(experiment_id=int(self.experiment_id), key=key, value=value))
 
-    def _require_active(self, transaction: Transaction) -> None:
-        found = transaction.execute(
-            "SELECT lifecycle_stage FROM experiments WHERE experiment_id = ?", (int(self.experiment_id),)
-        )
-        if found != [("active",)]:
+    def _require_active(self, session: "Session") -> None:
+        experiment = session.get(mlflow_models().SqlExperiment, int(self.experiment_id))
+        if experiment is None or experiment.lifecycle_stage != "active":
             raise TrackingError(
                 f"experiment {self.experiment_id} has been deleted; bring it back with "
                 f"`mlflow experiments restore --experiment-id {self.experiment_id}`, or choose another one"
@@ -151,16 +153,19 @@ class SqlWriter:
             end_ms, None, "", "active", uri, int(self.experiment_id),
         )  # fmt: skip
 
-    def _insert(self, transaction: Transaction, runs: Sequence[tuple[str, RunRecord]]) -> None:
+    def _insert(self, session: "Session", runs: Sequence[tuple[str, RunRecord]]) -> None:
+        models = mlflow_models()
         tags = {run_id: {**self.tags, **record.tags} for run_id, record in runs}
-        transaction.insert(
-            "runs",
+        many = chain.from_iterable
+        _add_all(
+            session,
+            models.SqlRun,
             [self._run_row(i, r.name, tags[i], r.status, r.start_ms, r.end_ms) for i, r in runs],
         )
-        transaction.insert("params", chain.from_iterable(zip(r.params, r.params.values(), repeat(i)) for i, r in runs))
-        transaction.insert("tags", chain.from_iterable(_tag_rows(i, r.name, tags[i]) for i, r in runs))
-        transaction.insert("metrics", chain.from_iterable(chain.from_iterable(_metric_rows(i, r) for i, r in runs)))
-        transaction.insert("latest_metrics", chain.from_iterable(_latest_rows(i, r) for i, r in runs))
+        _add_all(session, models.SqlParam, many(zip(r.params, r.params.values(), repeat(i)) for i, r in runs))
+        _add_all(session, models.SqlTag, many(_tag_rows(i, r.name, tags[i]) for i, r in runs))
+        _add_all(session, models.SqlMetric, many(many(_metric_rows(i, r) for i, r in runs)))
+        _add_all(session, models.SqlLatestMetric, many(_latest_rows(i, r) for i, r in runs))
 
     def _clean_up(self, run_ids: Sequence[str]) -> None:
         """Remove the files of runs that are not in the database; leave everything if it does not answer."""
@@ -171,6 +176,26 @@ class SqlWriter:
             return
         for run_id in set(run_ids) - set(chain.from_iterable(there)):
             files.forget(self.artifact_uri(run_id))
+
+
+def _add_all(session: "Session", model: Any, rows: Iterable[Row]) -> None:
+    """Insert rows that hold all columns of a model, in its order.
+
+    SQLAlchemy writes the statement and the driver takes the rows as they are: a dictionary for each of 300 rows a run
+    would cost half as much again as everything else in the transaction.
+    """
+    from sqlalchemy import insert
+
+    connection = session.connection()
+    if connection.dialect.name == "postgresql":
+        columns = ", ".join(model.__table__.columns.keys())
+        copy_rows = f"COPY {model.__tablename__} ({columns}) FROM STDIN"
+        driver: Any = connection.connection.driver_connection
+        with driver.cursor() as cursor, cursor.copy(copy_rows) as copy:
+            for row in rows:
+                copy.write_row(row)
+    elif rows := list(rows):
+        connection.exec_driver_sql(str(insert(model).compile(dialect=connection.dialect)), rows)
 
 
 def _tag_rows(run_id: str, name: str, tags: Mapping[str, str]) -> list[Row]:

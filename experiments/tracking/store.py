@@ -24,7 +24,7 @@ from experiments.tracking.creation import mlflow_client
 from experiments.tracking.database import PostgresDatabase, SqliteDatabase
 from experiments.tracking.errors import StoreUnreachableError, TrackingError, explain_os, without_password
 from experiments.tracking.record import RunRecord, RunUpdate
-from experiments.tracking.sql_writer import RUNS_PER_TRANSACTION, SqlWriter, new_run_ids
+from experiments.tracking.sql_writer import RUNS_PER_TRANSACTION, SqlWriter, new_run_ids, unknown_models
 from experiments.tracking.uri import VALID, named, tracking_uri
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Store:
     artifact_location : str
         Where the experiment keeps its artifacts.
     database : SqliteDatabase, PostgresDatabase or None
-        Set if runs are written and read by SQL.
+        Set if runs are read by SQL, and written so if MLflow's models are known too.
     spooled : int
         Finished runs and updates that did not get through and were kept on disk; see `write`.
     """
@@ -78,9 +78,9 @@ class Store:
     @cached_property
     def writer(self) -> SqlWriter | ClientWriter:
         """The fastest way to write to this store."""
-        if self.database is None:
+        if (database := _if_models_known(self.uri, self.database)) is None:
             return ClientWriter(self.client, self.uri, self.experiment_id, _context_tags())
-        return SqlWriter(self.database, self.experiment_id, self.artifact_location, _context_tags())
+        return SqlWriter(database, self.experiment_id, self.artifact_location, _context_tags())
 
     def write(self, records: Sequence[RunRecord]) -> list[str]:
         """Store finished runs.
@@ -271,7 +271,7 @@ def open_store(experiment: str) -> Store:
     database = _if_known(uri, database)
     found = _experiments(uri, database, experiment)
     if not found:
-        creation.make_experiment(uri, database, experiment)
+        creation.make_experiment(uri, _if_models_known(uri, database), experiment)
         found = _experiments(uri, database, experiment)
     if not found or not found[0].active:
         raise TrackingError(
@@ -312,17 +312,30 @@ def _store(uri: str, database: SqliteDatabase | PostgresDatabase | None, experim
 def _if_known(uri: str, database: SqliteDatabase | PostgresDatabase | None) -> SqliteDatabase | PostgresDatabase | None:
     """Go on with a database only if its tables are known."""
     if database is not None and (different := databases.differences(database)):
-        _warn_once(without_password(uri), "; ".join(different))
+        _warn_once(f"The tables of {without_password(uri)}", "; ".join(different))
         return None
     return database
 
 
+def _if_models_known(
+    uri: str, database: SqliteDatabase | PostgresDatabase | None
+) -> SqliteDatabase | PostgresDatabase | None:
+    """Write to a database only if MLflow's models of its tables are known (imports MLflow)."""
+    if database is not None:
+        with mlflow_errors(uri):
+            different = unknown_models()
+        if different:
+            _warn_once("The models of the MLflow that is installed", "; ".join(different))
+            return None
+    return database
+
+
 @cache
-def _warn_once(uri: str, different: str) -> None:
+def _warn_once(what: str, different: str) -> None:
     log.warning(
-        "The tables of %s are not those of the MLflow this was written for, so that runs are written through "
-        "MLflow's client, which is slower (%s).",
-        uri,
+        "%s are not those this was written for, so that runs are written through MLflow's client, "
+        "which is slower (%s).",
+        what,
         different,
     )
 

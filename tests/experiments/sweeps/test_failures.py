@@ -88,17 +88,17 @@ def test_a_store_that_breaks_in_the_middle(folder) -> None:
     import sqlite3
     calls = []
 
-    def break_at_the_second_chunk(self, table, rows):
-        calls.append(table)
+    def break_at_the_second_chunk(session, model, rows):
+        calls.append(model.__tablename__)
         if calls.count("params") == 2:
             error = sqlite3.OperationalError("disk is full")
             error.sqlite_errorcode = sqlite3.SQLITE_FULL
             raise error
 
-    before(module.SqliteTransaction, "insert", break_at_the_second_chunk)
+    before(module, "_add_all", break_at_the_second_chunk)
     """
     arguments = (*FAST, "hidden=2,3", "seed=range(3)")
-    output = folder.train(*arguments, code=1, **folder.sabotage("experiments.tracking.database", break_it))
+    output = folder.train(*arguments, code=1, **folder.sabotage("experiments.tracking.sql_writer", break_it))
     assert "no space left" in output
     assert "Traceback" not in output
     (parent,) = folder.sweeps()

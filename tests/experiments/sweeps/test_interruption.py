@@ -86,14 +86,14 @@ def test_first_signal_lets_the_chunk_in_hand_be_written(folder, module: str, cha
         ("experiments.networks", "before(module, 'start', lambda *a: (interrupt(), interrupt()))"),
         ("experiments.runs", "before(module, 'record', lambda *a: (interrupt(), interrupt()))"),
         (
-            "experiments.tracking.database",
+            "experiments.tracking.sql_writer",
             """
-            def twice_among_the_rows_of_a_child(self, table, rows):
-                if table == "params":
+            def twice_among_the_rows_of_a_child(session, model, rows):
+                if model.__tablename__ == "params":
                     interrupt()
                     interrupt()
 
-            before(module.SqliteTransaction, "insert", twice_among_the_rows_of_a_child)
+            before(module, "_add_all", twice_among_the_rows_of_a_child)
             """,
         ),
     ],

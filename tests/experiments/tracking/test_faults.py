@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from experiments.tracking import database as databases
 from experiments.tracking.errors import TrackingError, without_password
@@ -83,9 +84,11 @@ def test_files_of_a_killed_run_are_removed_once_they_are_old(sqlite_folder: Path
     store = open_store("xor")
     kept, abandoned, foreign = store.write([record(seed) for seed in range(3)])
     assert isinstance(store.database, databases.SqliteDatabase)
-    with store.database.transaction() as transaction:
+    with store.database.session() as session:
         for table in ("params", "tags", "metrics", "latest_metrics", "runs"):
-            transaction.execute(f"DELETE FROM {table} WHERE run_uuid IN (?, ?)", (abandoned, foreign))
+            session.execute(
+                text(f"DELETE FROM {table} WHERE run_uuid IN (:one, :two)"), {"one": abandoned, "two": foreign}
+            )
     folder = Path(store.artifact_location)
     (folder / foreign).rename(folder / ("f" * 32))
     assert remove_abandoned_files(store) == 0
@@ -200,6 +203,7 @@ import os
 store = open_store("xor")
 records = [make_record(0)]
 no_files = [make_record(0, artifacts={})]
+store.writer  # imports MLflow, which nobody may be unable to read
 if os.getuid() == 0:
     os.setuid(65534)
 for attempt in (lambda: store.write(records), lambda: store.write(no_files), lambda: open_store("xor")):
@@ -260,8 +264,8 @@ def test_unknown_tables_are_written_to_by_mlflow_only(
 ) -> None:
     known = open_store("xor")
     assert isinstance(known.database, databases.SqliteDatabase)
-    with known.database.transaction() as transaction:
-        transaction.execute("ALTER TABLE runs ADD COLUMN colour TEXT")
+    with known.database.session() as session:
+        session.execute(text("ALTER TABLE runs ADD COLUMN colour TEXT"))
     for _ in range(2):
         store = open_store("xor")
     assert store.database is None
@@ -274,9 +278,9 @@ def test_unknown_tables_are_written_to_by_mlflow_only(
 
 def test_a_store_of_an_older_mlflow_is_said_to_be_one(sqlite_folder: Path) -> None:
     database = databases.SqliteDatabase(sqlite_folder / "mlflow.db")
-    with database.transaction() as transaction:
-        transaction.execute("ALTER TABLE runs ADD COLUMN colour TEXT")
-        transaction.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")
+    with database.session() as session:
+        session.execute(text("ALTER TABLE runs ADD COLUMN colour TEXT"))
+        session.execute(text("UPDATE alembic_version SET version_num = '451aebb31d03'"))
     os.utime(database.path, (0, 0))
     with pytest.raises(TrackingError, match="mlflow db upgrade"):
         open_store("xor")
