@@ -1,5 +1,7 @@
 """What the commands of this package have in common: arguments, what is checked when, and how errors end them."""
 
+import atexit
+import gc
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -39,6 +41,9 @@ def run(
     except OptionError as error:
         print(error, file=sys.stderr)
         return 2
+    # What is imported now stays to the end; to look for garbage among it takes as long as importing it.
+    gc.set_threshold(50_000)
+    atexit.register(gc.freeze)
     from analysis.loading import SelectionError
     from analysis.selecting import select
     from analysis.store import StoreError, readable

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from experiments.interruption import ending_with_the_reader
+from experiments.startup import collect_garbage_seldom
 from experiments.tracking import overview, stale
 from experiments.tracking.creation import artifact_root
 from experiments.tracking.errors import TrackingError, without_password
@@ -367,6 +368,7 @@ def _now_ms() -> int:
 
 
 if __name__ == "__main__":
+    collect_garbage_seldom()
     with ending_with_the_reader():
         code = main()
     sys.exit(code)

@@ -8,7 +8,7 @@ from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
-from experiments import completion, interruption
+from experiments import completion, interruption, startup
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -104,4 +104,5 @@ def _explained(error: Exception) -> str:
 
 if __name__ == "__main__":
     interruption.end_silently()
+    startup.collect_garbage_seldom()
     main()

@@ -1,5 +1,6 @@
 """What tests of more than one package need: a server that is known to answer."""
 
+import gc
 import subprocess
 import urllib.request
 from collections.abc import Callable
@@ -7,6 +8,8 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+
+gc.set_threshold(50_000)  # as the commands do: much is imported, and stays
 
 WaitForServer = Callable[["subprocess.Popen[Any]", int], None]
 

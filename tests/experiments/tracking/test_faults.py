@@ -21,6 +21,8 @@ from experiments.tracking.store import Store, find_store, find_stores, open_stor
 Record = Callable[..., RunRecord]
 
 WRITER = """
+import gc
+gc.set_threshold(50_000)
 import sys
 sys.path.insert(0, {tests!r})
 from conftest import make_record
