@@ -124,7 +124,7 @@ def shared_cutoffs() -> str:
         return made
 
     def train(*cutoffs: int) -> float:
-        chunks = ensemble.chunks(jobs(*cutoffs))
+        chunks = list(ensemble.chunks(jobs(*cutoffs)))
         began = time.perf_counter()
         for chunk in chunks:
             for _ in ensemble.train_chunk(chunk, nn_core.engine("numba"), lambda _: None):

@@ -1,5 +1,6 @@
 """Training many jobs together: each network trained once, in chunks, and each chunk tracked and forgotten."""
 
+import itertools
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -45,28 +46,37 @@ class Outcome:
     end_ms: int
 
 
-def chunks(jobs: Sequence[Job]) -> list[list[Unit]]:
+def chunks(jobs: Sequence[Job]) -> Iterator[list[Unit]]:
     """Divide jobs into what trains together; the jobs of a chunk have all it takes in common."""
-    by_networks: dict[str, list[Job]] = {}
-    for job in jobs:
-        # A hash, because a hundred thousand jobs have a hundred thousand keys.
-        key = identity.config_hash({name: value for name, value in job.params.items() if name != "epochs"})
-        by_networks.setdefault(key, []).append(job)
-    by_family: dict[str, list[Unit]] = {}
-    for group in by_networks.values():
-        unit = Unit(tuple(sorted(group, key=lambda job: job.config.epochs)))
-        by_family.setdefault(networks.family(group[0].config), []).append(unit)
+    room, chunk_family = 0, -1
+    chunk: list[Unit] = []
+    for family, unit in _units(jobs):
+        if family != chunk_family or unit.networks > room:
+            if chunk:
+                yield chunk
+            room, chunk, chunk_family = NETWORKS_PER_CHUNK, [], family
+        chunk.append(unit)
+        room -= unit.networks
+    if chunk:
+        yield chunk
 
-    divided: list[list[Unit]] = []
-    for units in by_family.values():
-        room = 0
-        for unit in units:
-            if unit.networks > room:
-                divided.append([])
-                room = NETWORKS_PER_CHUNK
-            divided[-1].append(unit)
-            room -= unit.networks
-    return divided
+
+def _units(jobs: Sequence[Job]) -> Iterator[tuple[int, Unit]]:
+    """All units, each with the number of its family, family by family.
+
+    Jobs are sorted as numbers and made when it is their turn: a hundred thousand of them are not held at once.
+    """
+    numbers: dict[str, int] = {}
+    keys, families, epochs = (np.empty(len(jobs), dtype) for dtype in ("S16", int, int))
+    for i, job in enumerate(jobs):
+        keys[i] = identity.config_hash({name: value for name, value in job.params.items() if name != "epochs"})
+        families[i] = numbers.setdefault(networks.family(job.config), len(numbers))
+        epochs[i] = job.config.epochs
+    _, first, unit = np.unique(keys, return_index=True, return_inverse=True)
+    leader = first[unit]
+    order = np.lexsort((epochs, leader, families[leader]))
+    for first_job, members in itertools.groupby(order, key=leader.__getitem__):
+        yield int(families[first_job]), Unit(tuple(jobs[i] for i in members))
 
 
 def train_chunk(units: Sequence[Unit], advance: Advance, after_slice: Callable[[int], None]) -> Iterator[list[Outcome]]:

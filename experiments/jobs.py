@@ -7,11 +7,13 @@ a job is then a copy of a typed configuration with some fields replaced.
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, overload
 
+import numpy as np
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, RangeSweep
@@ -31,7 +33,7 @@ class ConfigurationError(CompactHydraException):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One run of a sweep; small, because a sweep may have a hundred thousand.
+    """One run of a sweep.
 
     Attributes
     ----------
@@ -39,19 +41,62 @@ class Job:
         What the command line and the sweep's parameters made of this job, as Hydra overrides.
     config : Config
     config_hash : str
+        Computed if it is not given.
     """
 
     overrides: tuple[str, ...]
     config: Config
-    config_hash: str = field(init=False)
+    config_hash: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "config_hash", identity.config_hash(self.params))
+        if not self.config_hash:
+            object.__setattr__(self, "config_hash", identity.config_hash(self.params))
 
     @property
     def params(self) -> dict[str, str]:
         """The configuration, flat; see `identity.params`."""
         return identity.params(self.config)
+
+
+class Jobs(Sequence[Job]):
+    """The jobs of a sweep, each made anew whenever it is asked for.
+
+    A sweep may have a hundred thousand, and they are not to take more memory than a thousand do: of each only its
+    number and its hash are kept, 24 bytes.
+    """
+
+    def __init__(self, blocks: "Sequence[_Block]", which: tuple[np.ndarray, np.ndarray] | None = None) -> None:
+        self._blocks = blocks
+        self._ends = list(itertools.accumulate(map(len, blocks)))
+        if which is None:
+            hashes = (block.job(index).config_hash.encode() for block in blocks for index in range(len(block)))
+            which = np.arange(self._ends[-1]), np.fromiter(hashes, "S16", self._ends[-1])
+        self._numbers: np.ndarray = which[0]
+        self._hashes: np.ndarray = which[1]
+
+    @property
+    def config_hashes(self) -> np.ndarray:
+        """Of all jobs, as ASCII; shape (jobs,), dtype S16."""
+        return self._hashes
+
+    def take(self, chosen: np.ndarray) -> "Jobs":
+        """Return some of the jobs, by their positions or by a mask."""
+        return Jobs(self._blocks, (self._numbers[chosen], self._hashes[chosen]))
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @overload
+    def __getitem__(self, position: int) -> Job: ...
+    @overload
+    def __getitem__(self, position: slice) -> "Jobs": ...
+    def __getitem__(self, position: int | slice) -> "Job | Jobs":
+        if isinstance(position, slice):
+            return self.take(np.arange(len(self))[position])
+        number = int(self._numbers[position])
+        block = bisect_right(self._ends, number)
+        first = self._ends[block - 1] if block else 0
+        return self._blocks[block].job(number - first, self._hashes[position].decode())
 
 
 def typed(composed: DictConfig) -> Config:
@@ -135,7 +180,7 @@ class _Axis:
 
 def expand(
     loader: ConfigLoader, config_name: str, hydra_overrides: Sequence[str], arguments: Sequence[str], most: int
-) -> list[Job]:
+) -> Jobs:
     """Expand a command line into jobs, in the order of Hydra's own sweeper: the last override varies fastest.
 
     Parameters
@@ -166,10 +211,7 @@ def expand(
     if count > most:
         raise ConfigurationError(_too_many(f"{count:,} jobs", most))
     variants = {_groups(axes): _Variants(composer, axes) for axes in combinations}
-    jobs = []
-    for axes, overrides in _in_order(combinations):
-        jobs.append(Job(overrides, variants[_groups(axes, overrides)].config(overrides)))
-    return jobs
+    return Jobs([_Block(axes, variants) for axes in _in_order(combinations)])
 
 
 def _once(axes: Iterable[_Axis]) -> list[_Axis]:
@@ -187,10 +229,10 @@ def _groups(axes: Sequence[_Axis], overrides: Sequence[str] | None = None) -> tu
     return tuple(line for axis, line in zip(axes, lines, strict=True) if axis.is_group)
 
 
-def _in_order(combinations: Sequence[Sequence[_Axis]]) -> Iterator[tuple[Sequence[_Axis], tuple[str, ...]]]:
-    """All jobs, with their axes; the last override varies fastest, be it a group or not.
+def _in_order(combinations: Sequence[Sequence[_Axis]]) -> Iterator[Sequence[_Axis]]:
+    """Put combinations of groups together again, since the last override varies fastest, be it a group or not.
 
-    Only where combinations of groups each bring sweeps of their own, they come one after the other.
+    Only where combinations each bring sweeps of their own, they stay one after the other.
     """
     for _, alike in itertools.groupby(combinations, key=_plain_values):
         together = list(alike)
@@ -198,9 +240,7 @@ def _in_order(combinations: Sequence[Sequence[_Axis]]) -> Iterator[tuple[Sequenc
             replace(column[0], values=list(dict.fromkeys(value for axis in column for value in axis.values)))
             for column in zip(*together, strict=True)
         ]
-        for axes in [whole] if _count(whole) == sum(map(_count, together)) else together:
-            for overrides in itertools.product(*(axis.values for axis in axes)):
-                yield axes, overrides
+        yield from [whole] if _count(whole) == sum(map(_count, together)) else together
 
 
 def _plain_values(axes: Sequence[_Axis]) -> list[tuple[str, Sequence[str]]]:
@@ -326,6 +366,7 @@ class _Variants:
         self._base = _without_hydra(composer.compose(axis.values[0] for axis in axes if len(axis.values) == 1))
         self._typed: Config | None = None
         self._values: dict[str, Any] = {}
+        self._by_hydra: dict[tuple[str, ...], Config] = {}
 
         known = known_keys(self._base)
         elements = {axis.path for axis in self._swept if OmegaConf.is_list(_parent(self._base, axis.path))}
@@ -372,14 +413,38 @@ class _Variants:
                 continue
             self._values[line] = OmegaConf.to_object(converted) if OmegaConf.is_config(converted) else converted
 
-    def config(self, overrides: Sequence[str]) -> Config:
+    def config(self, overrides: tuple[str, ...]) -> Config:
         """Return the configuration of a job, given its overrides."""
         if self._typed is None:
-            return typed(self._composer.load(overrides))
-        config = self._typed
+            if overrides not in self._by_hydra:
+                self._by_hydra[overrides] = typed(self._composer.load(overrides))
+            return self._by_hydra[overrides]
+        changes: dict[str, Any] = {}
         for axis, position in zip(self._swept, self._positions, strict=True):
-            config = _replaced(config, axis.path.split("."), self._values[overrides[position]])
-        return config
+            head, *path = axis.path.split(".")
+            node = changes.get(head, getattr(self._typed, head))
+            changes[head] = _replaced(node, path, self._values[overrides[position]])
+        return replace(self._typed, **changes)
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Jobs that are all combinations of the values of their axes; the last axis varies fastest."""
+
+    axes: Sequence[_Axis]
+    variants: Mapping[tuple[str, ...], _Variants]
+
+    def __len__(self) -> int:
+        return _count(self.axes)
+
+    def job(self, index: int, config_hash: str = "") -> Job:
+        """Make one of the jobs."""
+        backwards = []
+        for axis in reversed(self.axes):
+            index, position = divmod(index, len(axis.values))
+            backwards.append(axis.values[position])
+        overrides = tuple(reversed(backwards))
+        return Job(overrides, self.variants[_groups(self.axes, overrides)].config(overrides), config_hash)
 
 
 def _parent(composed: DictConfig, path: str) -> Any:
@@ -391,6 +456,8 @@ def _parent(composed: DictConfig, path: str) -> Any:
 
 
 def _replaced(node: Any, path: Sequence[str], value: Any) -> Any:
-    """Copy frozen dataclasses along a path, with the field at its end replaced."""
+    """Copy frozen dataclasses along a path, with what is at its end replaced."""
+    if not path:
+        return value
     head, *rest = path
-    return replace(node, **{head: _replaced(getattr(node, head), rest, value) if rest else value})
+    return replace(node, **{head: _replaced(getattr(node, head), rest, value)})

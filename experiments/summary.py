@@ -2,8 +2,9 @@
 
 import csv
 import io
+import math
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from experiments.jobs import Job
 from nn_core.statistics import wilson_interval
@@ -38,22 +39,22 @@ def swept_keys(jobs: Sequence[Job]) -> tuple[str, ...]:
     return tuple(key for key in keys if key in swept)
 
 
-def jobs_csv(jobs: Sequence[Job], runs: Mapping[str, tuple[str, str]]) -> bytes:
+def jobs_csv(jobs: Sequence[Job], runs: Iterable[tuple[str, str]]) -> bytes:
     """Write the table of jobs.
 
     Parameters
     ----------
     jobs : sequence of Job
-    runs : mapping
-        From config_hash to (run id, origin: new, reused or failed); jobs without a run are left out of it.
+    runs : iterable of pairs of str
+        Each job's run id and origin, empty for jobs without a run.
     """
-    text = io.StringIO()
+    table = io.BytesIO()
+    text = io.TextIOWrapper(table, "utf-8", newline="", write_through=True)
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(["job", "config_hash", "overrides", "run_id", "origin"])
-    for number, job in enumerate(jobs):
-        run_id, origin = runs.get(job.config_hash, ("", ""))
-        rows.writerow([number, job.config_hash, shlex.join(job.overrides), run_id, origin])
-    return text.getvalue().encode()
+    for number, (job, run) in enumerate(zip(jobs, runs, strict=True)):
+        rows.writerow([number, job.config_hash, shlex.join(job.overrides), *run])
+    return table.getvalue()
 
 
 def plan_table(jobs: Sequence[Job], finished: Mapping[str, str], failed: Mapping[str, str]) -> str:
@@ -71,7 +72,7 @@ def plan_table(jobs: Sequence[Job], finished: Mapping[str, str], failed: Mapping
     return "\n".join(lines)
 
 
-def convergence_table(jobs: Sequence[Job], keys: Sequence[str], successes: Mapping[str, tuple[int, int]]) -> str:
+def convergence_table(jobs: Sequence[Job], keys: Sequence[str], rates: Iterable[float]) -> str:
     """Tabulate the convergence rate by condition, in Markdown.
 
     Parameters
@@ -79,17 +80,17 @@ def convergence_table(jobs: Sequence[Job], keys: Sequence[str], successes: Mappi
     jobs : sequence of Job
     keys : sequence of str
         What the sweep varies; the seed is what a condition is repeated over.
-    successes : mapping
-        From config_hash to (trials converged, trials).
+    rates : iterable of float
+        Share of each job's trials that converged; NaN for jobs without a run, which are left out.
     """
     conditions = [key for key in keys if key != "seed"]
     counts: dict[tuple[str, ...], list[int]] = {}
-    for job in jobs:
-        if job.config_hash in successes:
-            converged, trials = successes[job.config_hash]
-            count = counts.setdefault(tuple(job.params.get(key, "") for key in conditions), [0, 0])
-            count[0] += converged
-            count[1] += trials
+    for job, rate in zip(jobs, rates, strict=True):
+        if not math.isnan(rate):
+            params = job.params
+            count = counts.setdefault(tuple(params.get(key, "") for key in conditions), [0, 0])
+            count[0] += round(rate * job.config.trials)
+            count[1] += job.config.trials
     header = [*conditions, "converged", "trials", "rate", "95% interval"]
     rows = []
     for values, (converged, trials) in list(counts.items())[:MOST_ROWS]:

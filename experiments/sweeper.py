@@ -13,9 +13,11 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, cast
 
+import numpy as np
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.core.utils import configure_log, setup_globals
@@ -25,9 +27,10 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from experiments import interruption, summary
 from experiments import jobs as command_line
 from experiments.ensemble_launcher import EnsembleLauncher
+from experiments.fates import Fates
 from experiments.identity import NOT_PART_OF_A_RUN
 from experiments.interruption import Interrupted
-from experiments.jobs import ConfigurationError, Job
+from experiments.jobs import ConfigurationError, Jobs
 from experiments.sweep import Sweep, SweepStopped
 from experiments.tracking import files, outcomes, overview
 from experiments.tracking.errors import StoreUnreachableError, TrackingError
@@ -48,8 +51,7 @@ DIFF = "git_diff.patch"
 
 Ending = Literal["FINISHED", "FAILED", "KILLED"]
 
-Runs = dict[str, tuple[str, str]]
-"""From config_hash to run id and origin: new, reused or failed."""
+_ORIGINS = {"FINISHED": "new", "FAILED": "failed"}
 
 
 def run_sweep(
@@ -83,8 +85,7 @@ def run_sweep(
         max_jobs,
     )
     sweeps = _sweeps(jobs)
-    found = [sweep_problems([job.config for job in group], [job.config_hash for job in group]) for group in sweeps]
-    if problems := dict.fromkeys(itertools.chain.from_iterable(found)):
+    if problems := dict.fromkeys(itertools.chain.from_iterable(map(sweep_problems, sweeps))):
         raise ConfigurationError("\n".join(problems))
     endings: list[Ending] = []
     try:
@@ -103,16 +104,16 @@ def run_sweep(
         sys.exit(1)
 
 
-def _sweeps(jobs: Sequence[Job]) -> list[list[Job]]:
+def _sweeps(jobs: Jobs) -> list[Jobs]:
     """Divide jobs by where and how they are to be run: studies that are swept over bring experiments of their own."""
-    groups: dict[tuple[Any, ...], list[Job]] = {}
-    for job in jobs:
-        groups.setdefault(tuple(getattr(job.config, key) for key in sorted(NOT_PART_OF_A_RUN)), []).append(job)
-    return list(groups.values())
+    ways: dict[tuple[Any, ...], int] = {}
+    keys = sorted(NOT_PART_OF_A_RUN)
+    way = np.array([ways.setdefault(tuple(getattr(job.config, key) for key in keys), len(ways)) for job in jobs])
+    return [jobs.take(way == number) for number in range(len(ways))]
 
 
 def _run(
-    hydra_context: HydraContext, task: TaskFunction, config: DictConfig, arguments: Sequence[str], jobs: Sequence[Job]
+    hydra_context: HydraContext, task: TaskFunction, config: DictConfig, arguments: Sequence[str], jobs: Jobs
 ) -> Ending:
     """Do what is left to do, and leave a parent run that says what came of it."""
     settings = jobs[0].config
@@ -138,7 +139,7 @@ def _run(
             sweep = Sweep(parent, summary.swept_keys(jobs))
             planned = {
                 "multirun.yaml": OmegaConf.to_yaml(config).encode(),
-                "jobs.csv": summary.jobs_csv(jobs, plan.reused),
+                "jobs.csv": summary.jobs_csv(jobs, plan.fates),
             }
             store.update_parent(parent, RunUpdate(artifacts={**made_by.artifacts, **planned}))
         if plan.to_do:
@@ -154,7 +155,7 @@ def _run(
     finally:
         if sweep is not None:
             with interruption.held("Closing the sweep; once more to leave it as it is."):
-                ending = _close(config, store, sweep, jobs, plan.reused, made_by.tags["command"])
+                ending = _close(config, store, sweep, plan, made_by.tags["command"])
     return ending
 
 
@@ -162,28 +163,32 @@ def _run(
 class _Plan:
     """What a sweep finds, and what is left to do."""
 
-    jobs: Sequence[Job]
+    jobs: Jobs
     finished: Mapping[str, str]  # config_hash to run id
     failed: Mapping[str, str]
 
-    @property
-    def to_do(self) -> list[Job]:
-        return [job for job in self.jobs if job.config_hash not in self.finished]
+    @cached_property
+    def to_do(self) -> Jobs:
+        if not self.finished:
+            return self.jobs
+        return self.jobs.take(np.array([job.config_hash not in self.finished for job in self.jobs]))
 
     @property
-    def reused(self) -> Runs:
-        return {config_hash: (run_id, "reused") for config_hash, run_id in self.finished.items()}
+    def fates(self) -> Fates:
+        fates = Fates(self.jobs.config_hashes)
+        fates.settle((config_hash, run_id, "reused") for config_hash, run_id in self.finished.items())
+        return fates
 
     @property
     def line(self) -> str:
-        failed = sum(job.config_hash in self.failed for job in self.to_do)
+        failed = sum(job.config_hash in self.failed for job in self.to_do) if self.failed else 0
         return summary.plan_line(len(self.jobs), len(self.to_do), len(self.finished), failed)
 
 
-def _plan(store: Store | None, jobs: Sequence[Job]) -> _Plan:
+def _plan(store: Store | None, jobs: Jobs) -> _Plan:
     if store is None or not jobs[0].config.resume:
         return _Plan(jobs, {}, {})
-    hashes = [job.config_hash for job in jobs]
+    hashes = {config_hash.decode() for config_hash in jobs.config_hashes}
     return _Plan(jobs, store.finished(hashes), store.failed(hashes))
 
 
@@ -205,7 +210,7 @@ def _other_code(store: Store, finished: Mapping[str, str], made_by: Provenance) 
     return sorted(others)
 
 
-def _dry_run(jobs: Sequence[Job]) -> None:
+def _dry_run(jobs: Jobs) -> None:
     plan = _plan(find_store(jobs[0].config.experiment), jobs)
     print(summary.plan_table(jobs, plan.finished, plan.failed))
     print(plan.line)
@@ -256,7 +261,7 @@ def _launch(
     hydra_context: HydraContext,
     task: TaskFunction,
     config: DictConfig,
-    jobs: Sequence[Job],
+    jobs: Jobs,
     sweep: Sweep,
     store: Store,
 ) -> None:
@@ -284,37 +289,34 @@ class _UntilStopped(list[list[str]]):
         return itertools.takewhile(lambda _: not interruption.exit_code(), super().__iter__())
 
 
-def _close(
-    config: DictConfig, store: Store, sweep: Sweep, jobs: Sequence[Job], reused: Runs, resume_command: str
-) -> Ending:
+def _close(config: DictConfig, store: Store, sweep: Sweep, plan: _Plan, resume_command: str) -> Ending:
     """Read back what came of the jobs, write it on the parent run, and end that."""
+    jobs, fates = plan.jobs, plan.fates
+    under_way: list[str] = []
+
+    def ended() -> Iterator[tuple[str, str, str]]:
+        for child in outcomes.children(store, sweep.run_id):
+            if child.status in _ORIGINS:
+                yield child.config_hash, child.run_id, _ORIGINS[child.status]
+            elif child.status == "RUNNING":
+                under_way.append(child.run_id)
+
     try:
-        made = outcomes.children(store, sweep.run_id)
+        fates.settle(ended())
+        fates.note_rates(outcomes.convergence_rates(store))
     except StoreUnreachableError:
         store.update_parent(sweep.run_id, RunUpdate(status="FAILED"))  # kept on disk like the runs
         log.warning("To go on from here, after python -m experiments.sweeps sync: %s", resume_command)
         raise
-    for child in made.values():
-        if child.status == "RUNNING":  # through MLflow's client, a run is there before it is finished
-            store.update_parent(child.run_id, RunUpdate(status="KILLED"))
-    runs: Runs = {
-        **reused,
-        **{h: (child.run_id, "new") for h, child in made.items() if child.status == "FINISHED"},
-        **{h: (child.run_id, "failed") for h, child in made.items() if child.status == "FAILED"},
-    }
-    failed = [job for job in jobs if runs.get(job.config_hash, ("", ""))[1] == "failed"]
-    missing = len(jobs) - len(runs)
-    ending: Ending = "KILLED" if missing and interruption.exit_code() else "FAILED" if missing or failed else "FINISHED"
-    counts = outcomes.counts([runs.get(job.config_hash, ("", ""))[1] for job in jobs])
-    rates = outcomes.convergence_rates(store, [run_id for run_id, _ in runs.values()])
-    successes = {
-        job.config_hash: (round(rates[run_id] * job.config.trials), job.config.trials)
-        for job in jobs
-        for run_id, _ in [runs.get(job.config_hash, ("", ""))]
-        if run_id in rates
-    }
-    table = summary.convergence_table(jobs, sweep.keys, successes) if successes else ""
-    jobs_csv = summary.jobs_csv(jobs, runs)
+    for run_id in under_way:  # through MLflow's client, a run is there before it is finished
+        store.update_parent(run_id, RunUpdate(status="KILLED"))
+    origins = [origin for _, origin in fates]
+    counts = outcomes.counts(origins)
+    missing = origins.count("")
+    done = not missing and not counts["failed"]
+    ending: Ending = "KILLED" if missing and interruption.exit_code() else "FINISHED" if done else "FAILED"
+    table = summary.convergence_table(jobs, sweep.keys, fates.rates) if not np.isnan(fates.rates).all() else ""
+    jobs_csv = summary.jobs_csv(jobs, fates)
     store.update_parent(
         sweep.run_id,
         RunUpdate(
@@ -331,7 +333,8 @@ def _close(
         log.warning("%s could not be written (%s); the artifact of that name is", copy, error.strerror)
     store.analyze()
     log.info("%s\n", _note(counts, table))
-    for job in failed[:LONGEST_LIST]:
+    failed = np.flatnonzero(np.array(origins) == "failed")
+    for job in jobs.take(failed[:LONGEST_LIST]):
         log.error("failed: python -m experiments.train %s", shlex.join(job.overrides))
     if len(failed) > LONGEST_LIST:
         log.error("... and %s more that failed; all are in jobs.csv", f"{len(failed) - LONGEST_LIST:,}")

@@ -9,7 +9,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from itertools import pairwise
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from experiments.config import (
     Config,
@@ -24,9 +24,12 @@ from experiments.config import (
     UniformInit,
     hidden_layers,
 )
-from experiments.identity import literal, params, run_name
+from experiments.identity import literal, run_name
 from experiments.tracking.record import LONGEST_NAME, LONGEST_PARAM
 from nn_core import ACTIVATIONS, ENGINES, LOSSES, count_weights
+
+if TYPE_CHECKING:
+    from experiments.jobs import Job
 
 LARGEST_LAYER = 4096
 LARGEST_TRIALS = 100_000
@@ -204,19 +207,13 @@ def _contradictions(config: Config) -> Iterable[str]:
         )
 
 
-def sweep_problems(configs: Sequence[Config], hashes: Sequence[str]) -> list[str]:
-    """Everything that is wrong with the jobs of a sweep, taken one by one and together.
-
-    Parameters
-    ----------
-    configs, hashes : sequences of equal length
-        The jobs and their `config_hash`.
-    """
+def sweep_problems(jobs: "Sequence[Job]") -> list[str]:
+    """Everything that is wrong with the jobs of a sweep, taken one by one and together."""
     by_message: dict[str, int] = {}
-    for config in configs:
-        for problem in problems(config):
+    for job in jobs:
+        for problem in problems(job.config):
             by_message[problem] = by_message.get(problem, 0) + 1
-    return list(_abridged(by_message, len(configs))) or list(_duplicates(configs, hashes)) or list(_overlaps(configs))
+    return list(_abridged(by_message, len(jobs))) or list(_duplicates(jobs)) or list(_overlaps(jobs))
 
 
 def _abridged(by_message: Mapping[str, int], jobs: int) -> Iterable[str]:
@@ -230,38 +227,36 @@ def _abridged(by_message: Mapping[str, int], jobs: int) -> Iterable[str]:
             yield f"... and {len(messages) - MOST_OF_A_KEY:,} more values of {key}"
 
 
-def _duplicates(configs: Sequence[Config], hashes: Sequence[str]) -> Iterable[str]:
+def _duplicates(jobs: "Sequence[Job]") -> Iterable[str]:
     seen: dict[str, int] = {}
-    for number, config_hash in enumerate(hashes):
-        first = seen.setdefault(config_hash, number)
-        if first != number:
-            name = run_name(params(configs[number]))
-            yield (
-                f"{len(hashes):,} jobs, {len(set(hashes)):,} different: jobs {first} and {number}, for one, are both "
-                f"{name}; valid is to give every value once"
-            )
-            return
+    again = [number for number, job in enumerate(jobs) if seen.setdefault(job.config_hash, number) != number]
+    if again:
+        job = jobs[again[0]]
+        yield (
+            f"{len(jobs):,} jobs, {len(seen):,} different: jobs {seen[job.config_hash]} and {again[0]}, for one, are "
+            f"both {run_name(job.params)}; valid is to give every value once"
+        )
 
 
-def _overlaps(configs: Sequence[Config]) -> Iterable[str]:
+def _overlaps(jobs: "Sequence[Job]") -> Iterable[str]:
     """Find jobs that would train the same network twice, because their seeds overlap or do not matter."""
     spans: dict[str, list[tuple[int, int]]] = {}
-    for config in configs:
+    for config in (job.config for job in jobs):
         condition = repr(replace(config, seed=0, trials=1, hidden=hidden_layers(config.hidden)))
         spans.setdefault(condition, []).append((config.seed, config.trials))
         if isinstance(config.init, FixedInit) and len(spans[condition]) > 1:
             (seed, _), (other, _) = spans[condition]
             yield f"seed={seed},{other} with init=fixed: valid is one seed, all would be the same network"
             return
-    for jobs in spans.values():
-        jobs.sort()
-        for (seed, trials), (next_seed, next_trials) in pairwise(jobs):
+    for networks in spans.values():
+        networks.sort()
+        for (seed, trials), (next_seed, next_trials) in pairwise(networks):
             if seed + trials > next_seed:
-                apart = max(trials for _, trials in jobs)
+                apart = max(trials for _, trials in networks)
                 last = min(seed + trials, next_seed + next_trials) - 1
                 twice = f"seed {last}" if last == next_seed else f"seeds {next_seed} to {last}"
                 yield (
                     f"seed={seed} trials={trials} and seed={next_seed} trials={next_trials} both train {twice}: valid "
-                    f"are seeds at least {apart} apart, such as seed=range(0,{apart * len(jobs)},{apart})"
+                    f"are seeds at least {apart} apart, such as seed=range(0,{apart * len(networks)},{apart})"
                 )
                 return

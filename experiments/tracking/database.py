@@ -56,8 +56,11 @@ _CACHE_KIB = 65536
 class Database(Protocol):
     """A database that holds an MLflow tracking store."""
 
+    def rows(self, statement: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """Read row by row, outside any transaction; parameters are written as ``?``."""
+
     def query(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Read, outside any transaction."""
+        """Read all rows at once."""
 
     def session(self) -> "AbstractContextManager[Session]":
         """Open a session of SQLAlchemy: one transaction, committed at the end and rolled back on any exception."""
@@ -92,10 +95,14 @@ class SqliteDatabase:
         """Open the file, which has to be there: a store without tables is of no use to anyone."""
         return sqlite3.connect(f"{self.path.as_uri()}?mode=rw", uri=True, timeout=_LOCK_TIMEOUT_S, isolation_level=None)
 
-    def query(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Read, outside any transaction."""
+    def rows(self, statement: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """Read row by row, outside any transaction; parameters are written as ``?``."""
         with self._explained(), closing(self.connect()) as connection:
-            return connection.execute(statement, values).fetchall()
+            yield from connection.execute(statement, values)
+
+    def query(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Read all rows at once."""
+        return list(self.rows(statement, values))
 
     @contextmanager
     def session(self) -> "Iterator[Session]":
@@ -133,10 +140,14 @@ class PostgresDatabase:
 
         return psycopg.connect(self.conninfo, connect_timeout=_CONNECT_TIMEOUT_S)
 
+    def rows(self, statement: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """Read row by row; parameters are written as ``?``."""
+        with self._explained(), self.connect() as connection, connection.cursor("rows") as cursor:
+            yield from cursor.execute(statement.replace("?", "%s"), values)
+
     def query(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Read."""
-        with self._explained(), self.connect() as connection:
-            return connection.execute(statement.replace("?", "%s"), values).fetchall()
+        """Read all rows at once."""
+        return list(self.rows(statement, values))
 
     @contextmanager
     def session(self) -> "Iterator[Session]":

@@ -1,6 +1,7 @@
 """What came of a sweep's jobs, as the store tells it."""
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from experiments.tracking.store import Store
@@ -10,14 +11,15 @@ from experiments.tracking.store import Store
 class Child:
     """A run that a sweep made."""
 
+    config_hash: str
     run_id: str
     status: str
 
 
-def children(store: Store, sweep_id: str) -> dict[str, Child]:
-    """Look up the runs that a sweep made, by their config_hash."""
+def children(store: Store, sweep_id: str) -> Iterator[Child]:
+    """Look up the runs that a sweep made, oldest first."""
     if store.database is not None:
-        rows = store.database.query(
+        rows = store.database.rows(
             "SELECT hashes.value, runs.run_uuid, runs.status FROM tags AS sweeps "
             "JOIN runs ON runs.run_uuid = sweeps.run_uuid "
             "JOIN tags AS hashes ON hashes.run_uuid = runs.run_uuid AND hashes.key = 'config_hash' "
@@ -25,31 +27,27 @@ def children(store: Store, sweep_id: str) -> dict[str, Child]:
             "ORDER BY runs.start_time, runs.run_uuid",
             (sweep_id,),
         )
-        return {config_hash: Child(run_id, status) for config_hash, run_id, status in rows}
-    return {
-        run.data.tags["config_hash"]: Child(run.info.run_id, run.info.status)
-        for run in store.search(f"tags.sweep_id = '{sweep_id}'")
-        if "config_hash" in run.data.tags
-    }
+        yield from itertools.starmap(Child, rows)
+        return
+    for run in store.search(f"tags.sweep_id = '{sweep_id}'"):
+        if "config_hash" in run.data.tags:
+            yield Child(run.data.tags["config_hash"], run.info.run_id, run.info.status)
 
 
-def convergence_rates(store: Store, run_ids: Sequence[str]) -> Mapping[str, float]:
-    """Look up the share of trials that converged in each of these runs; runs without that metric are left out."""
-    wanted = set(run_ids)
+def convergence_rates(store: Store) -> Iterator[tuple[str, float]]:
+    """Look up the share of trials that converged in each of the experiment's runs that has that metric."""
     if store.database is not None:
-        rows = store.database.query(
+        yield from store.database.rows(
             "SELECT latest_metrics.run_uuid, latest_metrics.value FROM latest_metrics "
             "JOIN runs ON runs.run_uuid = latest_metrics.run_uuid "
             "WHERE latest_metrics.key IN ('converged', 'convergence_rate') AND runs.experiment_id = ?",
             (int(store.experiment_id),),
         )
-        return {run_id: rate for run_id, rate in rows if run_id in wanted}
-    found = {}
+        return
     for run in store.search("attributes.status = 'FINISHED'"):
         rate = run.data.metrics.get("converged", run.data.metrics.get("convergence_rate"))
-        if rate is not None and run.info.run_id in wanted:
-            found[run.info.run_id] = rate
-    return found
+        if rate is not None:
+            yield run.info.run_id, rate
 
 
 def counts(origins: Sequence[str]) -> dict[str, int]:

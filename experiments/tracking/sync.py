@@ -58,7 +58,7 @@ def _tell(store: Store, sweep_id: str, now_ms: int) -> None:
     jobs = overview.jobs(store, sweep) if sweep is not None else []
     if sweep is None or sweep.end_ms is None or not jobs:
         return
-    children = outcomes.children(store, sweep_id)
+    children = {child.config_hash: child for child in outcomes.children(store, sweep_id)}
     for job in jobs:
         child = children.get(job["config_hash"])
         if child is not None and child.status in _ORIGINS:

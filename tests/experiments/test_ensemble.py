@@ -123,7 +123,7 @@ def test_chunking_changes_nothing(make_job, monkeypatch):
     for size in (1, 3, 5):
         monkeypatch.setattr(ensemble, "NETWORKS_PER_CHUNK", size)
         parts = train(jobs)
-        assert len(chunks(jobs)) > 1
+        assert len(list(chunks(jobs))) > 1
         for job in jobs:
             same(parts[job.config_hash].results, whole[job.config_hash].results)
 
@@ -140,7 +140,7 @@ def test_chunks_hold_every_job_once_and_no_more_networks_than_they_may(make_job,
     jobs = [make_job(seed=seed, trials=trials, epochs=epochs, hidden=h) for seed, trials, epochs, h in drawn]
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(ensemble, "NETWORKS_PER_CHUNK", size)
-        divided = chunks(jobs)
+        divided = list(chunks(jobs))
     held = [job for units in divided for unit in units for job in unit.jobs]
     assert sorted(job.config_hash for job in held) == sorted(job.config_hash for job in jobs)
     for units in divided:

@@ -26,7 +26,7 @@ from experiments.config import (
     XavierInit,
     Xor,
 )
-from experiments.identity import config_hash, params
+from experiments.jobs import Job
 from experiments.validation import layer_sizes, problems, sweep_problems
 
 DEFAULT = Config(task=Xor(), init=UniformInit(), optimizer=GradientDescentOptimizer(), criterion=ToleranceCriterion())
@@ -37,7 +37,7 @@ def of(**changes):
 
 
 def of_sweep(*configs):
-    return sweep_problems(configs, [config_hash(params(config)) for config in configs])
+    return sweep_problems([Job((), config) for config in configs])
 
 
 @pytest.mark.parametrize(
