@@ -181,21 +181,20 @@ class SqlWriter:
 def _add_all(session: "Session", model: Any, rows: Iterable[Row]) -> None:
     """Insert rows that hold all columns of a model, in its order.
 
-    SQLAlchemy writes the statement and the driver takes the rows as they are: a dictionary for each of 300 rows a run
-    would cost half as much again as everything else in the transaction.
+    SQLAlchemy writes the statement, and the driver takes the rows as they come: a dictionary for each of a run's 300
+    rows would cost half as much again as everything else in the transaction.
     """
     from sqlalchemy import insert
 
     connection = session.connection()
+    driver: Any = connection.connection
     if connection.dialect.name == "postgresql":
         columns = ", ".join(model.__table__.columns.keys())
-        copy_rows = f"COPY {model.__tablename__} ({columns}) FROM STDIN"
-        driver: Any = connection.connection.driver_connection
-        with driver.cursor() as cursor, cursor.copy(copy_rows) as copy:
+        with driver.cursor() as cursor, cursor.copy(f"COPY {model.__tablename__} ({columns}) FROM STDIN") as copy:
             for row in rows:
                 copy.write_row(row)
-    elif rows := list(rows):
-        connection.exec_driver_sql(str(insert(model).compile(dialect=connection.dialect)), rows)
+    else:
+        driver.cursor().executemany(str(insert(model).compile(dialect=connection.dialect)), rows)
 
 
 def _tag_rows(run_id: str, name: str, tags: Mapping[str, str]) -> list[Row]:
