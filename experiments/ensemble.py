@@ -66,17 +66,32 @@ def _units(jobs: Sequence[Job]) -> Iterator[tuple[int, Unit]]:
 
     Jobs are sorted as numbers and made when it is their turn: a hundred thousand of them are not held at once.
     """
+    order, family, unit = _sorted(jobs)
+    for first, members in itertools.groupby(order, key=unit.__getitem__):
+        yield int(family[first]), Unit(tuple(jobs[i] for i in members))
+
+
+def _sorted(jobs: Sequence[Job]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Put jobs into the order of training; shape (jobs,) each.
+
+    Returns
+    -------
+    order : np.ndarray
+        Positions of the jobs, by family, unit and cut-off.
+    family : np.ndarray
+        The number of each job's family.
+    unit : np.ndarray
+        The first job that is the same networks as each job.
+    """
     numbers: dict[str, int] = {}
-    keys, families, epochs = (np.empty(len(jobs), dtype) for dtype in ("S16", int, int))
+    keys, family, epochs = (np.empty(len(jobs), dtype) for dtype in ("S16", np.int32, np.int64))
     for i, job in enumerate(jobs):
         keys[i] = identity.config_hash({name: value for name, value in job.params.items() if name != "epochs"})
-        families[i] = numbers.setdefault(networks.family(job.config), len(numbers))
+        family[i] = numbers.setdefault(networks.family(job.config), len(numbers))
         epochs[i] = job.config.epochs
-    _, first, unit = np.unique(keys, return_index=True, return_inverse=True)
-    leader = first[unit]
-    order = np.lexsort((epochs, leader, families[leader]))
-    for first_job, members in itertools.groupby(order, key=leader.__getitem__):
-        yield int(families[first_job]), Unit(tuple(jobs[i] for i in members))
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    unit = first[inverse]
+    return np.lexsort((epochs, unit, family[unit])), family, unit
 
 
 def train_chunk(units: Sequence[Unit], advance: Advance, after_slice: Callable[[int], None]) -> Iterator[list[Outcome]]:

@@ -137,11 +137,7 @@ def _run(
         with interruption.held():
             parent = store.start_parent(_name(arguments, config), {"kind": "sweep", **made_by.tags})
             sweep = Sweep(parent, summary.swept_keys(jobs))
-            planned = {
-                "multirun.yaml": OmegaConf.to_yaml(config).encode(),
-                "jobs.csv": summary.jobs_csv(jobs, plan.fates),
-            }
-            store.update_parent(parent, RunUpdate(artifacts={**made_by.artifacts, **planned}))
+            store.update_parent(parent, RunUpdate(artifacts={**made_by.artifacts, **_planned(config, plan)}))
         if plan.to_do:
             _launch(hydra_context, task, config, plan.to_do, sweep, store)
     except (Interrupted, SweepStopped):
@@ -190,6 +186,14 @@ def _plan(store: Store | None, jobs: Jobs) -> _Plan:
         return _Plan(jobs, {}, {})
     hashes = {config_hash.decode() for config_hash in jobs.config_hashes}
     return _Plan(jobs, store.finished(hashes), store.failed(hashes))
+
+
+def _planned(config: DictConfig, plan: _Plan) -> dict[str, bytes]:
+    """What a sweep keeps of itself from the start."""
+    return {
+        "multirun.yaml": OmegaConf.to_yaml(config).encode(),
+        "jobs.csv": summary.jobs_csv(plan.jobs, plan.fates),
+    }
 
 
 def _other_code(store: Store, finished: Mapping[str, str], made_by: Provenance) -> list[str]:
