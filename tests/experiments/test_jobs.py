@@ -1,11 +1,14 @@
 """Expansion of a command line, with Hydra's own sweeper and its composition of every single job as the oracle."""
 
+import gc
 import re
 import shlex
+import tracemalloc
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_loader import ConfigLoader
@@ -208,6 +211,33 @@ def test_a_job_carries_its_params_and_their_hash(expand):
     for job in expand("lr=1,2", "task=parity,encoder"):
         assert job.params == identity.params(job.config)
         assert job.config_hash == identity.config_hash(job.params)
+
+
+def test_some_of_the_jobs_are_the_same_jobs(expand):
+    jobs = expand("task=xor,parity", "lr=1,2,3")
+    every = list(jobs)
+    assert list(jobs[1:5:2]) == every[1:5:2]
+    assert list(jobs[::-1]) == every[::-1]
+    assert jobs[-1] == every[-1]
+    even = jobs.take(np.arange(6) % 2 == 0)
+    assert list(even.take(np.array([2, 0]))) == [every[4], every[0]]
+    assert even.config_hashes.tolist() == [job.config_hash.encode() for job in every[::2]]
+    with pytest.raises(IndexError):
+        jobs[6]
+
+
+def test_memory_does_not_grow_with_the_number_of_jobs(expand):
+    def held(rates):
+        tracemalloc.start()
+        jobs = expand(f"lr={rates}", "seed=range(2000)")
+        gc.collect()
+        size = tracemalloc.get_traced_memory()[0]
+        tracemalloc.stop()
+        return len(jobs), size
+
+    expand("lr=1,2")  # whatever is remembered is remembered now
+    (few, small), (many, large) = held("1,2"), held("1,2,3,4,5")
+    assert (large - small) / (many - few) < 30
 
 
 def test_what_hydra_cannot_compose_is_refused_as_hydra_does(expand):

@@ -245,21 +245,27 @@ def test_one_epoch_equals_the_reference(state, epochs_before):
     assert_close(NUMBA(state, to_epoch), NUMPY(state, to_epoch), relative=1e-13, chaos=sensitivity(state, to_epoch))
 
 
+@pytest.mark.parametrize("lr", [0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0])
+def test_trajectories_of_300_epochs_of_the_lesson_s_network_equal_the_reference(lr):
+    state = lesson(200, lr)
+    assert_close(NUMBA(state, 300), NUMPY(state, 300), relative=1e-10)
+
+
 @pytest.mark.parametrize("lr", [0.01, 0.1, 0.3, 0.5, 0.7])
-@pytest.mark.parametrize("hidden", [2, 4, 8])
-def test_trajectories_of_300_epochs_equal_the_reference(lr, hidden):
+@pytest.mark.parametrize("hidden", [2, 8])
+def test_trajectories_of_300_epochs_of_other_widths_equal_the_reference(lr, hidden):
     state = lesson(200, lr, hidden)
     assert_close(NUMBA(state, 300), NUMPY(state, 300), relative=1e-10)
 
 
-@pytest.mark.parametrize("hidden", [2, 4, 8])
-def test_trajectories_at_learning_rate_1_equal_the_reference_as_far_as_it_equals_itself(hidden):
-    """A few networks are chaotic here: the reference itself, its last bits nudged, ends elsewhere by 1e-8."""
-    state = lesson(200, 1.0, hidden)
+@pytest.mark.parametrize(("lr", "hidden"), [(0.9, 8), (1.0, 2), (1.0, 8)])
+def test_trajectories_equal_the_reference_as_far_as_it_equals_itself(lr, hidden):
+    """Up to a ninth of the networks are chaotic here: the reference, its last bits nudged, ends elsewhere by 1e-2."""
+    state = lesson(200, lr, hidden)
     chaos = sensitivity(state, 300)
     ours, theirs = NUMBA(state, 300), NUMPY(state, 300)
     assert_close(ours, theirs, relative=1e-10, chaos=chaos)
-    assert (distances(ours, theirs) <= 1e-10).mean() >= 0.9
+    assert (distances(ours, theirs) <= 1e-10).mean() >= 0.8
 
 
 def test_learning_times_equal_the_reference():

@@ -1,11 +1,38 @@
-"""The tables that runs are written to are those of the MLflow that is installed."""
+"""Runs are written by SQL only where MLflow's models are those that this was written for."""
 
-from experiments.tracking.database import EXPERIMENT_TABLES, TABLES
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from sqlalchemy import Column, MetaData, Text
+
+from experiments.tracking import sql_writer
+from experiments.tracking.client_writer import ClientWriter
+from experiments.tracking.record import RunRecord
+from experiments.tracking.store import open_store
 
 
-def test_the_tables_are_those_of_mlflows_own_models() -> None:
-    from mlflow.store.tracking.dbmodels import models
+def test_the_models_of_the_mlflow_that_is_installed_are_known() -> None:
+    assert sql_writer.unknown_models() == []
 
-    known = {table: set(columns) for table, columns in (TABLES | EXPERIMENT_TABLES).items()}
-    metadata = models.Base.metadata
-    assert {table: set(metadata.tables[table].columns.keys()) for table in known} == known
+
+def test_with_other_models_runs_are_written_by_mlflow_only(
+    sqlite_folder: Path,
+    record: Callable[[int], RunRecord],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    changed = MetaData()
+    for table in sql_writer.mlflow_models().Base.metadata.tables.values():
+        table.to_metadata(changed)
+    changed.tables["tags"].append_column(Column("colour", Text))
+    monkeypatch.setattr(sql_writer, "mlflow_models", lambda: SimpleNamespace(Base=SimpleNamespace(metadata=changed)))
+    for _ in range(2):
+        store = open_store("xor")
+        assert isinstance(store.writer, ClientWriter)
+    assert caplog.text.count("tags: key, value, run_uuid, colour") == 1
+    (run_id,) = store.write([record(0)])
+    hash_ = record(0).tags["config_hash"]
+    assert store.finished([hash_]) == {hash_: run_id}
+    assert store.client.get_run(run_id).data.tags["config_hash"] == hash_
