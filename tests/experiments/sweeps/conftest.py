@@ -13,6 +13,7 @@ from pathlib import Path
 from textwrap import dedent, indent
 from typing import Any
 
+import forked
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -70,24 +71,28 @@ sys.meta_path.insert(0, Saboteur())
 """
 
 
+def _inherited() -> dict[str, str]:
+    return {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "HYDRA_"))}
+
+
 class Folder:
     """A folder that somebody works in."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.started: dict[subprocess.Popen[str], Path] = {}
+        self.trained = 0
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         """Start ``python -m experiments.train``, in a session of its own, so that a test can be its terminal."""
         output = self.path.with_name(
             f"{self.path.name}-output-{len(self.started)}"
         )  # a pipe that nobody reads fills up
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "HYDRA_"))}
         with output.open("w") as stream:
             process = subprocess.Popen(
                 [sys.executable, "-m", "experiments.train", *arguments],
                 cwd=self.path,
-                env={**inherited, **environment},
+                env={**_inherited(), **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=stream,
@@ -106,7 +111,12 @@ class Folder:
 
     def train(self, *arguments: str, code: int = 0, **environment: str) -> str:
         """Run ``python -m experiments.train`` to its end; returns what it printed."""
-        return self.finish(self.start(*arguments, **environment), code)
+        self.trained += 1
+        output = self.path.with_name(f"{self.path.name}-trained-{self.trained}")
+        ended = forked.run("experiments.train", arguments, self.path, {**_inherited(), **environment}, output)
+        printed = output.read_text()
+        assert ended == code, printed
+        return printed
 
     def sabotage(self, module: str, change: str) -> dict[str, str]:
         """Return the environment of a program in which a module is changed as soon as it has been imported.

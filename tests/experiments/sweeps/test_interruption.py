@@ -42,7 +42,8 @@ def assert_all_or_nothing(folder) -> None:
 )
 def test_before_there_is_anything(new_folder: Callable, module: str, change: str) -> None:
     folder = new_folder()
-    output = folder.train(*TWO_CHUNKS, code=143 if "SIGTERM" in change else 130, **folder.sabotage(module, change))
+    process = folder.start(*TWO_CHUNKS, **folder.sabotage(module, change))
+    output = folder.finish(process, code=143 if "SIGTERM" in change else 130)
     assert output == ""
     assert list(folder.path.iterdir()) == []
 
