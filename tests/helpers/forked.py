@@ -13,6 +13,7 @@ import threading
 import traceback
 from collections.abc import Mapping, Sequence
 from importlib import import_module, invalidate_caches
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 LIBRARIES = ["hydra.main", "mlflow.store.tracking.dbmodels.models", "numba", "pandas", "pyarrow.parquet"]
@@ -21,16 +22,13 @@ _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(LIBRARIES)
 
 
-def run(module: str, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], output: Path) -> int:
-    """Run a module to its end, what it prints going to a file; returns its exit code."""
+def start(
+    module: str, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], output: Path
+) -> BaseProcess:
+    """Start a module, what it prints going to a file; in a session of its own, so that all it starts can be killed."""
     process = _context.Process(target=_main, args=(module, arguments, folder, dict(environment), output))
     process.start()
-    try:
-        process.join(timeout=120)
-        assert process.exitcode is not None, output.read_text()
-        return process.exitcode
-    finally:
-        process.kill()
+    return process
 
 
 def _main(module: str, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], output: Path) -> None:

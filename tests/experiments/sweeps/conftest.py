@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from functools import cached_property
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from textwrap import dedent, indent
 from typing import Any
@@ -81,7 +82,7 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.started: dict[subprocess.Popen[str], Path] = {}
-        self.trained = 0
+        self.forked: dict[BaseProcess, Path] = {}
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         """Start ``python -m experiments.train``, in a session of its own, so that a test can be its terminal."""
@@ -111,12 +112,18 @@ class Folder:
 
     def train(self, *arguments: str, code: int = 0, **environment: str) -> str:
         """Run ``python -m experiments.train`` to its end; returns what it printed."""
-        self.trained += 1
-        output = self.path.with_name(f"{self.path.name}-trained-{self.trained}")
-        ended = forked.run("experiments.train", arguments, self.path, {**_inherited(), **environment}, output)
-        printed = output.read_text()
-        assert ended == code, printed
+        process = self.fork(*arguments, **environment)
+        process.join(timeout=PATIENCE_S)
+        printed = self.forked[process].read_text()
+        assert process.exitcode == code, printed
         return printed
+
+    def fork(self, *arguments: str, **environment: str) -> BaseProcess:
+        """Start ``python -m experiments.train`` in less time than `start`; see `forked`."""
+        output = self.path.with_name(f"{self.path.name}-forked-{len(self.forked)}")
+        process = forked.start("experiments.train", arguments, self.path, {**_inherited(), **environment}, output)
+        self.forked[process] = output
+        return process
 
     def sabotage(self, module: str, change: str) -> dict[str, str]:
         """Return the environment of a program in which a module is changed as soon as it has been imported.
@@ -137,6 +144,10 @@ class Folder:
 
     def stop(self) -> None:
         """Leave nothing behind that still runs."""
+        for process in self.forked:
+            if process.is_alive():
+                os.killpg(process.pid, signal.SIGKILL)
+            process.join()
         for process in self.started:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)

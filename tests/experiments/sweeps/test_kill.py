@@ -5,7 +5,6 @@ import os
 import random
 import signal
 import sqlite3
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,11 +23,6 @@ def count(store: Path, what: str) -> int:
         return database.execute(f"SELECT count(*) FROM {what}").fetchone()[0]
 
 
-def wait(process: subprocess.Popen, seconds: float) -> None:
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=seconds)
-
-
 def test_killed_at_twenty_random_moments(new_folder: Callable, folder_with_store: Callable) -> None:
     chance = random.Random(1986)
     folder, undisturbed = new_folder(), folder_with_store()
@@ -38,13 +32,15 @@ def test_killed_at_twenty_random_moments(new_folder: Callable, folder_with_store
         # Kill it while it starts, while it has a parent, or while it stores runs; and in between.
         awaited = [None, SWEEPS, TRAINED, SWEEPS][number % 4]
         before = count(store, awaited) if awaited else 0
-        process = folder.start(*SWEEP)
-        while awaited and count(store, awaited) == before and process.poll() is None:
-            wait(process, 0.02)
-        wait(process, chance.uniform(0.0, 0.4 if awaited else 1.5))
-        with contextlib.suppress(ProcessLookupError):  # it may have come to its end before
+        process = folder.fork(*SWEEP)
+        while awaited and count(store, awaited) == before and process.is_alive():
+            process.join(0.02)
+        process.join(chance.uniform(0.0, 0.4 if awaited else 1.5))
+        with contextlib.suppress(
+            ProcessLookupError
+        ):  # it may have come to its end before, or not be its own session yet
             os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        process.join()
         stored.append(count(store, TRAINED))
     assert stored == sorted(stored)
     assert 0 < stored[KILLS // 2] < RUNS  # or the moments were not worth much
