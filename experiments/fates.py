@@ -13,7 +13,7 @@ _BATCH = 4096
 
 
 class Fates:
-    """Which run each job of a sweep has, where that run comes from, and what came of it; 57 bytes a job.
+    """Which run each job of a sweep has, where that run comes from, and what came of it; 45 bytes a job.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ class Fates:
     Attributes
     ----------
     run_ids : np.ndarray
-        As ASCII, empty where there is no run; shape (jobs,), dtype S32.
+        As ASCII, empty where there is no run; shape (jobs,), dtype S36.
     origins : np.ndarray
         Positions in `ORIGINS`; shape (jobs,).
     rates : np.ndarray
@@ -32,7 +32,7 @@ class Fates:
 
     def __init__(self, config_hashes: np.ndarray) -> None:
         self._config_hashes = config_hashes
-        self.run_ids = np.zeros(len(config_hashes), "S32")
+        self.run_ids = np.zeros(len(config_hashes), "S36")
         self.origins = np.zeros(len(config_hashes), np.int8)
         self.rates = np.full(len(config_hashes), np.nan)
 
