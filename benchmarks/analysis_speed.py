@@ -12,6 +12,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -42,9 +43,9 @@ def by_server(folder: Path, rows: list[tuple[str, float]]) -> None:
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         try:
             while not answers(port):
-                if server.poll() is not None:
+                with suppress(subprocess.TimeoutExpired):
+                    server.wait(timeout=0.1)
                     raise SystemExit("the tracking server did not start")
-                time.sleep(0.1)
             timed(rows, "load through a tracking server", lambda: load(open_store(f"http://127.0.0.1:{port}")))
         finally:
             server.terminate()

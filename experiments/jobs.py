@@ -63,6 +63,11 @@ class Jobs(Sequence[Job]):
 
     A sweep may have a hundred thousand, and they are not to take more memory than a thousand do: of each only its
     number and its hash are kept, 24 bytes.
+
+    Attributes
+    ----------
+    config_hashes : np.ndarray
+        Of all jobs, as ASCII; shape (jobs,), dtype S16.
     """
 
     def __init__(self, blocks: "Sequence[_Block]", which: tuple[np.ndarray, np.ndarray] | None = None) -> None:
@@ -72,16 +77,11 @@ class Jobs(Sequence[Job]):
             hashes = (block.job(index).config_hash.encode() for block in blocks for index in range(len(block)))
             which = np.arange(self._ends[-1]), np.fromiter(hashes, "S16", self._ends[-1])
         self._numbers: np.ndarray = which[0]
-        self._hashes: np.ndarray = which[1]
-
-    @property
-    def config_hashes(self) -> np.ndarray:
-        """Of all jobs, as ASCII; shape (jobs,), dtype S16."""
-        return self._hashes
+        self.config_hashes: np.ndarray = which[1]
 
     def take(self, chosen: np.ndarray) -> "Jobs":
         """Return some of the jobs, by their positions or by a mask."""
-        return Jobs(self._blocks, (self._numbers[chosen], self._hashes[chosen]))
+        return Jobs(self._blocks, (self._numbers[chosen], self.config_hashes[chosen]))
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -96,7 +96,7 @@ class Jobs(Sequence[Job]):
         number = int(self._numbers[position])
         block = bisect_right(self._ends, number)
         first = self._ends[block - 1] if block else 0
-        return self._blocks[block].job(number - first, self._hashes[position].decode())
+        return self._blocks[block].job(number - first, self.config_hashes[position].decode())
 
 
 def typed(composed: DictConfig) -> Config:

@@ -13,7 +13,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -163,14 +162,14 @@ class _Plan:
     finished: Mapping[str, str]  # config_hash to run id
     failed: Mapping[str, str]
 
-    @cached_property
+    @functools.cached_property
     def to_do(self) -> Jobs:
         if not self.finished:
             return self.jobs
         return self.jobs.take(np.array([job.config_hash not in self.finished for job in self.jobs]))
 
-    @property
     def fates(self) -> Fates:
+        """What is known before anything is done; a new one each time, to be added to."""
         fates = Fates(self.jobs.config_hashes)
         fates.settle((config_hash, run_id, "reused") for config_hash, run_id in self.finished.items())
         return fates
@@ -192,7 +191,7 @@ def _planned(config: DictConfig, plan: _Plan) -> dict[str, bytes]:
     """What a sweep keeps of itself from the start."""
     return {
         "multirun.yaml": OmegaConf.to_yaml(config).encode(),
-        "jobs.csv": summary.jobs_csv(plan.jobs, plan.fates),
+        "jobs.csv": summary.jobs_csv(plan.jobs, plan.fates()),
     }
 
 
@@ -295,7 +294,7 @@ class _UntilStopped(list[list[str]]):
 
 def _close(config: DictConfig, store: Store, sweep: Sweep, plan: _Plan, resume_command: str) -> Ending:
     """Read back what came of the jobs, write it on the parent run, and end that."""
-    jobs, fates = plan.jobs, plan.fates
+    jobs, fates = plan.jobs, plan.fates()
     under_way: list[str] = []
 
     def ended() -> Iterator[tuple[str, str, str]]:
