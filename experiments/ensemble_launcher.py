@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 if TYPE_CHECKING:
     from experiments.jobs import Job
     from experiments.sweep import Sweep
-    from experiments.tracking.store import Store
+    from tracking.store import Store
 
 log = logging.getLogger(__name__)
 

@@ -15,11 +15,11 @@ from experiments.ensemble import Outcome, Unit
 from experiments.interruption import Interrupted
 from experiments.jobs import ConfigurationError, Job, typed
 from experiments.sweep import Sweep, SweepStopped
-from experiments.tracking.errors import TrackingError
-from experiments.tracking.provenance import provenance
-from experiments.tracking.record import RunRecord
-from experiments.tracking.store import Store, open_store
 from experiments.validation import problems
+from tracking.errors import TrackingError
+from tracking.provenance import provenance
+from tracking.record import RunRecord
+from tracking.store import Store, open_store
 
 log = logging.getLogger(__name__)
 logging.raiseExceptions = False  # or a full disk would be told with a traceback for every line of the log

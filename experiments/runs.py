@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from experiments import networks
 from experiments.config import Config
 from experiments.ensemble import Outcome
-from experiments.tracking.record import Curve, RunRecord
 from nn_core import Result, Task, recorded_epochs
 from nn_core.statistics import expected_running_time, median_epochs, wilson_interval
+from tracking.record import Curve, RunRecord
 
 Array = NDArray[np.float64]
 Described = tuple[dict[str, float], dict[str, Curve], dict[str, bytes]]

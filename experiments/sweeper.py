@@ -31,13 +31,13 @@ from experiments.identity import NOT_PART_OF_A_RUN
 from experiments.interruption import Interrupted
 from experiments.jobs import ConfigurationError, Jobs
 from experiments.sweep import Sweep, SweepStopped
-from experiments.tracking import files, outcomes, overview
-from experiments.tracking.errors import StoreUnreachableError, TrackingError
-from experiments.tracking.provenance import Provenance, provenance
-from experiments.tracking.record import LONGEST_TAG, RunUpdate
-from experiments.tracking.stale import repair
-from experiments.tracking.store import Store, find_store, open_store
 from experiments.validation import sweep_problems
+from tracking import files, outcomes, overview
+from tracking.errors import StoreUnreachableError, TrackingError
+from tracking.provenance import Provenance, provenance
+from tracking.record import LONGEST_TAG, RunUpdate
+from tracking.stale import repair
+from tracking.store import Store, find_store, open_store
 
 log = logging.getLogger(__name__)
 logging.raiseExceptions = False  # or a full disk would be told with a traceback for every line of the log

@@ -19,15 +19,15 @@ from datetime import datetime, timedelta
 
 from experiments.interruption import ending_with_the_reader
 from experiments.startup import collect_garbage_seldom
-from experiments.tracking import overview, stale
-from experiments.tracking.creation import artifact_root
-from experiments.tracking.errors import TrackingError, without_password
-from experiments.tracking.overview import ChildRun, RunInfo
-from experiments.tracking.record import RunUpdate
-from experiments.tracking.store import Store, find_stores
-from experiments.tracking.sync import sync
-from experiments.tracking.uri import tracking_uri
-from experiments.tracking.view import runs_page, save_view
+from tracking import overview, stale
+from tracking.creation import artifact_root
+from tracking.errors import TrackingError, without_password
+from tracking.overview import ChildRun, RunInfo
+from tracking.record import RunUpdate
+from tracking.store import Store, find_stores
+from tracking.sync import sync
+from tracking.uri import tracking_uri
+from tracking.view import runs_page, save_view
 
 SHOWN_ID = 12
 """Characters of a run id in tables; its first twelve are the time in milliseconds."""

@@ -25,8 +25,8 @@ from experiments.config import (
     hidden_layers,
 )
 from experiments.identity import literal, run_name
-from experiments.tracking.record import LONGEST_NAME, LONGEST_PARAM
 from nn_core import ACTIVATIONS, ENGINES, LOSSES, count_weights
+from tracking.record import LONGEST_NAME, LONGEST_PARAM
 
 if TYPE_CHECKING:
     from experiments.jobs import Job

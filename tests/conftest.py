@@ -1,4 +1,4 @@
-"""What tests of more than one package need: a server that is known to answer."""
+"""What tests of more than one package need: patience, and a server that is known to answer."""
 
 import gc
 import subprocess
@@ -8,6 +8,11 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# A shared machine may be slow; how slow is no property of the code.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 gc.set_threshold(50_000)  # as the commands do: much is imported, and stays
 

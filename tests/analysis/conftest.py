@@ -8,17 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import settings
 
 from nn_core import tasks
 from nn_core.initializers import Uniform, initial_weights
 from nn_core.optimizers import GradientDescent
 from nn_core.results import results
 from nn_core.training import Training, advance, start
-
-# A shared machine may be slow; how slow is no property of the code.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 

@@ -9,14 +9,9 @@ import pytest
 from hydra import initialize_config_dir
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
-from hypothesis import settings
 
 from experiments import config, jobs, train
 from experiments.jobs import Job
-
-# A shared machine may be slow; how slow is no property of the code.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="module")

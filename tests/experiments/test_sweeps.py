@@ -22,10 +22,10 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from experiments.sweeps import main, repeat_command
-from experiments.tracking import overview
-from experiments.tracking.provenance import provenance
-from experiments.tracking.store import Store, open_store
-from experiments.tracking.view import view
+from tracking import overview
+from tracking.provenance import provenance
+from tracking.store import Store, open_store
+from tracking.view import view
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # inside MLflow and what it is built on
 
@@ -105,7 +105,7 @@ def test_a_killed_sweep_is_stale_until_it_is_mended(store: Store, capsys: pytest
             [
                 sys.executable,
                 "-c",
-                "from experiments.tracking.provenance import *\nimport os\nprint(process_identity(os.getpid()))",
+                "from tracking.provenance import *\nimport os\nprint(process_identity(os.getpid()))",
             ],
             capture_output=True,
             text=True,

@@ -19,9 +19,9 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from experiments.tracking.creation import make_schema, sqlite_uri
-from experiments.tracking.database import SqliteDatabase
-from experiments.tracking.store import open_store
+from tracking.creation import make_schema, sqlite_uri
+from tracking.database import SqliteDatabase
+from tracking.store import open_store
 
 PATIENCE_S = 120
 """How long anything may take; nothing does."""

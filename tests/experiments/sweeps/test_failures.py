@@ -98,7 +98,7 @@ def test_a_store_that_breaks_in_the_middle(folder) -> None:
     before(module, "_add_all", break_at_the_second_chunk)
     """
     arguments = (*FAST, "hidden=2,3", "seed=range(3)")
-    output = folder.train(*arguments, code=1, **folder.sabotage("experiments.tracking.sql_writer", break_it))
+    output = folder.train(*arguments, code=1, **folder.sabotage("tracking.sql_writer", break_it))
     assert "no space left" in output
     assert "Traceback" not in output
     (parent,) = folder.sweeps()
@@ -123,7 +123,7 @@ def test_a_full_disk_in_mid_sweep(folder_with_store: Callable) -> None:
     """
     done = subprocess.run(  # through a pipe, since the limit is one of all files
         [sys.executable, "-m", "experiments.train", *sweep], cwd=folder.path, text=True,
-        env={**os.environ, "MLFLOW_TRACKING_URI": "", **folder.sabotage("experiments.tracking.store", fill)},
+        env={**os.environ, "MLFLOW_TRACKING_URI": "", **folder.sabotage("tracking.store", fill)},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
     )  # fmt: skip
     output = done.stdout

@@ -59,12 +59,12 @@ def test_while_the_store_is_being_made(new_folder: Callable) -> None:
 @pytest.mark.parametrize(
     ("module", "change", "finished"),
     [
-        ("experiments.tracking.store", "before(module.Store, 'start_parent', lambda *a: interrupt())", 0),
+        ("tracking.store", "before(module.Store, 'start_parent', lambda *a: interrupt())", 0),
         ("experiments.networks", "before(module, 'start', lambda *a: interrupt())", 3),
         ("experiments.networks", "before(module, 'start', lambda *a: interrupt(signal.SIGTERM))", 3),
-        ("experiments.tracking.store", "before(module.Store, 'write', lambda *a: interrupt())", 3),
-        ("experiments.tracking.outcomes", "before(module, 'children', lambda *a: interrupt())", 6),
-        ("experiments.tracking.store", "before(module.Store, 'analyze', lambda *a: interrupt())", 6),
+        ("tracking.store", "before(module.Store, 'write', lambda *a: interrupt())", 3),
+        ("tracking.outcomes", "before(module, 'children', lambda *a: interrupt())", 6),
+        ("tracking.store", "before(module.Store, 'analyze', lambda *a: interrupt())", 6),
     ],
     ids=["starting", "training", "training, SIGTERM", "writing", "closing", "closed"],
 )
@@ -87,7 +87,7 @@ def test_first_signal_lets_the_chunk_in_hand_be_written(folder, module: str, cha
         ("experiments.networks", "before(module, 'start', lambda *a: (interrupt(), interrupt()))"),
         ("experiments.runs", "before(module, 'record', lambda *a: (interrupt(), interrupt()))"),
         (
-            "experiments.tracking.sql_writer",
+            "tracking.sql_writer",
             """
             def twice_among_the_rows_of_a_child(session, model, rows):
                 if model.__tablename__ == "params":
@@ -184,7 +184,7 @@ def test_single_run(folder) -> None:
     assert folder.runs() == []
     written = folder.train(
         "epochs=1000", "engine=numpy", code=130,
-        **folder.sabotage("experiments.tracking.store", "before(module.Store, 'write', lambda *a: interrupt())"),
+        **folder.sabotage("tracking.store", "before(module.Store, 'write', lambda *a: interrupt())"),
     )  # fmt: skip
     assert "Traceback" not in written
     (run,) = folder.runs()

@@ -9,12 +9,12 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from experiments.tracking import database as databases
-from experiments.tracking import files
-from experiments.tracking.client_writer import mlflow_errors
-from experiments.tracking.database import PostgresDatabase, SqliteDatabase, sqlite_uri
-from experiments.tracking.errors import TrackingError, explain_os, explain_sqlite, without_password
-from experiments.tracking.sql_writer import mlflow_models
+from tracking import database as databases
+from tracking import files
+from tracking.client_writer import mlflow_errors
+from tracking.database import PostgresDatabase, SqliteDatabase, sqlite_uri
+from tracking.errors import TrackingError, explain_os, explain_sqlite, without_password
+from tracking.sql_writer import mlflow_models
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

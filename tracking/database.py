@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote
 
-from experiments.tracking.errors import StoreUnreachableError, TrackingError, explain_sqlite, without_password
+from tracking.errors import StoreUnreachableError, TrackingError, explain_sqlite, without_password
 
 if TYPE_CHECKING:
     import psycopg

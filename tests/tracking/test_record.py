@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.tracking.record import Curve, RunRecord, RunUpdate, check_key
+from tracking.record import Curve, RunRecord, RunUpdate, check_key
 
 Record = Callable[..., RunRecord]
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from experiments.tracking.errors import TrackingError, explain_os
-from experiments.tracking.record import Curve, RunRecord, RunUpdate
+from tracking.errors import TrackingError, explain_os
+from tracking.record import Curve, RunRecord, RunUpdate
 
 FOLDER = "spool"
 """Name of the folder, below the current one."""

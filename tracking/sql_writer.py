@@ -13,10 +13,10 @@ from functools import cache
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
-from experiments.tracking import files
-from experiments.tracking.database import EXPERIMENT_TABLES, TABLES, PostgresDatabase, SqliteDatabase
-from experiments.tracking.errors import TrackingError
-from experiments.tracking.record import RunRecord, RunUpdate, short_name
+from tracking import files
+from tracking.database import EXPERIMENT_TABLES, TABLES, PostgresDatabase, SqliteDatabase
+from tracking.errors import TrackingError
+from tracking.record import RunRecord, RunUpdate, short_name
 
 if TYPE_CHECKING:
     from types import ModuleType

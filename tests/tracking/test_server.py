@@ -16,11 +16,11 @@ import pytest
 from mlflow import MlflowClient
 
 from experiments.sweeps import main
-from experiments.tracking import spool
-from experiments.tracking.errors import StoreUnreachableError, TrackingError
-from experiments.tracking.record import RunRecord, RunUpdate
-from experiments.tracking.store import Store, open_store
-from experiments.tracking.sync import sync
+from tracking import spool
+from tracking.errors import StoreUnreachableError, TrackingError
+from tracking.record import RunRecord, RunUpdate
+from tracking.store import Store, open_store
+from tracking.sync import sync
 
 Record = Callable[..., RunRecord]
 
@@ -99,7 +99,7 @@ def test_a_server_that_goes_away(
 SWEEP_THAT_WAITS = """
 import sys
 from experiments import train
-from experiments.tracking.store import Store
+from tracking.store import Store
 write, seen = Store.write, []
 def waiting(self, records):
     seen.append(records)
@@ -199,7 +199,7 @@ def test_an_upload_that_is_killed(wire: Wire, record: Record, empty_folder: Path
     for item in records:
         store._keep("", item, StoreUnreachableError("gone"))
     code = """
-from experiments.tracking.sync import sync
+from tracking.sync import sync
 for kept in sync():
     print(kept.id, flush=True)
 """

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from mlflow.entities import ViewType
 
-from experiments.tracking.client_writer import ClientWriter
-from experiments.tracking.record import Curve, RunRecord, RunUpdate
-from experiments.tracking.sql_writer import SqlWriter
-from experiments.tracking.store import Store, open_store
+from tracking.client_writer import ClientWriter
+from tracking.record import Curve, RunRecord, RunUpdate
+from tracking.sql_writer import SqlWriter
+from tracking.store import Store, open_store
 
 Record = Callable[..., RunRecord]
 

@@ -6,9 +6,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from experiments.tracking.database import sqlite_path, sqlite_uri
-from experiments.tracking.errors import TrackingError, without_password
-from experiments.tracking.files import try_to_write
+from tracking.database import sqlite_path, sqlite_uri
+from tracking.errors import TrackingError, without_password
+from tracking.files import try_to_write
 
 VARIABLE = "MLFLOW_TRACKING_URI"
 

@@ -17,15 +17,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from experiments.tracking import creation, files, spool
-from experiments.tracking import database as databases
-from experiments.tracking.client_writer import ClientWriter, mlflow_errors
-from experiments.tracking.creation import mlflow_client
-from experiments.tracking.database import PostgresDatabase, SqliteDatabase
-from experiments.tracking.errors import StoreUnreachableError, TrackingError, explain_os, without_password
-from experiments.tracking.record import RunRecord, RunUpdate
-from experiments.tracking.sql_writer import RUNS_PER_TRANSACTION, SqlWriter, new_run_ids, unknown_models
-from experiments.tracking.uri import VALID, named, tracking_uri
+from tracking import creation, files, spool
+from tracking import database as databases
+from tracking.client_writer import ClientWriter, mlflow_errors
+from tracking.creation import mlflow_client
+from tracking.database import PostgresDatabase, SqliteDatabase
+from tracking.errors import StoreUnreachableError, TrackingError, explain_os, without_password
+from tracking.record import RunRecord, RunUpdate
+from tracking.sql_writer import RUNS_PER_TRANSACTION, SqlWriter, new_run_ids, unknown_models
+from tracking.uri import VALID, named, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

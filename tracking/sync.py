@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from experiments.tracking import outcomes, overview, spool
-from experiments.tracking.errors import TrackingError, without_password
-from experiments.tracking.record import RunUpdate
-from experiments.tracking.store import Store, open_store
-from experiments.tracking.uri import tracking_uri
+from tracking import outcomes, overview, spool
+from tracking.errors import TrackingError, without_password
+from tracking.record import RunUpdate
+from tracking.store import Store, open_store
+from tracking.uri import tracking_uri
 
 _ORIGINS = {"FINISHED": "new", "FAILED": "failed"}
 

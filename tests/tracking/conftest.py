@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from experiments.tracking.creation import make_schema, sqlite_uri
-from experiments.tracking.database import SqliteDatabase
-from experiments.tracking.record import Curve, RunRecord
+from tracking.creation import make_schema, sqlite_uri
+from tracking.database import SqliteDatabase
+from tracking.record import Curve, RunRecord
 
 LOGGED_TABLE = json.dumps([{"path": "predictions.json", "type": "table"}])
 

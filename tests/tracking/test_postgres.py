@@ -11,12 +11,12 @@ import pytest
 
 from analysis import store as analysis_store
 from analysis.loading import load
-from experiments.tracking import overview
-from experiments.tracking.errors import StoreUnreachableError, TrackingError
-from experiments.tracking.record import RunRecord, RunUpdate
-from experiments.tracking.stale import repair
-from experiments.tracking.store import open_store
-from experiments.tracking.sync import sync
+from tracking import overview
+from tracking.errors import StoreUnreachableError, TrackingError
+from tracking.record import RunRecord, RunUpdate
+from tracking.stale import repair
+from tracking.store import open_store
+from tracking.sync import sync
 
 pytestmark = pytest.mark.services
 
@@ -26,8 +26,8 @@ Postgres = Any
 
 def test_four_start_at_once_on_no_tables(postgres_database: str) -> None:
     code = """
-from experiments.tracking.record import RunUpdate
-from experiments.tracking.store import open_store
+from tracking.record import RunUpdate
+from tracking.store import open_store
 store = open_store("xor")
 store.update_parent(store.start_parent("sweep", {"kind": "sweep"}), RunUpdate(status="FINISHED"))
 """

@@ -14,11 +14,11 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
-from experiments.tracking.record import LONGEST_TAG
+from tracking.record import LONGEST_TAG
 
 PACKAGES = ("convergence-atlas", "numpy", "numba", "hydra-core", "mlflow")
 
-CODE = ("conf", "experiments", "hydra_plugins", "nn_core", "pyproject.toml", "requirements.lock")
+CODE = ("conf", "experiments", "hydra_plugins", "nn_core", "pyproject.toml", "requirements.lock", "tracking")
 """What can change a result; other changes to the checkout do not make it dirty."""
 
 LARGEST_DIFF = 1_000_000

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from experiments.tracking.errors import RESUME, StoreUnreachableError, TrackingError, explain_os, without_password
-from experiments.tracking.record import RunRecord, RunUpdate, short_name
+from tracking.errors import RESUME, StoreUnreachableError, TrackingError, explain_os, without_password
+from tracking.record import RunRecord, RunUpdate, short_name
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from experiments.tracking import files, overview
-from experiments.tracking.provenance import process_identity
-from experiments.tracking.record import RunUpdate
-from experiments.tracking.store import Store
+from tracking import files, overview
+from tracking.provenance import process_identity
+from tracking.record import RunUpdate
+from tracking.store import Store
 
 ABANDONED_AFTER_S = 3600.0
 """Files without a run are left alone for so long: it may be about to be committed."""
@@ -41,7 +41,7 @@ def life(tags: Mapping[str, str]) -> Life:
     Parameters
     ----------
     tags : mapping of str to str
-        With ``host``, ``pid`` and ``process``, as `experiments.tracking.provenance` writes them.
+        With ``host``, ``pid`` and ``process``, as `tracking.provenance` writes them.
     """
     pid, process = tags.get("pid", ""), tags.get("process", "unknown")
     if not pid.isdecimal() or tags.get("host") != socket.gethostname():

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from experiments.tracking import database as databases
-from experiments.tracking.errors import TrackingError, without_password
-from experiments.tracking.record import RunRecord, RunUpdate
-from experiments.tracking.stale import ABANDONED_AFTER_S, remove_abandoned_files
-from experiments.tracking.store import Store, find_store, find_stores, open_store
+from tracking import database as databases
+from tracking.errors import TrackingError, without_password
+from tracking.record import RunRecord, RunUpdate
+from tracking.stale import ABANDONED_AFTER_S, remove_abandoned_files
+from tracking.store import Store, find_store, find_stores, open_store
 
 Record = Callable[..., RunRecord]
 
@@ -26,9 +26,9 @@ gc.set_threshold(50_000)
 import sys
 sys.path.insert(0, {tests!r})
 from conftest import make_record
-from experiments.tracking.errors import TrackingError
-from experiments.tracking.record import RunUpdate
-from experiments.tracking.store import open_store
+from tracking.errors import TrackingError
+from tracking.record import RunUpdate
+from tracking.store import open_store
 """
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
-from experiments.tracking.errors import TrackingError, explain_os
+from tracking.errors import TrackingError, explain_os
 
 
 def local_folder(artifact_uri: str) -> Path | None:

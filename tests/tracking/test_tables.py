@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import Column, MetaData, Text
 
-from experiments.tracking import sql_writer
-from experiments.tracking.client_writer import ClientWriter
-from experiments.tracking.record import RunRecord
-from experiments.tracking.store import open_store
+from tracking import sql_writer
+from tracking.client_writer import ClientWriter
+from tracking.record import RunRecord
+from tracking.store import open_store
 
 
 def test_the_models_of_the_mlflow_that_is_installed_are_known() -> None:

@@ -11,9 +11,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from experiments.tracking import overview
-from experiments.tracking.overview import RunInfo
-from experiments.tracking.store import Store
+from tracking import overview
+from tracking.overview import RunInfo
+from tracking.store import Store
 
 CURVES = ("loss", "loss/q10", "loss/q50", "loss/q90")
 RESULTS = (

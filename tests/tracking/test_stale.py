@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from experiments.tracking import overview
-from experiments.tracking.provenance import PACKAGES, process_identity, provenance
-from experiments.tracking.record import RunUpdate
-from experiments.tracking.stale import Life, life, repair, stale_runs
-from experiments.tracking.store import Store, open_store
+from tracking import overview
+from tracking.provenance import PACKAGES, process_identity, provenance
+from tracking.record import RunUpdate
+from tracking.stale import Life, life, repair, stale_runs
+from tracking.store import Store, open_store
 
 CHILD = """
 import sys
-from experiments.tracking.provenance import provenance
-from experiments.tracking.store import open_store
+from tracking.provenance import provenance
+from tracking.store import open_store
 store = open_store("xor")
 tags = {"kind": "sweep", **provenance(engine="numba", launcher="ensemble").tags}
 print(store.start_parent("sweep", tags), flush=True)
@@ -104,7 +104,7 @@ def test_a_zombie_is_dead() -> None:
 
 
 SHOW = """
-from experiments.tracking.provenance import provenance
+from tracking.provenance import provenance
 found = provenance(engine="numba", launcher="ensemble")
 print("\\n".join(f"{key}\\t{value}" for key, value in found.tags.items()))
 print(found.artifacts.get("git_diff.patch", b"").decode())
@@ -129,7 +129,7 @@ def test_provenance_is_that_of_the_product_whatever_the_folder(empty_folder: Pat
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
     subprocess.run([*git, "init", "-q"], check=True)
     subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "another project"], check=True)
-    root = Path(__file__).parents[3]
+    root = Path(__file__).parents[2]
     tags, _ = shown("lr=0.1", "hidden=[4, 3]", GIT_DIR=str(empty_folder / ".git"))
     head = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
     assert tags["git_commit"] == (head.stdout.strip() or "unknown")
@@ -146,10 +146,10 @@ def test_provenance_without_git(empty_folder: Path) -> None:
 
 def copied_checkout(folder: Path) -> Path:
     """Make a checkout of its own that holds the code, so that it can be changed."""
-    root = Path(__file__).parents[3]
+    root = Path(__file__).parents[2]
     checkout = folder / "checkout"
     checkout.mkdir()
-    listed = [p for top in ("nn_core", "experiments") for p in (root / top).rglob("*.py")]
+    listed = [p for top in ("nn_core", "experiments", "tracking") for p in (root / top).rglob("*.py")]
     for path in listed:
         copy = checkout / path.relative_to(root)
         copy.parent.mkdir(parents=True, exist_ok=True)

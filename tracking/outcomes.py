@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from experiments.tracking.store import Store
+from tracking.store import Store
 
 
 @dataclass(frozen=True, slots=True)

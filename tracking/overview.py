@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from experiments.tracking import files
-from experiments.tracking.client_writer import mlflow_errors
-from experiments.tracking.errors import TrackingError
-from experiments.tracking.store import Store
+from tracking import files
+from tracking.client_writer import mlflow_errors
+from tracking.errors import TrackingError
+from tracking.store import Store
 
 _ID = re.compile("[0-9a-f]{32}")
 
