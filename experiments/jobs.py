@@ -7,13 +7,11 @@ a job is then a copy of a typed configuration with some fields replaced.
 
 import itertools
 import math
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from decimal import Decimal
-from typing import Any, overload
+from typing import Any
 
-import numpy as np
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, RangeSweep
@@ -33,70 +31,28 @@ class ConfigurationError(CompactHydraException):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One run of a sweep.
+    """One run of a sweep; some 1.3 KB.
 
     Attributes
     ----------
     overrides : tuple of str
         What the command line and the sweep's parameters made of this job, as Hydra overrides.
     config : Config
+    params : mapping of str to str
+        The configuration, flat; see `identity.params`. Computed if not given.
     config_hash : str
-        Computed if it is not given.
+        Computed.
     """
 
     overrides: tuple[str, ...]
     config: Config
-    config_hash: str = ""
+    params: Mapping[str, str] = field(default_factory=dict)
+    config_hash: str = field(init=False)
 
     def __post_init__(self) -> None:
-        if not self.config_hash:
-            object.__setattr__(self, "config_hash", identity.config_hash(self.params))
-
-    @property
-    def params(self) -> dict[str, str]:
-        """The configuration, flat; see `identity.params`."""
-        return identity.params(self.config)
-
-
-class Jobs(Sequence[Job]):
-    """The jobs of a sweep, each made anew whenever it is asked for.
-
-    A sweep may have a hundred thousand, and they are not to take more memory than a thousand do: of each only its
-    number and its hash are kept, 24 bytes.
-
-    Attributes
-    ----------
-    config_hashes : np.ndarray
-        Of all jobs, as ASCII; shape (jobs,), dtype S16.
-    """
-
-    def __init__(self, blocks: "Sequence[_Block]", which: tuple[np.ndarray, np.ndarray] | None = None) -> None:
-        self._blocks = blocks
-        self._ends = list(itertools.accumulate(map(len, blocks)))
-        if which is None:
-            hashes = (block.job(index).config_hash.encode() for block in blocks for index in range(len(block)))
-            which = np.arange(self._ends[-1]), np.fromiter(hashes, "S16", self._ends[-1])
-        self._numbers: np.ndarray = which[0]
-        self.config_hashes: np.ndarray = which[1]
-
-    def take(self, chosen: np.ndarray) -> "Jobs":
-        """Return some of the jobs, by their positions or by a mask."""
-        return Jobs(self._blocks, (self._numbers[chosen], self.config_hashes[chosen]))
-
-    def __len__(self) -> int:
-        return len(self._numbers)
-
-    @overload
-    def __getitem__(self, position: int) -> Job: ...
-    @overload
-    def __getitem__(self, position: slice) -> "Jobs": ...
-    def __getitem__(self, position: int | slice) -> "Job | Jobs":
-        if isinstance(position, slice):
-            return self.take(np.arange(len(self))[position])
-        number = int(self._numbers[position])
-        block = bisect_right(self._ends, number)
-        first = self._ends[block - 1] if block else 0
-        return self._blocks[block].job(number - first, self.config_hashes[position].decode())
+        if not self.params:
+            object.__setattr__(self, "params", identity.params(self.config))
+        object.__setattr__(self, "config_hash", identity.config_hash(self.params))
 
 
 def typed(composed: DictConfig) -> Config:
@@ -180,7 +136,7 @@ class _Axis:
 
 def expand(
     loader: ConfigLoader, config_name: str, hydra_overrides: Sequence[str], arguments: Sequence[str], most: int
-) -> Jobs:
+) -> list[Job]:
     """Expand a command line into jobs, in the order of Hydra's own sweeper: the last override varies fastest.
 
     Parameters
@@ -211,7 +167,11 @@ def expand(
     if count > most:
         raise ConfigurationError(_too_many(f"{count:,} jobs", most))
     variants = {_groups(axes): _Variants(composer, axes) for axes in combinations}
-    return Jobs([_Block(axes, variants) for axes in _in_order(combinations)])
+    return [
+        variants[_groups(axes, overrides)].job(overrides)
+        for axes in _in_order(combinations)
+        for overrides in itertools.product(*(axis.values for axis in axes))
+    ]
 
 
 def _once(axes: Iterable[_Axis]) -> list[_Axis]:
@@ -363,10 +323,10 @@ class _Variants:
         self._composer = composer
         self._positions = [position for position, axis in enumerate(axes) if len(axis.values) > 1]
         self._swept = [axes[position] for position in self._positions]
+        self._paths = [axis.path.split(".") for axis in self._swept]
         self._base = _without_hydra(composer.compose(axis.values[0] for axis in axes if len(axis.values) == 1))
         self._typed: Config | None = None
         self._values: dict[str, Any] = {}
-        self._by_hydra: dict[tuple[str, ...], Config] = {}
 
         known = known_keys(self._base)
         elements = {axis.path for axis in self._swept if OmegaConf.is_list(_parent(self._base, axis.path))}
@@ -389,6 +349,13 @@ class _Variants:
         for axis in self._swept:
             OmegaConf.update(first, axis.path, self._values[axis.values[0]])
         self._typed = typed(first)
+        self._params = identity.params(self._typed)
+        # What each value changes: a job's params are put together from these.
+        self._changes = {
+            line: identity.params(self._changed([(path, self._values[line])])).items() - self._params.items()
+            for axis, path in zip(self._swept, self._paths, strict=True)
+            for line in axis.values
+        }
 
     def _convert(self, axis: _Axis) -> Iterator[str]:
         """Convert each value of an axis as OmegaConf does for its key; yields what is wrong with the first few."""
@@ -413,38 +380,22 @@ class _Variants:
                 continue
             self._values[line] = OmegaConf.to_object(converted) if OmegaConf.is_config(converted) else converted
 
-    def config(self, overrides: tuple[str, ...]) -> Config:
-        """Return the configuration of a job, given its overrides."""
+    def job(self, overrides: tuple[str, ...]) -> Job:
+        """Make the job of some overrides."""
         if self._typed is None:
-            if overrides not in self._by_hydra:
-                self._by_hydra[overrides] = typed(self._composer.load(overrides))
-            return self._by_hydra[overrides]
+            return Job(overrides, typed(self._composer.load(overrides)))
+        lines = [overrides[position] for position in self._positions]
+        params = dict(self._params)
+        for line in lines:
+            params.update(self._changes[line])
+        return Job(overrides, self._changed(zip(self._paths, map(self._values.get, lines), strict=True)), params)
+
+    def _changed(self, values: Iterable[tuple[Sequence[str], Any]]) -> Config:
+        """Return the typed configuration with some values replaced, each at its path."""
         changes: dict[str, Any] = {}
-        for axis, position in zip(self._swept, self._positions, strict=True):
-            head, *path = axis.path.split(".")
-            node = changes.get(head, getattr(self._typed, head))
-            changes[head] = _replaced(node, path, self._values[overrides[position]])
+        for (head, *path), value in values:
+            changes[head] = _replaced(changes.get(head, getattr(self._typed, head)), path, value) if path else value
         return replace(self._typed, **changes)
-
-
-@dataclass(frozen=True)
-class _Block:
-    """Jobs that are all combinations of the values of their axes; the last axis varies fastest."""
-
-    axes: Sequence[_Axis]
-    variants: Mapping[tuple[str, ...], _Variants]
-
-    def __len__(self) -> int:
-        return _count(self.axes)
-
-    def job(self, index: int, config_hash: str = "") -> Job:
-        """Make one of the jobs."""
-        backwards = []
-        for axis in reversed(self.axes):
-            index, position = divmod(index, len(axis.values))
-            backwards.append(axis.values[position])
-        overrides = tuple(reversed(backwards))
-        return Job(overrides, self.variants[_groups(self.axes, overrides)].config(overrides), config_hash)
 
 
 def _parent(composed: DictConfig, path: str) -> Any:
