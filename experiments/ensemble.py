@@ -1,15 +1,14 @@
 """Training many jobs together: each network trained once, in chunks, and each chunk tracked and forgotten."""
 
-import itertools
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 import nn_core
-from experiments import identity, networks
+from experiments import networks
 from experiments.jobs import Job
 from nn_core import Advance, Result, State
 
@@ -46,52 +45,24 @@ class Outcome:
     end_ms: int
 
 
-def chunks(jobs: Sequence[Job]) -> Iterator[list[Unit]]:
+def chunks(jobs: Iterable[Job]) -> Iterator[list[Unit]]:
     """Divide jobs into what trains together; the jobs of a chunk have all it takes in common."""
-    room, chunk_family = 0, -1
-    chunk: list[Unit] = []
-    for family, unit in _units(jobs):
-        if family != chunk_family or unit.networks > room:
-            if chunk:
-                yield chunk
-            room, chunk, chunk_family = NETWORKS_PER_CHUNK, [], family
-        chunk.append(unit)
-        room -= unit.networks
-    if chunk:
+    families: dict[str, dict[tuple[str, ...], list[Job]]] = {}
+    for job in jobs:
+        same_networks = tuple(value for key, value in job.params.items() if key != "epochs")
+        families.setdefault(networks.family(job.config), {}).setdefault(same_networks, []).append(job)
+    for family in families.values():
+        room = 0
+        chunk: list[Unit] = []
+        for together in family.values():
+            unit = Unit(tuple(sorted(together, key=lambda job: job.config.epochs)))
+            if unit.networks > room:
+                if chunk:
+                    yield chunk
+                room, chunk = NETWORKS_PER_CHUNK, []
+            chunk.append(unit)
+            room -= unit.networks
         yield chunk
-
-
-def _units(jobs: Sequence[Job]) -> Iterator[tuple[int, Unit]]:
-    """All units, each with the number of its family, family by family.
-
-    Jobs are sorted as numbers and made when it is their turn: a hundred thousand of them are not held at once.
-    """
-    order, family, unit = _sorted(jobs)
-    for first, members in itertools.groupby(order, key=unit.__getitem__):
-        yield int(family[first]), Unit(tuple(jobs[i] for i in members))
-
-
-def _sorted(jobs: Sequence[Job]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Put jobs into the order of training; shape (jobs,) each.
-
-    Returns
-    -------
-    order : np.ndarray
-        Positions of the jobs, by family, unit and cut-off.
-    family : np.ndarray
-        The number of each job's family.
-    unit : np.ndarray
-        The first job that is the same networks as each job.
-    """
-    numbers: dict[str, int] = {}
-    keys, family, epochs = (np.empty(len(jobs), dtype) for dtype in ("S16", np.int32, np.int64))
-    for i, job in enumerate(jobs):
-        keys[i] = identity.config_hash({name: value for name, value in job.params.items() if name != "epochs"})
-        family[i] = numbers.setdefault(networks.family(job.config), len(numbers))
-        epochs[i] = job.config.epochs
-    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
-    unit = first[inverse]
-    return np.lexsort((epochs, unit, family[unit])), family, unit
 
 
 def train_chunk(units: Sequence[Unit], advance: Advance, after_slice: Callable[[int], None]) -> Iterator[list[Outcome]]:

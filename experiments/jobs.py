@@ -392,6 +392,7 @@ class _Variants:
 
     def _changed(self, values: Iterable[tuple[Sequence[str], Any]]) -> Config:
         """Return the typed configuration with some values replaced, each at its path."""
+        assert self._typed is not None
         changes: dict[str, Any] = {}
         for (head, *path), value in values:
             changes[head] = _replaced(changes.get(head, getattr(self._typed, head)), path, value) if path else value

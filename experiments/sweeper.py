@@ -29,7 +29,7 @@ from experiments.ensemble_launcher import EnsembleLauncher
 from experiments.fates import Fates
 from experiments.identity import NOT_PART_OF_A_RUN
 from experiments.interruption import Interrupted
-from experiments.jobs import ConfigurationError, Jobs
+from experiments.jobs import ConfigurationError, Job
 from experiments.sweep import Sweep, SweepStopped
 from experiments.validation import sweep_problems
 from tracking import files, outcomes, overview
@@ -103,16 +103,17 @@ def run_sweep(
         sys.exit(1)
 
 
-def _sweeps(jobs: Jobs) -> list[Jobs]:
+def _sweeps(jobs: Sequence[Job]) -> list[list[Job]]:
     """Divide jobs by where and how they are to be run: studies that are swept over bring experiments of their own."""
-    ways: dict[tuple[Any, ...], int] = {}
     keys = sorted(NOT_PART_OF_A_RUN)
-    way = np.array([ways.setdefault(tuple(getattr(job.config, key) for key in keys), len(ways)) for job in jobs])
-    return [jobs.take(way == number) for number in range(len(ways))]
+    ways: dict[tuple[Any, ...], list[Job]] = {}
+    for job in jobs:
+        ways.setdefault(tuple(getattr(job.config, key) for key in keys), []).append(job)
+    return list(ways.values())
 
 
 def _run(
-    hydra_context: HydraContext, task: TaskFunction, config: DictConfig, arguments: Sequence[str], jobs: Jobs
+    hydra_context: HydraContext, task: TaskFunction, config: DictConfig, arguments: Sequence[str], jobs: Sequence[Job]
 ) -> Ending:
     """Do what is left to do, and leave a parent run that says what came of it."""
     settings = jobs[0].config
@@ -158,19 +159,17 @@ def _run(
 class _Plan:
     """What a sweep finds, and what is left to do."""
 
-    jobs: Jobs
+    jobs: Sequence[Job]
     finished: Mapping[str, str]  # config_hash to run id
     failed: Mapping[str, str]
 
     @functools.cached_property
-    def to_do(self) -> Jobs:
-        if not self.finished:
-            return self.jobs
-        return self.jobs.take(np.array([job.config_hash not in self.finished for job in self.jobs]))
+    def to_do(self) -> list[Job]:
+        return [job for job in self.jobs if job.config_hash not in self.finished]
 
     def fates(self) -> Fates:
         """What is known before anything is done; a new one each time, to be added to."""
-        fates = Fates(self.jobs.config_hashes)
+        fates = Fates(np.array([job.config_hash.encode() for job in self.jobs]))
         fates.settle((config_hash, run_id, "reused") for config_hash, run_id in self.finished.items())
         return fates
 
@@ -180,10 +179,10 @@ class _Plan:
         return summary.plan_line(len(self.jobs), len(self.to_do), len(self.finished), failed)
 
 
-def _plan(store: Store | None, jobs: Jobs) -> _Plan:
+def _plan(store: Store | None, jobs: Sequence[Job]) -> _Plan:
     if store is None or not jobs[0].config.resume:
         return _Plan(jobs, {}, {})
-    hashes = {config_hash.decode() for config_hash in jobs.config_hashes}
+    hashes = {job.config_hash for job in jobs}
     return _Plan(jobs, store.finished(hashes), store.failed(hashes))
 
 
@@ -213,7 +212,7 @@ def _other_code(store: Store, finished: Mapping[str, str], made_by: Provenance) 
     return sorted(others)
 
 
-def _dry_run(jobs: Jobs) -> None:
+def _dry_run(jobs: Sequence[Job]) -> None:
     plan = _plan(find_store(jobs[0].config.experiment), jobs)
     print(summary.plan_table(jobs, plan.finished, plan.failed))
     print(plan.line)
@@ -264,7 +263,7 @@ def _launch(
     hydra_context: HydraContext,
     task: TaskFunction,
     config: DictConfig,
-    jobs: Jobs,
+    jobs: Sequence[Job],
     sweep: Sweep,
     store: Store,
 ) -> None:
@@ -337,8 +336,8 @@ def _close(config: DictConfig, store: Store, sweep: Sweep, plan: _Plan, resume_c
     store.analyze()
     log.info("%s\n", _note(counts, table))
     failed = np.flatnonzero(np.array(origins) == "failed")
-    for job in jobs.take(failed[:LONGEST_LIST]):
-        log.error("failed: python -m experiments.train %s", shlex.join(job.overrides))
+    for number in failed[:LONGEST_LIST]:
+        log.error("failed: python -m experiments.train %s", shlex.join(jobs[number].overrides))
     if len(failed) > LONGEST_LIST:
         log.error("... and %s more that failed; all are in jobs.csv", f"{len(failed) - LONGEST_LIST:,}")
     if missing:
