@@ -24,7 +24,7 @@ import numpy as np
 from numba import njit
 
 import nn_core
-from nn_core import lanes
+from nn_core.compiled import functions, lanes
 
 X = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 1.0], [1.0, 0.0, 1.0], [1.0, 1.0, 1.0]])
 Y = np.array([[0.0], [1.0], [1.0], [0.0]])
@@ -246,7 +246,7 @@ def arithmetic_limit(hidden: int) -> tuple[float, float, float]:
     def sigmoids(block: Any) -> None:
         for _ in range(repeats):
             for i in range(vectors):
-                lanes.store(block, i, lanes.sigmoid(lanes.load(block, i)))
+                lanes.store(block, i, functions.sigmoid(lanes.load(block, i)))
 
     @njit(error_model="numpy")
     def products(block: Any) -> None:

@@ -19,9 +19,9 @@ def engine(name: str) -> Advance:
         If there is no engine of that name.
     """
     if name == "numba":
-        from nn_core import kernel  # Numba takes a second to import; the reference does not need it
+        from nn_core import compiled  # Numba takes a second to import; the reference does not need it
 
-        return kernel.advance
+        return compiled.advance
     if name == "numpy":
         return training.advance
     raise ValueError(f"engine={name}: valid are {', '.join(ENGINES)}")

@@ -2,7 +2,7 @@
 
 One verb trains: ``advance(state, to_epoch) -> state``. A `State` is everything that changes while an ensemble of R
 networks learns; a `Training` is everything that does not, and that the networks share. This module advances in plain
-NumPy and is written to be read; `nn_core.kernel` does the same, compiled, and is tested against it.
+NumPy and is written to be read; `nn_core.compiled` does the same, compiled, and is tested against it.
 """
 
 from collections.abc import Sequence

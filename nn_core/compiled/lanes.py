@@ -5,7 +5,7 @@ a load and a store around every operation. With a type of its own, code for one 
 sums stay in registers. A lane never looks at its neighbours, and all lanes run the same instructions.
 
 In compiled code, + - * / of `lanes` give lanes, and < > == a `mask`, also with a float on one side. The functions below
-are for compiled code only; see `nn_core.kernel`.
+are for compiled code only.
 """
 
 import operator
@@ -166,91 +166,33 @@ exponent = _function(lanes, (lanes,), _exponent)
 """a -> the integer k for which sqrt(1/2) <= a / 2^k < sqrt(2), of positive normal a"""
 
 
-def _address(context: Any, builder: Any, signature: Any, array: Any, index: Any) -> Any:
-    data = context.make_array(signature.args[0])(context, builder, array).data
-    start = builder.gep(data, [builder.mul(index, context.get_constant(types.intp, LANES))])
+def data(context: Any, builder: Any, kind: types.Type, numbers: Any) -> Any:
+    """Where the numbers of an array are, or those that a pointer leads to; in LLVM."""
+    return numbers if isinstance(kind, types.CPointer) else context.make_array(kind)(context, builder, numbers).data
+
+
+def address(builder: Any, numbers: Any, index: Any) -> Any:
+    """Address of vector number `index`; in LLVM."""
+    start = builder.gep(numbers, [builder.mul(index, index.type(LANES))])
     return builder.bitcast(start, _FLOATS.as_pointer())
 
 
 def _load(context: Any, builder: Any, signature: Any, operands: Any) -> Any:
-    return builder.load(_address(context, builder, signature, *operands), align=8)
+    block, index = operands
+    return builder.load(address(builder, data(context, builder, signature.args[0], block), index), align=8)
 
 
 def _store(context: Any, builder: Any, signature: Any, operands: Any) -> Any:
-    array, index, value = operands
-    builder.store(value, _address(context, builder, signature, array, index), align=8)
+    block, index, value = operands
+    builder.store(value, address(builder, data(context, builder, signature.args[0], block), index), align=8)
     return context.get_dummy_value()
 
 
-load: Any = intrinsic(lambda _, array, _index: (lanes(array, types.intp), _load))
-"""array, i -> vector number i of a contiguous float64 array, unchecked"""
+load: Any = intrinsic(lambda _, block, _index: (lanes(block, types.intp), _load))
+"""block, i -> vector number i of a contiguous float64 array or pointer, unchecked"""
 
-store: Any = intrinsic(lambda _, array, _index, _value: (types.none(array, types.intp, lanes), _store))
-"""array, i, value: the same, written"""
+store: Any = intrinsic(lambda _, block, _index, _value: (types.none(block, types.intp, lanes), _store))
+"""block, i, value: the same, written"""
 
 inline = njit(error_model="numpy", forceinline=True)
 """Compiles a function of `lanes`, into its callers."""
-
-# A library call for every exp would take the vectors apart. These functions keep to arithmetic.
-
-ROUND = 1.5 * 2.0**52 + 1023
-"""Adding it rounds x to an integer and leaves that, as a biased exponent, in the lowest bits."""
-
-_LOG2_E = 1.4426950408889634
-_LN2_HIGH = float.fromhex("0x1.62e42fefa3800p-1")  # 11 spare bits: n * _LN2_HIGH is exact
-_LN2_LOW = 5.497923018708371e-14
-
-
-@inline
-def exp_parts(x: Lanes) -> tuple[Lanes, Lanes, Lanes]:
-    """Return s, a and b of e^x = s (a + b) / (a - b), s a power of two; for |x| <= 708 or NaN.
-
-    With n = round(x / ln 2) and r = x - n ln 2 (Cody & Waite 1980), s = 2^n and b / a = tanh(r / 2), a quotient
-    of polynomials of degree 5 and 4 in r: e^r is within 3.5e-18 of it, relative, before rounding.
-    """
-    shifted = fma(x, _LOG2_E, ROUND)
-    n = shifted - ROUND
-    r = fma(n, -_LN2_LOW, fma(n, -_LN2_HIGH, x))
-    w = r * r
-    a = fma(w, fma(w, 0.0009917623999470874, 0.11110809981177165), 1.0)
-    b = r * fma(w, fma(w, 3.304370774898629e-05, 0.013887383239220171), 0.5)
-    return power_of_two(shifted), a, b
-
-
-@inline
-def sigmoid(z: Lanes) -> Lanes:
-    """1 / (1 + e^-z) within 2 units in the last place; 0 below -708, where it would leave the normal range."""
-    s, a, b = exp_parts(negative(select(z > 708.0, 708.0, z)))
-    return select(z < -708.0, 0.0, (a - b) / fma(s, a + b, a - b))
-
-
-@inline
-def tanh(z: Lanes) -> Lanes:
-    """(1 - e^x) / (1 + e^x) with x = -2|z|, within 3 units in the last place."""
-    x = magnitude(z)
-    s, a, b = exp_parts(-2.0 * select(x > 50.0, 50.0, x))
-    down, up = 1.0 - s, 1.0 + s  # down is 0 near 0, where a has no part in the result
-    return with_sign(fma(down, a, negative(up * b)) / fma(up, a, negative(down * b)), z)
-
-
-@inline
-def log1p(x: Lanes) -> Lanes:
-    """ln(1 + x) for -1 < x <= 1 or NaN, within 3 units in the last place.
-
-    1 + x = 2^k (1 + f), f small, and ln(1 + f) = 2 atanh(g) with g = f / (2 + f), a polynomial of degree 15 in g. What
-    rounding 1 + x lost comes back as its share of the logarithm.
-    """
-    u = 1.0 + x
-    lost = (x - (u - 1.0)) / u
-    k = exponent(u)
-    f = fma(u, power_of_two(ROUND - k), -1.0)
-    g = f / (2.0 + f)
-    w = g * g
-    p = fma(w, 0.14617807153417325, 0.15331611722055008)
-    p = fma(p, w, 0.1818289243253687)
-    p = fma(p, w, 0.22222211089379496)
-    p = fma(p, w, 0.28571428625653836)
-    p = fma(p, w, 0.3999999999989889)
-    p = fma(p, w, 0.666666666666667)
-    tail = fma(g * w, p, fma(k, _LN2_LOW, lost))
-    return fma(k, _LN2_HIGH, fma(2.0, g, tail))

@@ -1,0 +1,76 @@
+"""`advance`, compiled: networks shared out over all cores, with Python's lock released."""
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numba
+import numpy as np
+from numba.core import event
+
+from nn_core.compiled import layout
+from nn_core.compiled.kernel import NUMBERS, train
+from nn_core.compiled.lanes import LANES
+from nn_core.training import State, recorded_epochs
+
+logger = logging.getLogger(__name__)
+
+
+class _Announcer(event.Listener):
+    """Says, once, that there is something to wait for when something is compiled, not when it comes from the cache."""
+
+    said = False
+
+    def on_start(self, event: event.Event) -> None:
+        if not self.said:
+            self.said = True
+            logger.info("compiling the training kernel (once for this machine: it is cached on disk)")
+
+    def on_end(self, event: event.Event) -> None:
+        """Each function ends; all of them have when training begins."""
+
+
+_announcer = _Announcer()
+
+
+def advance(state: State, to_epoch: int) -> State:
+    """Train until `to_epoch` epochs of updates have been made in all, compiled: the contract of `training.advance`.
+
+    Uses as many threads as Numba is configured to (``NUMBA_NUM_THREADS``, by default all cores).
+
+    Raises
+    ------
+    ValueError
+        If `to_epoch` lies before the state's epoch, or a part of the network has no compiled twin.
+    """
+    if to_epoch < state.epoch:
+        raise ValueError(f"to_epoch={to_epoch}: the ensemble is already at epoch {state.epoch}")
+    grid = recorded_epochs(state.training.per_decade, to_epoch).copy()  # to Numba, what is read-only is of another type
+    ensemble, table = layout.ensemble(state, len(grid)), layout.table(state)
+    order = np.arange(len(state.training.task.inputs))[np.newaxis].copy()
+    with event.install_listener("numba:compile", _announcer):
+        plan = layout.plan(state, to_epoch, NUMBERS + len(ensemble.numbers))
+        train(0, 0, plan, table, order, grid, ensemble)
+
+    def share(first: int) -> None:
+        train(first, min(first + size, state.networks), plan, table, order, grid, ensemble)
+
+    threads = int(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
+    # Blocks whose networks end early make for uneven shares, so there are more shares than threads.
+    size = LANES * max(1, -(-state.networks // LANES) // (8 * threads))
+    if state.networks <= size:
+        share(0)
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(share, range(0, state.networks, size)))
+
+    weights, memory = layout.split(ensemble.networks, state)
+    return replace(
+        state,
+        weights=weights,
+        memory=memory,
+        epoch=to_epoch,
+        losses=ensemble.losses,
+        first_success=ensemble.first_success,
+        diverged_at=ensemble.diverged_at,
+    )

@@ -1,0 +1,162 @@
+"""The training loop, compiled: blocks of networks, each from the first epoch of a call to its last.
+
+Networks stand side by side, one in each lane of a vector, and such a block stays in the fastest cache for all epochs of
+a call. A lane never looks at its neighbours, and all lanes run the same instructions, so a network's result is the
+same, bit for bit, whoever it is trained with, wherever it stands, and however its epochs are sliced.
+
+What is done to a layer is in `nn_core.compiled.passes`; the kernel calls it through pointers and knows no part by name.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from nn_core.compiled.lanes import LANES, as_mask, load, select, store
+from nn_core.compiled.linking import Pass, call, stamped
+from nn_core.compiled.passes import RESULT
+from nn_core.training import NEVER
+
+Array = NDArray[np.float64]
+Epochs = NDArray[np.int64]
+
+NUMBERS = RESULT + 1
+"""Where a block holds the optimizer's numbers, one vector each."""
+
+
+class Passes(NamedTuple):
+    """What is done to a layer: see `nn_core.compiled.passes`."""
+
+    forward: Pass
+    successes: Pass
+    loss: Pass
+    slopes: Pass
+    deltas: Pass
+    blame: Pass
+    update: Pass
+
+
+class Plan(NamedTuple):
+    """What does not change during a call.
+
+    A block is `RESULT`, the optimizer's numbers, outputs of all units and their slopes, and twice what a network is:
+    weights and what the optimizer remembers, as they are and as an epoch makes them.
+    """
+
+    passes: Passes
+    layers: NDArray[np.int64]  # a row for each, from the lowest: `passes.Layer`, packed
+    patterns: int
+    networks_at: int  # position in the block of the weights, behind which is what the optimizer remembers
+    stop_when_converged: bool
+    by_pattern: bool  # whether each pattern makes an update, or all together one
+    from_epoch: int
+    to_epoch: int
+    recorded: int  # how many losses there are already
+
+
+class Ensemble(NamedTuple):
+    """Arrays of R networks, trained in place."""
+
+    numbers: Array  # shape (N, R): the optimizer's
+    networks: Array  # shape (R, W): weights, then what the optimizer remembers
+    losses: Array  # shape (R, epochs recorded)
+    first_success: Epochs  # shape (R,)
+    diverged_at: Epochs  # shape (R,)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+@stamped
+def train(
+    first_network: int, last_network: int, plan: Plan, table: Array, order: Epochs, grid: Epochs, ensemble: Ensemble
+) -> None:
+    """Train networks first_network .. last_network - 1.
+
+    Parameters
+    ----------
+    table : array, flat
+        Numbers that all networks share; see `nn_core.compiled.passes`
+    order : int array, shape (epochs or 1, patterns)
+        In which the patterns are presented if each makes an update; of every epoch, or of all.
+    grid : int array
+        Epochs of `ensemble.losses`.
+    """
+    passes, patterns, width = plan.passes, plan.patterns, ensemble.networks.shape[1]
+    lowest, size = plan.layers.ctypes.data, plan.layers.strides[0]  # layers by their address
+    output = lowest + (len(plan.layers) - 1) * size
+    memory = np.zeros((plan.networks_at + 2 * width + 1) * LANES)
+    skip = -(memory.ctypes.data // 8) % 8  # a vector should not straddle two cache lines
+    block = memory[skip : skip + (plan.networks_at + 2 * width) * LANES]
+    everyone = (1 << LANES) - 1
+
+    for first in range(first_network, last_network, LANES):
+        now, new = plan.networks_at, plan.networks_at + width
+        running, succeeded = 0, 0
+        for lane in range(LANES):
+            # The last block is filled up with copies of the last network.
+            r = min(first + lane, last_network - 1)
+            for k in range(width):
+                block[(now + k) * LANES + lane] = ensemble.networks[r, k]
+            for n in range(len(ensemble.numbers)):
+                block[(NUMBERS + n) * LANES + lane] = ensemble.numbers[n, r]
+            done = ensemble.first_success[r] != NEVER
+            succeeded |= done << lane
+            running |= (ensemble.diverged_at[r] == NEVER and not (done and plan.stop_when_converged)) << lane
+
+        present = min(LANES, last_network - first)
+        epoch = plan.from_epoch
+        recorded = plan.recorded
+        while True:
+            for layer in range(lowest, output + 1, size):
+                call(passes.forward, block, table, layer, now, now, 0, patterns)
+            met = call(passes.successes, block, table, output, now, now, 0, patterns) & running & ~succeeded
+            if met:
+                succeeded |= met
+                if plan.stop_when_converged:
+                    running &= ~met
+                for lane in range(present):
+                    if met >> lane & 1:
+                        ensemble.first_success[first + lane] = epoch
+            ends = epoch == plan.to_epoch or running == 0
+            if recorded < len(grid) and (ends or grid[recorded] == epoch):
+                call(passes.loss, block, table, output, now, now, 0, patterns)
+                upto = len(grid) if ends else recorded + 1
+                for lane in range(present):
+                    ensemble.losses[first + lane, recorded:upto] = block[RESULT * LANES + lane]
+                recorded = upto
+            if ends:
+                break
+
+            weights, finite = now, 0
+            for k in range(patterns if plan.by_pattern else 1):
+                start, stop = 0, patterns
+                if plan.by_pattern:
+                    start = order[min(epoch - plan.from_epoch, len(order) - 1), k]
+                    stop = start + 1
+                if k > 0:  # the weights are others now
+                    for layer in range(lowest, output + 1, size):
+                        call(passes.forward, block, table, layer, weights, weights, start, stop)
+                call(passes.slopes, block, table, output, weights, new, start, stop)
+                call(passes.deltas, block, table, output, weights, new, start, stop)
+                for layer in range(output, lowest, -size):
+                    call(passes.blame, block, table, layer, weights, new, start, stop)
+                finite = everyone
+                for layer in range(lowest, output + 1, size):
+                    finite &= call(passes.update, block, table, layer, weights, new, start, stop)
+                weights = new
+            diverged = running & ~finite
+            if diverged:
+                running &= ~diverged
+                for lane in range(present):
+                    if diverged >> lane & 1:
+                        ensemble.diverged_at[first + lane] = epoch
+            if running != everyone:  # networks that have ended keep what they had
+                moves = as_mask(running)
+                for k in range(width):
+                    store(block, new + k, select(moves, load(block, new + k), load(block, now + k)))
+            now, new = new, now
+            epoch += 1
+
+        for lane in range(present):
+            for k in range(width):
+                ensemble.networks[first + lane, k] = block[(now + k) * LANES + lane]

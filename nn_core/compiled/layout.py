@@ -1,0 +1,115 @@
+"""How an ensemble's state lies in the kernel's arrays, and back."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nn_core.compiled import passes
+from nn_core.compiled.kernel import NUMBERS, Ensemble, Passes, Plan
+from nn_core.compiled.linking import link, numbers
+from nn_core.compiled.records import packed
+from nn_core.optimizers import Layers, Memory
+from nn_core.training import State
+
+Array = NDArray[np.float64]
+
+
+def ensemble(state: State, recorded: int) -> Ensemble:
+    """Copy what training changes; there is room for `recorded` losses."""
+    losses = np.empty((state.networks, recorded))
+    losses[:, : state.losses.shape[1]] = state.losses
+    own = [value for value in numbers(state.optimizer).values() if isinstance(value, np.ndarray)]
+    return Ensemble(
+        numbers=np.array(own).reshape(len(own), state.networks),
+        networks=_joined(state),
+        losses=losses,
+        first_success=state.first_success.copy(),
+        diverged_at=state.diverged_at.copy(),
+    )
+
+
+def plan(state: State, to_epoch: int, first_unit: int) -> Plan:
+    """Describe the layers, whose units a block has from `first_unit` on, and what is to be done to them."""
+    training, weights = state.training, sum(W.shape[1] * W.shape[2] for W in state.weights)
+    patterns, inputs = training.task.inputs.shape
+    biases = 0 if training.bias is None else 1
+    units = sum(W.shape[2] for W in state.weights) * patterns
+    layers: list[passes.Layer] = []
+    below = above = first_unit
+    first_weight = 0
+    for W in state.weights:
+        _, rows, columns = W.shape
+        constants = biases if layers else rows
+        layers.append(
+            passes.Layer(
+                patterns=patterns,
+                units=rows - constants,
+                constants=constants,
+                columns=columns,
+                below=below,
+                above=above,
+                slopes=units,
+                table=inputs * patterns if layers else 0,
+                targets=(inputs + biases) * patterns,
+                weights=first_weight,
+                remembered=weights,
+                shared=weights * (1 + _kept_by_weight(state)) + len(layers),
+                layers=len(state.weights),
+                derivative_offset=float(training.derivative_offset),
+                weight_decay=float(training.weight_decay),
+            )
+        )
+        first_weight += rows * columns
+        below, above = above, above + columns * patterns
+    return Plan(
+        passes=_linked(state),
+        layers=np.array([packed(layer) for layer in layers]),
+        patterns=patterns,
+        networks_at=first_unit + 2 * units,
+        stop_when_converged=bool(training.stop_when_converged),
+        by_pattern=training.update != "batch",
+        from_epoch=int(state.epoch),
+        to_epoch=int(to_epoch),
+        recorded=state.losses.shape[1],
+    )
+
+
+def _kept_by_weight(state: State) -> int:
+    """How many numbers the optimizer remembers of each weight; the rest, which follows, is of the network."""
+    return sum(all(M.shape == W.shape for M, W in zip(ms, state.weights, strict=True)) for ms in state.memory)
+
+
+def _linked(state: State) -> Passes:
+    training, by_weight = state.training, _kept_by_weight(state)
+    forward, deltas, blame = link(training.activation, passes.forward, passes.deltas, passes.blame)
+    loss, slopes = link(training.loss, passes.loss, passes.slopes)
+    (successes,) = link(training.criterion, passes.successes)
+    memory = (by_weight, len(state.memory) - by_weight)
+    (update,) = link(state.optimizer, passes.update, vectors=NUMBERS, memory=memory)
+    return Passes(forward, successes, loss, slopes, deltas, blame, update)
+
+
+def table(state: State) -> Array:
+    """What comes in from input and bias units, and targets; shape (inputs + biases + outputs, patterns)."""
+    training, task = state.training, state.training.task
+    bias = [] if training.bias is None else [np.full((1, len(task.inputs)), training.bias)]
+    return np.ascontiguousarray(np.concatenate([task.inputs.T, *bias, task.targets.T]), dtype=np.float64)
+
+
+def _joined(state: State) -> Array:
+    """Lay all matrices of a network out in one row; shape (R, numbers of a network)."""
+    rows = [M.reshape(state.networks, -1) for section in (state.weights, *state.memory) for M in section]
+    joined = np.empty((state.networks, sum(row.shape[1] for row in rows)))
+    return np.concatenate(rows, axis=1, out=joined)
+
+
+def split(rows: Array, state: State) -> tuple[Layers, Memory]:
+    """Take weights and memory, of the shapes that the state's have, out of such rows."""
+    sections, start = [], 0
+    for section in (state.weights, *state.memory):
+        matrices = []
+        for M in section:
+            size = M.shape[1] * M.shape[2]
+            matrices.append(np.ascontiguousarray(rows[:, start : start + size]).reshape(M.shape))
+            start += size
+        sections.append(matrices)
+    return sections[0], tuple(sections[1:])

@@ -1,0 +1,153 @@
+"""From parts to pointers that the kernel can call.
+
+A kernel compiled for every combination of parts would cost a compilation for every combination; one that asks at run
+time which parts there are has to know them all. So each pass over a layer is compiled for each twin, on its own, and
+kept on disk by Numba; the kernel is compiled once and is given their addresses.
+"""
+
+import hashlib
+import importlib
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from functools import lru_cache
+from itertools import count
+from pathlib import Path
+from types import FunctionType
+from typing import Any, NamedTuple, get_type_hints
+
+import numpy as np
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import cfunc, types
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+from nn_core.activations import ACTIVATIONS, Activation
+from nn_core.compiled import passes
+from nn_core.compiled.lanes import LANES, data, lanes
+from nn_core.compiled.records import FLOAT, INTEGER, Kinds, loader, packed, reader, storer
+from nn_core.criteria import MeanSquaredError, Tolerance
+from nn_core.losses import LOSSES, Loss
+from nn_core.optimizers import GradientDescent, Momentum, Quickprop
+
+_pointer: Any = types.CPointer
+_FLOATS, _INTEGERS = _pointer(types.float64), _pointer(types.int64)
+_SIGNATURE = types.int64(_INTEGERS, _FLOATS, _FLOATS, _INTEGERS, *[types.int64] * 4)
+_C_SIGNATURE = ir.FunctionType(
+    INTEGER, [kind.as_pointer() for kind in (INTEGER, FLOAT, FLOAT, INTEGER)] + [INTEGER] * 4
+)
+_LAYER: Kinds = tuple(
+    (name, {int: types.int64, float: types.float64}[kind]) for name, kind in get_type_hints(passes.Layer).items()
+)
+_TWINS: dict[Any, str] = {
+    ACTIVATIONS["sigmoid"]: "nn_core.compiled.activations:sigmoid",
+    ACTIVATIONS["symmetric_sigmoid"]: "nn_core.compiled.activations:symmetric_sigmoid",
+    ACTIVATIONS["tanh"]: "nn_core.compiled.activations:tanh",
+    LOSSES["sse"]: "nn_core.compiled.losses:sse",
+    LOSSES["half_sse"]: "nn_core.compiled.losses:half_sse",
+    LOSSES["arctanh"]: "nn_core.compiled.losses:arctanh",
+    Tolerance: "nn_core.compiled.criteria:tolerance",
+    MeanSquaredError: "nn_core.compiled.criteria:mean_squared_error",
+    GradientDescent: "nn_core.compiled.optimizers:gradient_descent",
+    Momentum: "nn_core.compiled.optimizers:momentum",
+    Quickprop: "nn_core.compiled.optimizers:quickprop",
+}
+
+
+class Pass(NamedTuple):
+    """A compiled pass: its address, and the numbers of the part it was compiled for."""
+
+    function: int
+    own: NDArray[np.int64]
+
+
+def _call(context: Any, builder: Any, signature: Any, operands: Any) -> Any:
+    compiled, block, table, layer, *rest = operands
+    function, own = (builder.extract_value(compiled, k) for k in range(2))
+    arrays = zip((signature.args[0][1], *signature.args[1:3]), (own, block, table), strict=True)
+    pointers = [data(context, builder, kind, array) for kind, array in arrays]
+    layer = builder.inttoptr(layer, INTEGER.as_pointer())
+    return builder.call(builder.inttoptr(function, _C_SIGNATURE.as_pointer()), [*pointers, layer, *rest])
+
+
+call: Any = intrinsic(
+    lambda _, compiled, block, table, _layer, _now, _new, _first, _last: (
+        types.int64(compiled, block, table, *[types.int64] * 5),
+        _call,
+    )
+)
+"""For compiled code: pass, block, table, address of a layer, now, new, first, last -> what the pass returns."""
+
+
+def stamped(function: Callable[..., Any], *facts: object) -> Any:
+    """Name a function after all that it is made of, for Numba's cache, which looks for changes in its own file only.
+
+    That is this package, and `facts`.
+    """
+    sources = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))]
+    digest = hashlib.sha256(repr((LANES, sources, facts)).encode())
+    function.__qualname__ = f"{function.__name__}-{digest.hexdigest()[:16]}"
+    return function
+
+
+_body: Any = None
+_part: Any = None
+_own: Any = None
+_layer: Any = None
+
+
+def _pass(own: Any, block: Any, table: Any, layer: Any, now: int, new: int, first: int, last: int) -> Any:
+    return _body(_part, _own(block, own), block, table, _layer(block, layer), now, new, first, last)
+
+
+@lru_cache
+def _compiled(twin: str, kinds: Kinds, memory: tuple[int, int] | None, body: Any) -> Any:
+    """Compile a pass for a part's twin, or fetch it from the cache; its ``address`` is valid as long as the result."""
+    module, name = twin.split(":")
+    source = importlib.import_module(module)
+    part = getattr(source, name)
+    if memory is not None:
+        of_weight, of_network = memory
+        part = passes.Optimizer(
+            part, loader(of_weight), loader(of_network), storer(0, of_weight), storer(of_weight, of_network)
+        )
+    # What a function closes over becomes part of its name in Numba's cache, and functions have another name in every
+    # process. Hence a copy of `_pass`, which finds them among its globals.
+    names = {"_body": body, "_part": part, "_own": reader("Own", kinds), "_layer": reader("Layer", _LAYER)}
+    copy = FunctionType(_pass.__code__, {**globals(), **names}, body.__name__)
+    code = Path(str(source.__file__)).read_bytes()
+    return cfunc(_SIGNATURE, cache=True, error_model="numpy")(stamped(copy, twin, kinds, memory, code))
+
+
+def numbers(part: Any) -> dict[str, Any]:
+    """Return a part's numbers and flags by name."""
+    values = {field.name: getattr(part, field.name) for field in fields(part)} if is_dataclass(part) else {}
+    return {name: value for name, value in values.items() if isinstance(value, bool | int | float | np.ndarray)}
+
+
+def link(part: Any, *bodies: Any, vectors: int = 0, memory: tuple[int, int] | None = None) -> list[Pass]:
+    """Compile passes for a part, or fetch them from the cache.
+
+    Parameters
+    ----------
+    part : a part of `nn_core` that has a twin
+    bodies : functions of `nn_core.compiled.passes`
+    vectors : int
+        Where the block has the vectors of such numbers as each network has its own of.
+    memory : (int, int) or None
+        How many vectors an optimizer remembers, of a weight and of the network.
+
+    Raises
+    ------
+    ValueError
+        If the part has no twin.
+    """
+    twin = _TWINS.get(part if isinstance(part, Activation | Loss) else type(part))
+    if twin is None:
+        name = getattr(part, "name", type(part).__name__)
+        raise ValueError(f"the kernel was not compiled for {name}; the NumPy engine takes any")
+    kinds, values, places = [], [], count(vectors)
+    for name, value in numbers(part).items():
+        own = isinstance(value, np.ndarray)
+        kinds.append((name, lanes if own else types.boolean if isinstance(value, bool) else types.float64))
+        values.append(next(places) if own else value if isinstance(value, bool) else float(value))
+    return [Pass(_compiled(twin, tuple(kinds), memory, body).address, packed(values)) for body in bodies]
