@@ -16,10 +16,21 @@ import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import njit, types
 from numba.core import cgutils
+from numba.core.registry import cpu_target
 from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
 
-LANES = 32
-"""Networks side by side: four registers of AVX-512, so that one can wait for its result while others work."""
+
+def fitting(features: str) -> int:
+    """How many networks side by side fit a processor with these features, as LLVM lists them: four registers.
+
+    So many that one can wait for its result while others work, and so few that sums of several patterns stay in
+    registers: AVX-512 has 32 of them, of eight numbers each, where AVX2 has 16 of four.
+    """
+    return 32 if "+avx512f" in features.split(",") else 16
+
+
+LANES = fitting(cpu_target.target_context.codegen().magic_tuple()[2])
+"""Networks side by side. Their results do not depend on it."""
 
 Lanes = Any  # what annotations call one float64 per lane
 Emit = Callable[..., Any]  # LLVM's instruction builder and operands to an instruction
