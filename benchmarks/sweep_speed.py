@@ -189,7 +189,7 @@ def report(counts: tuple[int, ...] = (1000, 10_000, 100_000)) -> str:
             "Jobs that differ only in their cut-off": shared_cutoffs(),
             "Where the time of 1000 runs goes": where_time_goes(root),
         }
-    return "\n\n".join(f"### {title}\n\n{table}" for title, table in sections.items())
+    return "\n\n".join(f"#### {title}\n\n{table}" for title, table in sections.items())
 
 
 if __name__ == "__main__":
