@@ -3,26 +3,16 @@
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from analysis.levels import LABELS, listed
 from analysis.loading import SelectionError
 
 MAX_LEVELS = 12
 """Colours and markers that can still be told apart."""
 
 MAX_PANELS = 48
-
-LABELS = {
-    "lr": "learning rate",
-    "hidden": "hidden width",
-    "epochs": "cut-off (epochs)",
-    "optimizer.momentum": "momentum",
-    "task.bits": "bits",
-}
-"""What parameters are called in figures."""
 
 
 @dataclass(frozen=True)
@@ -177,38 +167,3 @@ def _check_levels(trials: pd.DataFrame, layout: Layout) -> None:
 def _follows(trials: pd.DataFrame, axis: str, other: str) -> bool:
     """Whether every value of `other` goes with one value of `axis` only."""
     return not trials[[axis, other]].drop_duplicates()[other].duplicated().any()
-
-
-def levels(column: "pd.Series[Any]") -> list[Any]:
-    """Distinct values in their natural order: numbers by size, layer widths by depth and size, then text."""
-    if isinstance(column.dtype, pd.CategoricalDtype):  # the user's order
-        present = set(column.unique())
-        return [level for level in column.cat.categories if level in present]
-    return sorted(column.unique(), key=_order)
-
-
-def _order(value: Any) -> tuple[int, list[float], str]:
-    if not isinstance(value, str):
-        return (0, [-np.inf if pd.isna(value) else float(value)], "")
-    widths = value.strip("[]").split(",")
-    try:
-        return (len(widths), [float(width) for width in widths], "")
-    except ValueError:
-        return (99, [], value)
-
-
-def listed(names: Sequence[str]) -> str:
-    """Write a list: a, b and c."""
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-
-
-def level_name(value: Any) -> str:
-    """How a level is written: 0.05, 4, 10,000, [8,4], none."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool | np.bool_):
-        return str(value).lower()
-    if pd.isna(value):
-        return "none"
-    number = float(value)
-    return f"{int(number):,}" if number.is_integer() and abs(number) < 1e9 else f"{number:.6g}"

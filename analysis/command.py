@@ -2,24 +2,17 @@
 
 import atexit
 import gc
+import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from analysis.options import OptionError, Options, parse, usage
 
-if TYPE_CHECKING:
-    from analysis.selecting import Selected
-
 
 def run(
-    schema: type[Options],
-    module: str,
-    purpose: str,
-    arguments: Sequence[str],
-    work: "Callable[[Selected, Options], object]",
+    schema: type[Options], module: str, purpose: str, arguments: Sequence[str], work: Callable[[Options], object]
 ) -> int:
-    """Do a command's work on what its arguments select; returns its exit code.
+    """Do a command's work; returns its exit code.
 
     Parameters
     ----------
@@ -30,7 +23,7 @@ def run(
     arguments : sequence of str
         From the command line.
     work : callable
-        Imports what draws: that takes seconds, and by now everything the user named has been found.
+        With the options. Finds everything they name before it imports what draws, which takes seconds.
     """
     command = f"python -m {module}"
     if {"-h", "--help"} & set(arguments):
@@ -44,13 +37,13 @@ def run(
     # What is imported now stays to the end; to look for garbage among it takes as long as importing it.
     gc.set_threshold(50_000)
     atexit.register(gc.freeze)
+    os.environ["MPLBACKEND"] = "Agg"  # figures go to files, also where there is a screen
     from analysis.loading import SelectionError
-    from analysis.selecting import select
     from analysis.store import StoreError, readable
 
     try:
         with readable():
-            work(select(options), options)
+            work(options)
     except (SelectionError, StoreError) as error:
         print(error, file=sys.stderr)
         return 1

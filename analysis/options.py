@@ -2,16 +2,13 @@
 
 import difflib
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar, cast, get_type_hints
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
-
-FIGURES = ("rate", "heatmap", "loss", "survival", "ert", "predictions", "surface", "gallery", "paired")
-STYLES = ("paper", "talk")
 
 
 class OptionError(Exception):
@@ -50,12 +47,6 @@ class Selection:
     hue: str = field(default="", metadata=_help("the parameter by colour"))
     col: str = field(default="", metadata=_help("the parameter by columns of panels"))
     row: str = field(default="", metadata=_help("the parameter by rows of panels"))
-    pair: list[Any] = field(
-        default_factory=list, metadata=_help("the two levels of x to compare seed by seed: pair=[0.1,0.5]")
-    )
-    runs: list[str] = field(
-        default_factory=list, metadata=_help("run ids, or beginnings, whose decision surfaces to draw")
-    )
 
     @property
     def sweeps(self) -> list[str]:
@@ -63,6 +54,11 @@ class Selection:
         if self.compare:
             return self.compare
         return self.sweep or ([] if self.filter else ["latest"])
+
+    @property
+    def names_of_compared(self) -> list[str]:
+        """What the compared sweeps are called, those being compared."""
+        return self.labels or [str(i + 1) for i in range(len(self.compare))]
 
     @property
     def axes(self) -> dict[str, str]:
@@ -77,33 +73,20 @@ class Selection:
             found.append("compare and sweep exclude each other: compare names the sweeps")
         if self.labels and len(self.labels) != len(self.compare):
             found.append(f"labels: {len(self.labels)} given for {len(self.compare)} compared sweeps")
-        if self.pair and len(self.pair) != 2:
-            found.append(f"pair={self.pair}: two levels are compared, as in pair=[0.1,0.5]")
-        return found
-
-
-@dataclass
-class FigureOptions(Selection):
-    """Arguments of ``python -m analysis.figures``."""
-
-    only: list[str] = field(
-        default_factory=list, metadata=_help(f"figures to draw, of {', '.join(FIGURES)}; all by default")
-    )
-    style: str = field(default="paper", metadata=_help(f"{' or '.join(STYLES)}"))
-
-    def problems(self) -> list[str]:
-        """What is wrong with these values, as far as can be told without the data."""
-        found = super().problems() + [
-            f"only={name}: no such figure{_suggestion(name, FIGURES)}; valid are {', '.join(FIGURES)}"
-            for name in self.only
-            if name not in FIGURES
-        ]
-        if self.style not in STYLES:
-            found.append(f"style={self.style}: valid are {', '.join(STYLES)}")
+        for f in fields(self):
+            given, length = getattr(self, f.name), f.metadata.get("length")
+            if given and length and len(given) != length:
+                found.append(f"{f.name}={given}: {f.metadata['help']}")
         return found
 
 
 Options = TypeVar("Options", bound=Selection)
+
+
+def suggestion(name: str, valid: Iterable[str]) -> str:
+    """Ask whether a name that is not valid was meant for one that is."""
+    close = difflib.get_close_matches(name, list(valid), 1)
+    return f", did you mean {close[0]}?" if close else ""
 
 
 def parse(schema: type[Options], arguments: Sequence[str]) -> Options:
@@ -123,15 +106,15 @@ def parse(schema: type[Options], arguments: Sequence[str]) -> Options:
         if not equals:
             problems.append(f"{argument}: arguments have the form key=value")
         elif root not in types or (key != root and root != "where"):
-            problems.append(f"{key}: no such key{_suggestion(key, types)}; valid are {', '.join(types)}")
+            problems.append(f"{key}: no such key{suggestion(key, types)}; valid are {', '.join(types)}")
         else:
             try:
                 if root == "where":  # the values of parameters, which may be numbers and whose names have dots
                     name = key.removeprefix("where").removeprefix(".")
                     parsed: Any = _value(value)
                     config.where.update({name: parsed} if name else _flat(parsed))
-                elif key == "pair":
-                    config.pair = _value(value)
+                elif types[key] == list[Any]:
+                    config[key] = _value(value)
                 else:  # names stay text, or a run id like 12e4 would become a number
                     OmegaConf.update(config, key, _names(value) if types[key] == list[str] else value)
             except (OmegaConfBaseException, YAMLError, ValueError, AttributeError) as error:
@@ -147,10 +130,14 @@ def usage(schema: type[Selection], command: str, purpose: str) -> str:
     """What ``--help`` prints."""
     lines = [f"usage: {command} [key=value ...]", "", purpose, ""]
     for f in fields(schema):
-        lines += textwrap.wrap(
-            f"{f.name:<8}  {f.metadata['help']}", 100, initial_indent="  ", subsequent_indent=" " * 12
-        )
+        figure = f.metadata.get("figure")
+        lines += entry(f.name, f"{f'of {figure}: ' if figure else ''}{f.metadata['help']}")
     return "\n".join(lines)
+
+
+def entry(name: str, text: str) -> list[str]:
+    """Lines of help for one name."""
+    return textwrap.wrap(f"{name:<11} {text}", 110, initial_indent="  ", subsequent_indent=" " * 14)
 
 
 def _names(value: str) -> list[str]:
@@ -163,11 +150,6 @@ def _flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in nested.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
     return flat
-
-
-def _suggestion(name: str, valid: Sequence[str] | dict[str, Any]) -> str:
-    close = difflib.get_close_matches(name, list(valid), 1)
-    return f", did you mean {close[0]}?" if close else ""
 
 
 def _value(text: str) -> Any:

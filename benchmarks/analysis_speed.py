@@ -74,26 +74,26 @@ def report(seeds: int = 417) -> str:
         def imports() -> None:
             import mlflow  # noqa: F401
 
-            import analysis.figures.draw  # noqa: F401
+            import analysis.figures.panels  # noqa: F401
 
         timed(rows, "of which: importing MLflow, pandas, seaborn", imports)
-        from analysis.figures.draw import drawings, open_view
-        from analysis.figures.drawing import Drawing
-        from analysis.figures.saving import save
+        from analysis.figures.__main__ import FigureOptions
+        from analysis.figures.catalog import FIGURES, Figure
+        from analysis.figures.drawing import Drawing, save
+        from analysis.figures.output import folder_of
         from analysis.figures.style import applied
-        from analysis.options import FIGURES, FigureOptions
-        from analysis.selecting import select
+        from analysis.figures.view import View
 
-        view, target = timed(rows, "loading, curves included", lambda: open_view(select(FigureOptions()), "paper"))
+        view = timed(rows, "loading, curves included", lambda: View.of(FigureOptions(), "paper"))
 
-        def draw(figure: str) -> None:
-            ((_, drawing),) = drawings(view, [figure])
+        def draw(figure: Figure) -> None:
+            drawing = figure.draw(view)
             assert isinstance(drawing, Drawing), drawing
             with applied(view.style):
-                save(drawing, target)
+                save(drawing, folder_of(view))
 
-        for figure in FIGURES:
-            timed(rows, figure, lambda figure=figure: draw(figure))  # type: ignore[misc]
+        for name, figure in FIGURES.items():
+            timed(rows, name, lambda figure=figure: draw(figure))  # type: ignore[misc]
         by_server(folder, rows)
         runs = view.trials["run_id"].nunique()
         points = len(view.data.curves)

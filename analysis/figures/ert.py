@@ -5,26 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.axes import listed
-from analysis.figures.drawing import (
-    Drawing,
-    NotApplicableError,
-    View,
-    describer,
-    finish,
-    hues,
-    label_outer,
-    lines,
-    of_hue,
-    panel_grid,
-    spread,
-)
-from analysis.figures.style import log_axis
+from analysis.figures.drawing import Drawing, NotApplicableError
+from analysis.figures.panels import describer, finish, hues, label_outer, lines, of_hue, panel_grid, spread
+from analysis.figures.scales import log_axis
+from analysis.figures.view import View
+from analysis.levels import listed
 from analysis.statistics import best_restarts, running_times
 
 
-def draw(view: View) -> Drawing:
-    """ERT against the cut-off, by hue, with its minimum marked."""
+def ert(view: View) -> Drawing:
+    """Expected running time against the cut-off, its minimum marked: when to give up on a trial and begin anew."""
     layout, style = view.layout.along_epochs(), view.style
     trials = view.longest
     if not trials["converged"].any():

@@ -5,14 +5,16 @@ import numpy as np
 import seaborn as sns
 from matplotlib.cm import ScalarMappable
 
-from analysis.axes import levels
-from analysis.figures.drawing import Drawing, NotApplicableError, View, finish, label_outer, panel_grid, spread
-from analysis.figures.style import axis_name, level_names, text_width
+from analysis.figures.drawing import Drawing, NotApplicableError
+from analysis.figures.panels import finish, label_outer, panel_grid, spread
+from analysis.figures.style import text_width
+from analysis.figures.view import View
+from analysis.levels import axis_name, level_names, levels
 from analysis.statistics import convergence_rates
 
 
-def draw(view: View) -> Drawing:
-    """Convergence rate as colour over x and hue, one panel for each further condition."""
+def heatmap(view: View) -> Drawing:
+    """The same as colour over x and hue, with n in the cells: where."""
     layout, style = view.layout, view.style
     if layout.hue is None:
         raise NotApplicableError("a heatmap needs two varied parameters")

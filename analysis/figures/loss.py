@@ -2,25 +2,17 @@
 
 import numpy as np
 
-from analysis.axes import levels
-from analysis.figures.drawing import (
-    Drawing,
-    NotApplicableError,
-    View,
-    finish,
-    hues,
-    label_outer,
-    lines,
-    of_hue,
-    panel_grid,
-    spread,
-)
-from analysis.figures.style import FAINT, log_axis
+from analysis.figures.drawing import Drawing, NotApplicableError
+from analysis.figures.panels import finish, hues, label_outer, lines, of_hue, panel_grid, spread
+from analysis.figures.scales import log_axis
+from analysis.figures.style import FAINT
+from analysis.figures.view import View
+from analysis.levels import levels
 from analysis.statistics import loss_bands, median_final_losses
 
 
-def draw(view: View) -> Drawing:
-    """Loss against epoch on logarithmic axes, by hue, one panel for each further condition."""
+def loss(view: View) -> Drawing:
+    """Median loss and the 10th to 90th percentile of the trials against the epoch, by hue."""
     layout, style = view.layout.along_epochs(), view.style
     trials = view.longest
     bands = loss_bands(trials, view.data.curves, layout.conditions)

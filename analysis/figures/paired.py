@@ -1,31 +1,33 @@
 """Two conditions seed by seed: the same initial weights under both."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.axes import level_name, levels, listed
-from analysis.figures.drawing import (
-    Drawing,
-    NotApplicableError,
-    View,
-    finish,
-    label_outer,
-    panel_grid,
-    spread,
-)
-from analysis.figures.style import FAINT, SINGLE, level_names, log_axis, named, parameter_name, wrapped
+from analysis.figures.drawing import Drawing, NotApplicableError
+from analysis.figures.panels import finish, label_outer, panel_grid, spread
+from analysis.figures.scales import log_axis
+from analysis.figures.style import FAINT, SINGLE, wrapped
+from analysis.figures.view import View
+from analysis.levels import assignment, level_name, level_names, levels, listed, parameter_name
 from analysis.loading import SelectionError
 from analysis.statistics import paired_rates, paired_speeds, pairs
 
 _MOST_DOTS = 400
 
 
-def draw(view: View) -> Drawing:
-    """Epochs to converge under one condition against those under another, one dot a seed."""
+def paired(view: View, *, pair: tuple[Any, Any] | tuple[()] = ()) -> Drawing:
+    """Epochs to converge under one condition against those under another, a dot a seed; above, what differs.
+
+    Parameters
+    ----------
+    pair
+        two levels of x are compared, as in pair=[0.1,0.5]; by default the lowest and the highest
+    """
     style, trials = view.style, view.longest
     layout = view.layout.along_epochs()
     axis = "sweep" if "sweep" in layout.conditions else (view.layout.x or "")
@@ -33,7 +35,7 @@ def draw(view: View) -> Drawing:
         raise NotApplicableError("a paired comparison needs two levels of the parameter along x")
     by = [a for a in layout.conditions if a != axis]
     present = levels(trials[axis])
-    first, second = _chosen(view, axis, present)
+    first, second = _chosen(pair, axis, present)
     matched = pairs(trials, axis, first, second, by)
     if matched.empty:
         compared = f"{parameter_name(axis)} {level_name(first)} and {level_name(second)}"
@@ -51,7 +53,7 @@ def draw(view: View) -> Drawing:
     low = max(1.0, float(finite.min()) / 1.5) if finite.size else cutoff / 100
     name_of = dict(zip(present, level_names(present, 24), strict=True))
     names = [name_of[first], name_of[second]]
-    sides = [named(axis, name) for name in names]
+    sides = [assignment(axis, name) for name in names]
     small = 0.875 * style.font
     for which in ("x", "y"):
         log_axis(panels[0].ax, which, low, never * 1.6, never)
@@ -80,7 +82,7 @@ def draw(view: View) -> Drawing:
     caption = view.caption(
         f"Epochs to converge with first {sides[0]} and second {sides[1]} from the same initial weights, one dot a "
         f"seed, n = {spread(tests['n'])} pairs a panel; below the diagonal the second is sooner.{thinned}"
-        f"{_left_out(view, axis, present, name_of, names)} Above: convergence rate of the second minus that of the "
+        f"{_left_out(pair, axis, present, name_of, names)} Above: convergence rate of the second minus that of the "
         f"first with 95% interval (Bonett-Price), and McNemar's exact test{f' ({over})' if over else ''}; in how many "
         "of the pairs with a winner the second was sooner, a failure being later than any success and pairs without "
         f"winner left out, and the exact sign test{f' ({over})' if over else ''}.",
@@ -109,28 +111,28 @@ def _p(value: float) -> str:
 
 
 def _left_out(
-    view: View, axis: str, present: Sequence[object], name_of: Mapping[object, str], names: Sequence[str]
+    pair: Sequence[object], axis: str, present: Sequence[object], name_of: Mapping[object, str], names: Sequence[str]
 ) -> str:
     """Which levels are compared and which are not, as a sentence."""
     others = [name for name in name_of.values() if name not in names]
     if not others:
         return ""
     how = "the first and the last by name" if isinstance(present[0], str) else "the lowest and the highest"
-    if view.pair or axis == "sweep":
-        how = "the two chosen" if view.pair else "the first and the last"
+    if pair or axis == "sweep":
+        how = "the two chosen" if pair else "the first and the last"
     shown = [*others[:8], *([f"{len(others) - 8} more"] if len(others) > 8 else [])]
     return f" Of {parameter_name(axis)}, {how} are compared; left out: {listed(shown)}."
 
 
-def _chosen(view: View, axis: str, present: list[object]) -> tuple[object, object]:
+def _chosen(pair: Sequence[object], axis: str, present: list[object]) -> tuple[object, object]:
     """The pair asked for; otherwise the lowest and the highest level, a choice that the outcome has no part in."""
-    if not view.pair:
+    if not pair:
         return present[0], present[-1]
     by_name = {level_name(level): level for level in present}
-    missing = [level_name(level) for level in view.pair if level_name(level) not in by_name]
+    missing = [level_name(level) for level in pair if level_name(level) not in by_name]
     if missing:
         raise SelectionError(f"pair={', '.join(missing)}: the levels of {axis} are {', '.join(by_name)}")
-    return by_name[level_name(view.pair[0])], by_name[level_name(view.pair[1])]
+    return by_name[level_name(pair[0])], by_name[level_name(pair[1])]
 
 
 def _jittered(epochs: ArrayLike, never: float, low: float, seed: int) -> NDArray[np.float64]:

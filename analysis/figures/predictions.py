@@ -8,24 +8,16 @@ import seaborn as sns
 from matplotlib.lines import Line2D
 
 from analysis.axes import Layout
-from analysis.figures.drawing import (
-    Drawing,
-    NotApplicableError,
-    View,
-    finish,
-    hues,
-    label_outer,
-    of_hue,
-    panel_grid,
-    spread,
-)
+from analysis.figures.drawing import Drawing, NotApplicableError
+from analysis.figures.panels import finish, hues, label_outer, of_hue, panel_grid, spread
 from analysis.figures.style import INK
+from analysis.figures.view import View
 from analysis.networks import task_of
 from analysis.statistics import conditions, prediction_quantiles
 
 
-def draw(view: View) -> Drawing:
-    """Final predictions by input pattern and hue; the dots of a group run from its lowest to its highest."""
+def predictions(view: View) -> Drawing:
+    """Final predictions by input pattern and hue, each group from its lowest to its highest."""
     layout, style = view.layout, view.style
     if not any(str(c).startswith("prediction/") for c in view.trials):
         raise NotApplicableError("predictions are kept for tasks with one output and up to 16 patterns")

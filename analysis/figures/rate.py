@@ -2,14 +2,16 @@
 
 from matplotlib.colors import to_rgba
 
-from analysis.axes import levels
-from analysis.figures.drawing import Drawing, View, finish, hues, label_outer, of_hue, panel_grid, spread
-from analysis.figures.style import Scale, axis_name, parameter_name
+from analysis.figures.drawing import Drawing
+from analysis.figures.panels import finish, hues, label_outer, of_hue, panel_grid, spread
+from analysis.figures.scales import Scale
+from analysis.figures.view import View
+from analysis.levels import axis_name, levels, parameter_name
 from analysis.statistics import convergence_rates
 
 
-def draw(view: View) -> Drawing:
-    """Convergence rate against x, by hue, one panel for each further condition."""
+def rate(view: View) -> Drawing:
+    """Fraction of trials that converged against x, by hue, with 95% Wilson intervals: how often."""
     layout, style = view.layout, view.style
     x = str(layout.x)
     rates = convergence_rates(view.trials, layout.conditions)

@@ -11,19 +11,29 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from numpy.typing import NDArray
 
-from analysis.axes import level_name, levels, varied
-from analysis.figures.drawing import Drawing, NotApplicableError, View, describer, empty_figure, finish, of_hue
-from analysis.figures.style import level_names, parameter_name, wrapped
+from analysis.axes import varied
+from analysis.figures.drawing import Drawing, NotApplicableError
+from analysis.figures.panels import describer, empty_figure, finish, of_hue
+from analysis.figures.style import wrapped
+from analysis.figures.view import RunId, View
+from analysis.levels import level_name, level_names, levels, parameter_name
 from analysis.networks import answers, task_of, weights_of
 
 _RESOLUTION = 121
 _EXAMPLES = 3
 
 
-def draw(view: View) -> Drawing:
-    """Decision surfaces of chosen runs; by default of a typical converged network and of the worst failure."""
-    if view.runs:
-        chosen, which = _named_runs(view), "chosen runs"
+def surface(view: View, *, runs: tuple[RunId, ...] = ()) -> Drawing:
+    """Output over the input square, of chosen networks or of a typical converged one and the worst failure.
+
+    Parameters
+    ----------
+    runs
+        ids of runs, or their beginnings, whose decision surfaces to draw
+    """
+    if runs:
+        found = [view.trials[view.trials["run_id"].str.startswith(run)].iloc[[0]] for run in runs]
+        chosen, which = pd.concat(found), "chosen runs"
     else:
         _check_tasks(view.longest)
         converged, failed = _split(view.longest)
@@ -37,8 +47,8 @@ def draw(view: View) -> Drawing:
     )
 
 
-def draw_gallery(view: View) -> Drawing:
-    """Decision surfaces of converged and of failed networks of each hidden width."""
+def gallery(view: View) -> Drawing:
+    """The same for converged networks of each hidden width (fast, median, slow) and for its worst failures."""
     trials = view.longest
     _check_tasks(trials)
     axis = "hidden" if len(levels(trials["hidden"])) > 1 else (view.layout.along_epochs().hue or "hidden")
@@ -88,10 +98,6 @@ def _spaced(trials: pd.DataFrame, count: int) -> pd.DataFrame:
     if count == 1:
         return trials.iloc[[len(trials) // 2]] if len(trials) else trials
     return trials.iloc[np.unique(np.linspace(0, len(trials) - 1, min(count, len(trials))).round().astype(int))]
-
-
-def _named_runs(view: View) -> pd.DataFrame:
-    return pd.concat([view.trials[view.trials["run_id"].str.startswith(name)].iloc[[0]] for name in view.runs])
 
 
 def _drawn(

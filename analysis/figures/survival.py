@@ -4,13 +4,18 @@ import numpy as np
 import pandas as pd
 from matplotlib.transforms import ScaledTranslation, blended_transform_factory
 
-from analysis.figures.drawing import Drawing, Panel, View, finish, hues, label_outer, of_hue, panel_grid, spread
-from analysis.figures.style import Look, Style, level_names, log_axis, parameter_name
+from analysis.figures.drawing import Drawing
+from analysis.figures.panels import Panel, finish, hues, label_outer, of_hue, panel_grid, spread
+from analysis.figures.scales import log_axis
+from analysis.figures.sizes import Style
+from analysis.figures.style import Look
+from analysis.figures.view import View
+from analysis.levels import level_names, parameter_name
 from analysis.statistics import at_risk, logrank_tests, median_times, survival_curves
 
 
-def draw(view: View) -> Drawing:
-    """Kaplan-Meier curves, rising, by hue, with the numbers at risk below each panel."""
+def survival(view: View) -> Drawing:
+    """Fraction converged by each epoch (1 - Kaplan-Meier), numbers at risk below: how fast, failures counted."""
     layout, style = view.layout.along_epochs(), view.style
     trials = view.longest
     curves = survival_curves(trials, layout.conditions)

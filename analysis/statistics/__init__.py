@@ -10,7 +10,7 @@ from analysis.statistics.paired_speed import paired_speeds
 from analysis.statistics.rates import convergence_rates, mcnemar, paired_difference, paired_rates, pairs
 from analysis.statistics.resampling import percentile_interval, resampled_quantile, resamples
 from analysis.statistics.running_time import best_restarts, running_times
-from analysis.statistics.sample_size import seeds_for_groups, seeds_for_pairs, seeds_needed
+from analysis.statistics.sample_size import seeds_for_pairs, seeds_needed
 from analysis.statistics.survival import at_risk, logrank_tests, median_times, survival_curves
 
 __all__ = [
@@ -33,7 +33,6 @@ __all__ = [
     "resampled_quantile",
     "resamples",
     "running_times",
-    "seeds_for_groups",
     "seeds_for_pairs",
     "seeds_needed",
     "survival_curves",

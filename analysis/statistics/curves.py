@@ -12,13 +12,8 @@ from analysis.statistics.resampling import percentile_interval, resampled_quanti
 Array = NDArray[np.float64]
 
 
-def loss_bands(
-    trials: pd.DataFrame,
-    curves: pd.DataFrame,
-    by: Sequence[str],
-    quantiles: tuple[float, float, float] = (0.1, 0.5, 0.9),
-) -> pd.DataFrame:
-    """Median loss and a quantile band against the epoch, by condition.
+def loss_bands(trials: pd.DataFrame, curves: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """Median loss and the band from the 10th to the 90th percentile against the epoch, by condition.
 
     The band is where the middle of the trials lies, not an interval for the median. A trial that stopped early
     keeps its last loss, one that diverged counts as infinite from there on, and each leaves at its own cut-off.
@@ -40,7 +35,7 @@ def loss_bands(
         held = set(members["run_id"]) & has_own_quantiles
         if not held:
             rows = members["run_id"].map(row_of).to_numpy()
-            band = _bands(epochs, losses[rows], members["epochs"].to_numpy(), quantiles)
+            band = _bands(epochs, losses[rows], members["epochs"].to_numpy())
         elif len(held) == members["run_id"].nunique() == 1:
             own = pooled[pooled["run_id"] == next(iter(held))]
             band = own.pivot_table(index="epoch", columns="quantile", values="loss").reset_index()
@@ -67,18 +62,13 @@ def _loss_matrix(curves: pd.DataFrame, trials: pd.DataFrame) -> tuple[list[str],
     return runs, epochs, losses
 
 
-def _bands(
-    epochs: NDArray[np.int64],
-    losses: Array,
-    cutoffs: NDArray[np.int64],
-    quantiles: tuple[float, float, float],
-) -> pd.DataFrame:
+def _bands(epochs: NDArray[np.int64], losses: Array, cutoffs: NDArray[np.int64]) -> pd.DataFrame:
     parts, start = [], -1
     for cutoff in np.unique(cutoffs):
         span = (epochs > start) & (epochs <= cutoff)
         values = losses[cutoffs >= cutoff][:, span]
         # An observed value rather than one between two, so that infinite losses are no trouble.
-        low, median, high = np.quantile(values, quantiles, axis=0, method="inverted_cdf")
+        low, median, high = np.quantile(values, (0.1, 0.5, 0.9), axis=0, method="inverted_cdf")
         parts.append(
             pd.DataFrame({"epoch": epochs[span], "estimate": median, "low": low, "high": high, "n": len(values)})
         )
@@ -114,7 +104,7 @@ def prediction_quantiles(trials: pd.DataFrame, by: Sequence[str], dots: int = 25
 
 
 def median_final_losses(
-    trials: pd.DataFrame, by: Sequence[str], strata: Sequence[str] = (), resampled: int = 1000, confidence: float = 0.95
+    trials: pd.DataFrame, by: Sequence[str], resampled: int = 1000, confidence: float = 0.95
 ) -> pd.DataFrame:
     """Median final loss by condition, with a bootstrap percentile interval; diverged trials count as infinite.
 
@@ -125,9 +115,6 @@ def median_final_losses(
     ----------
     trials, by
         Trials and the columns that make a condition.
-    strata : sequence of str
-        Columns pooled in a condition whose levels the experimenter fixed: resampled one by one, so that their
-        shares stay what they are.
     resampled, confidence
         Number of resamples, and two-sided level.
 
@@ -139,8 +126,7 @@ def median_final_losses(
     rows = []
     for condition, members in conditions(trials, by):
         losses = members["final_loss"].fillna(np.inf).to_numpy(np.float64)
-        stratum = list(members[list(strata)].itertuples(index=False, name=None))
-        medians = resampled_quantile(losses[:, np.newaxis], resamples(stratum, resampled), 0.5)[:, 0]
+        medians = resampled_quantile(losses[:, np.newaxis], resamples(len(losses), resampled), 0.5)[:, 0]
         low, high = percentile_interval(medians, confidence)
         median = np.quantile(losses, 0.5, method="inverted_cdf")
         rows.append({**condition, "estimate": median, "low": float(low), "high": float(high), "n": len(losses)})

@@ -1,10 +1,8 @@
-"""The bootstrap: stratified, seeded, vectorised.
+"""The bootstrap: seeded, vectorised.
 
 A resample is a vector of counts, how often each trial was drawn, so a statistic over all resamples is one matrix
 product, or one cumulative sum over sorted trials.
 """
-
-from collections.abc import Hashable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +10,13 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 
-def resamples(strata: Sequence[Hashable], times: int = 1000, seed: int = 0) -> Array:
-    """Draw trials with replacement, within each stratum as many as it has.
+def resamples(trials: int, times: int = 1000, seed: int = 0) -> Array:
+    """Draw as many trials as there are, with replacement.
 
     Parameters
     ----------
-    strata
-        The stratum of each trial, shape (trials,).
+    trials
+        How many there are.
     times
         How many resamples.
     seed
@@ -30,14 +28,7 @@ def resamples(strata: Sequence[Hashable], times: int = 1000, seed: int = 0) -> A
         How often each trial was drawn, shape (times, trials).
     """
     rng = np.random.default_rng(seed)
-    counts = np.zeros((times, len(strata)))
-    members: dict[Hashable, list[int]] = {}
-    for i, stratum in enumerate(strata):
-        members.setdefault(stratum, []).append(i)
-    for indices in members.values():
-        size = len(indices)
-        counts[:, indices] = rng.multinomial(size, np.full(size, 1 / size), size=times)
-    return counts
+    return rng.multinomial(trials, np.full(trials, 1 / trials), size=times).astype(np.float64)
 
 
 def resampled_quantile(values: Array, counts: Array, quantile: float) -> Array:

@@ -50,7 +50,7 @@ def running_times(
     for condition, members in conditions(trials, by):
         times = members["epochs_to_converge"].to_numpy(np.float64)
         cutoffs = _cutoffs(times, int(members["epochs"].min()), points)
-        counts = resamples([0] * len(times), resampled)
+        counts = resamples(len(times), resampled)
         low, high = percentile_interval(_resampled_ert(times, counts, cutoffs), confidence)
         parts.append(
             pd.DataFrame(
@@ -91,7 +91,7 @@ def best_restarts(
         cutoffs = _cutoffs(times, longest, len(times) + 1)
         ert = expected_running_time(times, cutoffs)
         coarse = _cutoffs(times, longest, 200)
-        replicates = _resampled_ert(times, resamples([0] * len(times), resampled), coarse).min(axis=1)
+        replicates = _resampled_ert(times, resamples(len(times), resampled), coarse).min(axis=1)
         low, high = percentile_interval(replicates, confidence)
         best = int(ert.argmin())
         rows.append(

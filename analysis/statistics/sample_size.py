@@ -1,7 +1,5 @@
 """How many seeds a difference needs, from a finished pilot sweep."""
 
-import math
-
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
@@ -37,37 +35,13 @@ def seeds_for_pairs(
     >>> seeds_for_pairs(0.3, 0.1).tolist()
     [234.0]
     """
-    _check(difference, power, level)
+    if not (0 < difference <= 1 and 0 < power < 1 and 0 < level < 1):
+        raise ValueError(f"difference={difference} must lie in (0, 1], power={power} and level={level} in (0, 1)")
     psi = np.maximum(np.atleast_1d(np.asarray(discordant, np.float64)), difference)
     z_level, z_power = ndtri(1 - level / 2), ndtri(power)
     spread = z_level * np.sqrt(psi) + z_power * np.sqrt(psi - difference**2)
     seeds: NDArray[np.float64] = np.ceil((spread / difference) ** 2)
     return seeds
-
-
-def seeds_for_groups(rate: float, difference: float, power: float = 0.8, level: float = 0.05) -> float:
-    """Seeds per group at which two independent groups differ, as those of two hidden widths are.
-
-    Parameters
-    ----------
-    rate
-        Convergence rate of one group. The other lies `difference` towards one half, the harder side.
-    difference, power, level
-        As for `seeds_for_pairs`.
-
-    References
-    ----------
-    J. Fleiss, B. Levin & M. Paik, "Statistical Methods for Rates and Proportions" (2003), equation 4.14, without
-    continuity correction.
-    """
-    _check(difference, power, level)
-    other = rate - difference if rate > 0.5 else rate + difference
-    if not (0 <= rate <= 1 and 0 <= other <= 1):
-        raise ValueError(f"a rate of {rate} cannot differ by {difference} from another one between 0 and 1")
-    mean = (rate + other) / 2
-    z_level, z_power = ndtri(1 - level / 2), ndtri(power)
-    spread = z_level * math.sqrt(2 * mean * (1 - mean)) + z_power * math.sqrt(rate * (1 - rate) + other * (1 - other))
-    return float(math.ceil((spread / difference) ** 2))
 
 
 def seeds_needed(comparisons: pd.DataFrame, difference: float, power: float = 0.8, level: float = 0.05) -> pd.DataFrame:
@@ -98,8 +72,3 @@ def seeds_needed(comparisons: pd.DataFrame, difference: float, power: float = 0.
         high=seeds_for_pairs(upper, difference, power, level),
         n=comparisons["n"],
     )
-
-
-def _check(difference: float, power: float, level: float) -> None:
-    if not (0 < difference <= 1 and 0 < power < 1 and 0 < level < 1):
-        raise ValueError(f"difference={difference} must lie in (0, 1], power={power} and level={level} in (0, 1)")

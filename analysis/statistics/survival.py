@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import CensoredData, ecdf, logrank
 
-from analysis.axes import levels
+from analysis.levels import levels
 from analysis.statistics.conditions import conditions, tidy
 from analysis.statistics.multiplicity import holm
 from nn_core.statistics import wilson_interval

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.axes import Layout, lay_out, level_name, levels, varied
+from analysis.axes import Layout, lay_out, varied
+from analysis.levels import level_name, levels
 from analysis.loading import SelectionError
 
 

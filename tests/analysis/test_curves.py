@@ -83,14 +83,6 @@ def test_median_final_loss_covers(make_trials):
     assert 0.93 < np.mean(covered) < 0.975
 
 
-def test_strata_keep_their_shares(make_trials):
-    # Two strata that do not overlap, of which one holds the median: resampling within them cannot leave it.
-    trials = make_trials([1] * 9, final_loss=[1.0, 1.0, 1.0, 1.0, 1.0, 9.0, 9.0, 9.0, 9.0], hidden=[2] * 5 + [4] * 4)
-    stratified = median_final_losses(trials, [], ["hidden"]).iloc[0]
-    assert (stratified["low"], stratified["high"]) == (1, 1)
-    assert median_final_losses(trials, []).iloc[0]["high"] == 9
-
-
 def test_few_predictions_are_shown_themselves(make_trials):
     trials = make_trials([1, 1, 1], **{"prediction/0-1": [0.9, 0.1, 0.5], "prediction/1-1": [0.0, np.nan, 1.0]})
     table = prediction_quantiles(trials, [])

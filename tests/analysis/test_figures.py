@@ -14,13 +14,15 @@ from hypothesis import strategies as st
 from matplotlib.text import Text
 
 from analysis.axes import Layout, lay_out
-from analysis.figures.__main__ import main
-from analysis.figures.draw import DRAW, drawings
-from analysis.figures.drawing import Drawing, NotApplicableError, View
-from analysis.figures.saving import markdown, markdown_text, settle
-from analysis.figures.style import STYLES, Scale, applied, level_names, plain, text_width, wrapped
+from analysis.figures.__main__ import FigureOptions, main
+from analysis.figures.catalog import FIGURES
+from analysis.figures.drawing import Drawing, NotApplicableError, markdown, markdown_text, settle
+from analysis.figures.scales import Scale
+from analysis.figures.sizes import STYLES
+from analysis.figures.style import applied, text_width, wrapped
+from analysis.figures.view import View
+from analysis.levels import level_names, plain
 from analysis.loading import Data, Sweep
-from analysis.options import FIGURES
 from nn_core.initializers import Uniform, initial_weights
 from nn_core.statistics import wilson_interval
 
@@ -97,7 +99,7 @@ def test_vector_files_are_drawings_without_dates(drawn, name):
 def view_of(make_trials):
     """A view of made-up trials over a grid of levels."""
 
-    def make(style="paper", pair=(), sweeps=(), run_filter="", **axes):
+    def make(style="paper", sweeps=(), run_filter="", **axes):
         rng = np.random.default_rng(0)
         parts = []
         for i, values in enumerate(itertools.product(*axes.values())):
@@ -122,7 +124,7 @@ def view_of(make_trials):
         parameters = tuple(c for c in axes if c != "sweep")
         data = Data(trials, curves, ("lr", *(p for p in parameters if p != "lr"), "epochs"), sweeps, run_filter, {})
         layout = lay_out(trials, data.parameters, {})
-        return View(None, data, trials, layout, STYLES[style], {}, pair)
+        return View(None, data, layout, FigureOptions(), {}, STYLES[style])
 
     return make
 
@@ -165,9 +167,9 @@ def test_nothing_overlaps_and_nothing_is_clipped(view_of, name, count, style):
     with applied(view.style):
         if count == 1 and name in ("heatmap", "paired"):
             with pytest.raises(NotApplicableError):
-                DRAW[name](view)
+                FIGURES[name].function(view)
             return
-        figure = DRAW[name](view).figure
+        figure = FIGURES[name].function(view).figure
         settle(figure)
     renderer = figure.canvas.get_renderer()
     whole = figure.bbox.padded(1)
@@ -206,7 +208,7 @@ def test_no_text_leaves_a_narrow_figure(view_of, name, style):
         sweep=["plain", "W" * 60],
     )
     with applied(view.style):
-        figure = DRAW[name](view).figure
+        figure = FIGURES[name].function(view).figure
         settle(figure)
     for dpi in (100, 250):
         figure.set_dpi(dpi)
@@ -231,8 +233,7 @@ def test_no_text_leaves_a_narrow_figure(view_of, name, style):
 )
 def test_what_makes_no_sense_for_a_task_is_skipped_and_the_rest_drawn(view_of, axes):
     view = view_of(**axes)
-    drawn = dict(drawings(view, FIGURES))
-    assert tuple(drawn) == FIGURES
+    drawn = {name: figure.draw(view) for name, figure in FIGURES.items()}
     for name in ("surface", "gallery"):
         assert "a surface needs two varying inputs and one output" in str(drawn.pop(name))
     for name in ("rate", "loss", "survival", "ert"):
@@ -244,7 +245,7 @@ def test_what_makes_no_sense_for_a_task_is_skipped_and_the_rest_drawn(view_of, a
 def with_weights(view_of, tmp_path):
     """A view whose every run has weights on disk."""
 
-    def make(trials, runs=()):
+    def make(trials):
         view = view_of(lr=[0.1])
         trials = pd.DataFrame(trials)
         uris = {}
@@ -256,7 +257,8 @@ def with_weights(view_of, tmp_path):
             uris[run_id] = str(folder)
         parameters = tuple(c for c in trials if c in ("lr", "hidden", "epochs") or "task" in c)
         data = Data(trials, view.data.curves, parameters, (), "", uris)
-        return View(None, data, trials, lay_out(trials, parameters, {}), STYLES["paper"], {}, (), runs)
+        layout = lay_out(trials, parameters, {})
+        return View(None, data, layout, FigureOptions(), {}, STYLES["paper"])
 
     return make
 
@@ -279,7 +281,7 @@ def test_surfaces_of_different_tasks_are_coloured_by_their_own_targets(with_weig
         network("a", **{"task.target_low": 0.0, "task.target_high": 1.0}),
         network("b", activation="symmetric_sigmoid", **targets),
     ]
-    figure = DRAW["surface"](with_weights(rows, ("a", "b"))).figure
+    figure = FIGURES["surface"].function(with_weights(rows), runs=("a", "b")).figure
     panels = [ax for ax in figure.axes if ax.images]
     assert [(ax.images[0].norm.vmin, ax.images[0].norm.vmax) for ax in panels] == [(0.0, 1.0), (-0.5, 0.5)]
     figure.canvas.draw()
@@ -297,7 +299,7 @@ def test_titles_name_every_key_in_which_the_networks_differ(with_weights):
         for lr in (0.1, 0.5)
         for hidden in (2, 4)
     ]
-    figure = DRAW["surface"](with_weights(rows, ("0.5-4", "0.1-2"))).figure
+    figure = FIGURES["surface"].function(with_weights(rows), runs=("0.5-4", "0.1-2")).figure
     converged, failed = panel_titles(figure)
     assert converged.splitlines() == ["learning rate = 0.5", "hidden width = 4", "seed 0", "100 epochs"]
     assert failed.splitlines() == ["learning rate = 0.1", "hidden width = 2", "seed 0, error 0.600", "not by 1,000"]
@@ -307,7 +309,7 @@ def test_titles_name_every_key_in_which_the_networks_differ(with_weights):
 def test_a_network_that_converged_after_a_short_cutoff_is_no_failure(with_weights):
     rows = [network("a", epochs=100), network("b", epochs=1000, epochs_to_converge=400.0)]
     for name in ("surface", "gallery"):
-        drawing = DRAW[name](with_weights(rows))
+        drawing = FIGURES[name].function(with_weights(rows))
         assert drawing.table["run_id"].tolist() == ["b"]
         plt.close(drawing.figure)
 
@@ -315,7 +317,7 @@ def test_a_network_that_converged_after_a_short_cutoff_is_no_failure(with_weight
 def test_the_gallery_shows_the_worst_failures_and_says_where_there_are_none(with_weights):
     rows = [network(f"a{i}", seed=i, max_error=error) for i, error in enumerate([0.45, 0.9, 0.5, 0.99])]
     rows.append(network("b", hidden=4, epochs_to_converge=30.0))
-    drawing = DRAW["gallery"](with_weights(rows))
+    drawing = FIGURES["gallery"].function(with_weights(rows))
     assert drawing.table["run_id"].tolist() == ["a3", "a1", "a2", "b"]
     texts = [text.get_text() for text in drawing.figure.findobj(Text)]
     assert "none failed" in texts
@@ -326,7 +328,7 @@ def test_the_gallery_shows_the_worst_failures_and_says_where_there_are_none(with
 def test_weights_that_cannot_be_read_are_a_reason(with_weights, tmp_path):
     view = with_weights([network("a", epochs_to_converge=3.0)])
     (tmp_path / "a" / "weights.npz").unlink()
-    ((_, surface), (_, rate)) = drawings(view, ["surface", "rate"])
+    surface, rate = FIGURES["surface"].draw(view), FIGURES["rate"].draw(view)
     assert "the weights of run a cannot be read" in str(surface)
     assert isinstance(rate, Drawing)
     plt.close(rate.figure)
@@ -336,7 +338,7 @@ def test_the_paired_figure_tells_rates_from_speeds(view_of, make_trials):
     view = view_of(lr=[0.1, 0.5, 1.0])
     times = {0.1: [500, 600, 700, np.inf, np.inf, 800], 0.5: [1] * 6, 1.0: [50, 60, 70, 80, np.inf, 900]}
     trials = pd.concat([make_trials(t, 1000, lr=lr, run_id=f"run{lr}") for lr, t in times.items()], ignore_index=True)
-    drawing = DRAW["paired"](replace(view, trials=trials))
+    drawing = FIGURES["paired"].function(replace(view, data=replace(view.data, trials=trials)))
     row = drawing.table.iloc[0]
     assert row[["first_sooner", "second_sooner", "neither_sooner"]].tolist() == [1, 4, 1]
     title = " ".join(drawing.figure.axes[0].get_title().replace("\N{NO-BREAK SPACE}", " ").split())
@@ -348,7 +350,7 @@ def test_the_paired_figure_tells_rates_from_speeds(view_of, make_trials):
 
 
 def test_names_that_are_left_out_of_a_pair_are_named(view_of):
-    drawing = DRAW["paired"](view_of(lr=[0.1], optimizer=["b", "c", "a"]))
+    drawing = FIGURES["paired"].function(view_of(lr=[0.1], optimizer=["b", "c", "a"]))
     assert "Of optimizer, the first and the last by name are compared; left out: b." in drawing.caption
     plt.close(drawing.figure)
 
@@ -358,7 +360,7 @@ def test_where_nothing_converged_no_restart_is_best(view_of, make_trials):
     trials = pd.concat(
         [make_trials([np.inf, np.inf], lr=0.1), make_trials([2000 / 3, np.inf], 10000, lr=0.5)], ignore_index=True
     )
-    drawing = DRAW["ert"](replace(view, trials=trials))
+    drawing = FIGURES["ert"].function(replace(view, data=replace(view.data, trials=trials)))
     assert "No line, because no trial converged: (learning rate = 0.1)." in drawing.caption
     failed, converged = (line.split("|")[1:-1] for line in markdown(drawing.table).splitlines()[2:])
     assert [text.strip() for text in failed] == ["0.1", "", "", "", "", "inf", "inf", "0", "2"]
@@ -392,7 +394,7 @@ def test_wrapped_lines_are_no_wider_than_asked(words, width):
 
 
 def test_points_stay_at_their_numbers_and_their_intervals_before_them(view_of):
-    figure = DRAW["rate"](view_of(hidden=[2, 3, 4], lr=[0.1, 0.2, 0.4, 0.8])).figure
+    figure = FIGURES["rate"].function(view_of(hidden=[2, 3, 4], lr=[0.1, 0.2, 0.4, 0.8])).figure
     scale = Scale.of([0.1, 0.2, 0.4, 0.8])
     markers = [line for line in figure.axes[0].lines if line.get_marker() not in ("", "None")]
     assert len(markers) == 3
@@ -405,7 +407,7 @@ def test_points_stay_at_their_numbers_and_their_intervals_before_them(view_of):
 def test_numbers_at_risk_keep_apart(view_of):
     view = view_of(lr=[0.1, 0.2, 0.4, 0.8], optimizer=["gradient_descent", "momentum", "quickprop"])
     with applied(view.style):
-        figure = DRAW["survival"](view).figure
+        figure = FIGURES["survival"].function(view).figure
         settle(figure)
     renderer = figure.canvas.get_renderer()
     texts = [text for ax in figure.axes for text in ax.texts]
@@ -416,7 +418,7 @@ def test_numbers_at_risk_keep_apart(view_of):
 
 def test_cells_of_the_heatmap_are_percentages(view_of):
     view = view_of(lr=[0.1, 0.5], hidden=[2, 4])
-    drawing = DRAW["heatmap"](view)
+    drawing = FIGURES["heatmap"].function(view)
     cells = [text.get_text() for text in drawing.figure.axes[0].texts]
     assert sorted(cells) == sorted(f"{100 * rate:.0f}%\nn = 8" for rate in drawing.table["estimate"])
     plt.close(drawing.figure)
@@ -426,7 +428,7 @@ def test_cells_of_the_heatmap_are_percentages(view_of):
 def test_long_names_leave_the_cells_of_the_heatmap_their_room(view_of, count):
     view = view_of(optimizer=[f"gradient_descent_{i}" for i in range(count)], hidden=[2, 4])
     with applied(view.style):
-        figure = DRAW["heatmap"](replace(view, layout=Layout("optimizer", "hidden", ()))).figure
+        figure = FIGURES["heatmap"].function(replace(view, layout=Layout("optimizer", "hidden", ()))).figure
         settle(figure)
     renderer = figure.canvas.get_renderer()
     assert not overlaps([text.get_window_extent(renderer) for text in figure.axes[0].texts])
@@ -435,7 +437,7 @@ def test_long_names_leave_the_cells_of_the_heatmap_their_room(view_of, count):
 
 def test_predictions_are_summed_up_by_their_quartiles(view_of):
     view = view_of(lr=[0.1, 0.5])
-    table = DRAW["predictions"](view).table
+    table = FIGURES["predictions"].function(view).table
     assert len(table) == 8
     for _, row in table.iterrows():
         values = view.trials.loc[view.trials["lr"] == row["lr"], f"prediction/{row['pattern']}"]
@@ -447,7 +449,7 @@ def test_predictions_are_summed_up_by_their_quartiles(view_of):
 def test_a_network_with_two_cutoffs_is_one_in_survival_and_two_in_rates(view_of):
     view = view_of(lr=[0.1], hidden=[4], epochs=[100, 1000])
     for name, n in (("rate", [8, 8]), ("survival", [8])):
-        drawing = DRAW[name](view)
+        drawing = FIGURES[name].function(view)
         assert drawing.table["n"].tolist() == n
         plt.close(drawing.figure)
 
@@ -455,16 +457,16 @@ def test_a_network_with_two_cutoffs_is_one_in_survival_and_two_in_rates(view_of)
 def test_the_pair_can_be_chosen_and_is_checked(view_of):
     from analysis.loading import SelectionError
 
-    drawing = DRAW["paired"](view_of(lr=[0.1, 0.5, 1.0], pair=[0.5, 1.0]))
+    drawing = FIGURES["paired"].function(view_of(lr=[0.1, 0.5, 1.0]), pair=(0.5, 1.0))
     assert drawing.table[["first", "second"]].to_numpy().tolist() == [[0.5, 1.0]]
     plt.close(drawing.figure)
     with pytest.raises(SelectionError, match=r"pair=0\.7: the levels of lr are 0\.1, 0\.5, 1"):
-        DRAW["paired"](view_of(lr=[0.1, 0.5, 1.0], pair=[0.5, 0.7]))
+        FIGURES["paired"].function(view_of(lr=[0.1, 0.5, 1.0]), pair=(0.5, 0.7))
 
 
 def test_widths_are_never_paired(view_of):
     with pytest.raises(NotApplicableError, match="began from the same weights"):
-        DRAW["paired"](view_of(hidden=[2, 4]))
+        FIGURES["paired"].function(view_of(hidden=[2, 4]))
 
 
 HOSTILE = [
@@ -480,7 +482,8 @@ HOSTILE = [
 @pytest.mark.filterwarnings("ignore:Glyph:UserWarning")
 def test_hostile_names_are_only_text(view_of):
     view = view_of(lr=[0.1, 0.5], optimizer=HOSTILE)
-    for _, drawing in drawings(view, ["rate", "heatmap", "survival", "paired"]):
+    for name in ("rate", "heatmap", "survival", "paired"):
+        drawing = FIGURES[name].draw(view)
         assert isinstance(drawing, Drawing)
         with applied(view.style):
             settle(drawing.figure)

@@ -3,7 +3,7 @@ import math
 import pandas as pd
 
 from analysis.axes import Layout
-from analysis.findings import findings, question
+from analysis.report.findings import findings, question
 
 LAYOUT = Layout("lr", None, ())
 

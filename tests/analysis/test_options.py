@@ -4,8 +4,9 @@ import sys
 
 import pytest
 
-from analysis.options import FigureOptions, OptionError, parse
-from analysis.report import ReportOptions
+from analysis.figures.__main__ import FigureOptions
+from analysis.options import OptionError, parse
+from analysis.report.__main__ import ReportOptions
 
 
 def test_the_default_is_the_latest_sweep():

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
-from analysis.report import main
+from analysis.report.__main__ import main
 
 
 class Page(HTMLParser):

@@ -3,17 +3,15 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from analysis import command
+from analysis.figures.catalog import with_figure_options
 from analysis.options import Selection
-
-if TYPE_CHECKING:
-    from analysis.selecting import Selected
 
 PURPOSE = "Write one self-contained HTML report of a sweep into figures/<sweep>/ and attach it to its parent run."
 
 
+@with_figure_options
 @dataclass
 class ReportOptions(Selection):
     """Arguments of ``python -m analysis.report``."""
@@ -35,14 +33,16 @@ class ReportOptions(Selection):
 def main(arguments: Sequence[str]) -> int:
     """Run the command; returns its exit code."""
 
-    def write(selected: "Selected", options: ReportOptions) -> None:
-        from analysis.figures.draw import attach, open_view
-        from analysis.page import page, repeated
+    def write(options: ReportOptions) -> None:
+        from analysis.figures.view import View
 
-        view, folder = open_view(selected, "paper")
-        path = folder / "report.html"
-        text = page(view, options.difference, repeated(view.data, options, arguments))
-        path.write_text(text, "utf-8", newline="\n")
+        view = View.of(options, "paper")
+
+        from analysis.figures.output import attach, folder_of
+        from analysis.report.page import command_of, page
+
+        path = folder_of(view) / "report.html"
+        path.write_text(page(view, options.difference, command_of(view, arguments)), "utf-8", newline="\n")
         attach(view, [path])
         print(path)
 

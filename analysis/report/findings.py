@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.axes import Layout, level_name, levels, listed
+from analysis.axes import Layout
+from analysis.levels import level_name, levels, listed
 from analysis.loading import counted
 from analysis.statistics import best_restarts, convergence_rates, median_times
 

@@ -12,14 +12,13 @@ from typing import Any
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from analysis.axes import level_name, levels
-from analysis.figures.draw import drawings
-from analysis.figures.drawing import Drawing, View, criterion
-from analysis.figures.saving import cell, settle
-from analysis.figures.style import applied, plain
-from analysis.findings import findings, question
-from analysis.loading import Data, Sweep, counted
-from analysis.options import FIGURES, Selection
+from analysis.figures.catalog import FIGURES
+from analysis.figures.drawing import Drawing, cell, settle
+from analysis.figures.style import applied
+from analysis.figures.view import View, criterion
+from analysis.levels import level_name, levels, plain
+from analysis.loading import Sweep, counted
+from analysis.report.findings import findings, question
 from analysis.statistics import paired_rates, seeds_needed
 
 
@@ -48,7 +47,8 @@ def page(view: View, difference: float, command: str) -> str:
         "<h2>Figures</h2>",
     ]
     skipped = []
-    for name, drawing in drawings(view, FIGURES):
+    for name, figure in FIGURES.items():
+        drawing = figure.draw(view)
         if isinstance(drawing, Drawing):
             body.append(_figure(drawing, view))
         else:
@@ -63,17 +63,16 @@ def page(view: View, difference: float, command: str) -> str:
     return _PAGE.format(title=_text(title), body="\n".join(body))
 
 
-def repeated(data: Data, options: Selection, arguments: Sequence[str]) -> str:
+def command_of(view: View, arguments: Sequence[str]) -> str:
     """Write a command that makes the same report whatever was run since: ``latest`` becomes a run id."""
     kept = [a for a in arguments if a.partition("=")[0] not in ("sweep", "compare")]
-    ids = ",".join(sweep.short_id for sweep in data.sweeps)
-    key = "compare" if options.compare else "sweep"
-    named = [f"{key}={ids}" if len(data.sweeps) == 1 else f"{key}=[{ids}]"] if ids else []
-    return shlex.join(["python", "-m", "analysis.report", *named, *kept])
+    ids = ",".join(sweep.short_id for sweep in view.data.sweeps)
+    key = "compare" if view.selection.compare else "sweep"
+    sweeps = [f"{key}={ids}" if len(view.data.sweeps) == 1 else f"{key}=[{ids}]"] if ids else []
+    return shlex.join(["python", "-m", "analysis.report", *sweeps, *kept])
 
 
 def _figure(drawing: Drawing, view: View) -> str:
-
     buffer = io.BytesIO()
     with applied(view.style):
         settle(drawing.figure)
@@ -147,7 +146,6 @@ def _text(text: str) -> str:
 
 
 def _table(table: pd.DataFrame) -> str:
-
     header = "".join(f"<th>{_text(str(c))}</th>" for c in table.columns)
     number = [" class=n" if pd.api.types.is_numeric_dtype(table[c]) else "" for c in table.columns]
     rows = "\n".join(

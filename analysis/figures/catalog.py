@@ -1,0 +1,117 @@
+"""Which figures there are: every public function of a file in this folder that returns a `Drawing`.
+
+Its name is the figure's, the first paragraph of its docstring says what it shows, and its keyword-only arguments are
+options of the command line, explained under Parameters. So a new figure is one new file.
+
+What is declared is read without running the file, as a package's version is: to import it would be to import
+matplotlib, pandas and seaborn, and nobody who asks for help or mistypes a name wants to wait for these.
+"""
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import Field, dataclass, field, make_dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from analysis.options import Selection, entry
+
+if TYPE_CHECKING:
+    from analysis.figures.drawing import Drawing, NotApplicableError
+    from analysis.figures.view import View
+
+_ORDER = ("rate", "heatmap", "loss", "survival", "ert", "predictions", "surface", "gallery", "paired")
+"""How a reader meets them: how often, how fast, at what cost, what the networks do; others follow by name."""
+
+_PARAMETER = re.compile(r"^(\w+)(?: : .*)?\n((?: {4}.*(?:\n|$))+)", re.MULTILINE)
+
+Options = TypeVar("Options", bound=Selection)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure as it is declared.
+
+    Attributes
+    ----------
+    name, shows : str
+        What the user calls it, and what it shows.
+    module : str
+        That holds its function.
+    options : tuple of (str, type, dataclasses.Field)
+        What can be chosen about it.
+    """
+
+    name: str
+    shows: str
+    module: str
+    options: tuple[tuple[str, Any, "Field[Any]"], ...]
+
+    @property
+    def function(self) -> "Callable[..., Drawing]":
+        """What draws it, from a `View` and its options; importing it takes seconds the first time."""
+        return cast("Callable[..., Drawing]", getattr(import_module(self.module), self.name))
+
+    def draw(self, view: "View") -> "Drawing | NotApplicableError":
+        """Draw it in the view's style; if it makes no sense for the data, the reason is returned instead."""
+        from analysis.figures.drawing import NotApplicableError
+        from analysis.figures.style import applied
+
+        try:
+            with applied(view.style):
+                return self.function(view, **{name: getattr(view.selection, name) for name, _, _ in self.options})
+        except NotApplicableError as reason:
+            return reason
+
+
+def _declared(path: Path) -> Iterator[Figure]:
+    for node in ast.parse(path.read_text("utf-8")).body:
+        if isinstance(node, ast.FunctionDef) and node.name[0] != "_" and node.returns:
+            if ast.unparse(node.returns) != "Drawing":
+                continue
+            document = ast.get_docstring(node) or ""
+            explained = {name: " ".join(text.split()) for name, text in _PARAMETER.findall(document)}
+            options = tuple(
+                _option(node.name, argument, default, explained.get(argument.arg, ""))
+                for argument, default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+            )
+            shows = " ".join(document.split("\n\n")[0].split())
+            yield Figure(node.name, shows, f"{__package__}.{path.stem}", options)
+
+
+def _option(figure: str, argument: ast.arg, default: ast.expr | None, text: str) -> tuple[str, Any, "Field[Any]"]:
+    """One option as a field of a dataclass, its type that of its default value."""
+    assert argument.annotation is not None, f"{figure}: {argument.arg} has no annotation"
+    assert default is not None, f"{figure}: {argument.arg} has no default"
+    value = ast.literal_eval(default)
+    metadata: dict[str, Any] = {"help": text, "figure": figure}
+    if value != ():
+        return argument.arg, type(value), field(default=value, metadata=metadata)
+    names = {node.id for node in ast.walk(argument.annotation) if isinstance(node, ast.Name)}
+    metadata["run_ids"] = "RunId" in names
+    for node in ast.walk(argument.annotation):
+        if isinstance(node, ast.Tuple) and node.elts and not isinstance(node.elts[-1], ast.Constant):
+            metadata["length"] = len(node.elts)  # tuple[Any, Any], but not tuple[Any, ...]
+    kind: Any = list[str] if names & {"str", "RunId"} else list[Any]
+    empty: Any = field(default_factory=list, metadata=metadata)
+    return argument.arg, kind, empty
+
+
+def _found() -> dict[str, Figure]:
+    figures = {f.name: f for path in sorted(Path(__file__).parent.glob("*.py")) for f in _declared(path)}
+    return {name: figures[name] for name in sorted(figures, key=lambda n: (*_ORDER, n).index(n))}
+
+
+FIGURES = _found()
+
+
+def listing() -> str:
+    """All figures with what they show, for ``--help``."""
+    return "\n".join(["Figures:", *(line for f in FIGURES.values() for line in entry(f.name, f.shows))])
+
+
+def with_figure_options(schema: type[Options]) -> type[Options]:
+    """The options of a command that draws figures: its own, and those of every figure."""
+    options = [option for figure in FIGURES.values() for option in figure.options]
+    return cast("type[Options]", make_dataclass(schema.__name__, options, bases=(schema,)))

@@ -1,0 +1,91 @@
+"""Scales of axes: where numbers and levels lie, and how their ticks are written."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
+
+from analysis.levels import level_name, level_names
+
+
+def power(exponent: int) -> str:
+    """A power of ten, as in 10⁻³."""
+    return "10" + str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
+def log_axis(ax: Axes, which: str, low: float, high: float, never: float | None = None) -> None:
+    """Make an axis logarithmic from `low` to `high`, with ticks at powers of ten, or at 1, 2, 5 if there are few.
+
+    At `never`, if given, stand the trials that did not converge.
+    """
+    exponents = np.arange(math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9) + 1)
+    ticks = {float(10.0**e): power(int(e)) for e in exponents[:: math.ceil(len(exponents) / 5) or 1]}
+    if len(ticks) < 2:
+        finer = (
+            m * 10.0**e for e in range(math.floor(math.log10(low)), math.ceil(math.log10(high))) for m in (1, 2, 5)
+        )
+        ticks = {tick: level_name(float(f"{tick:.6g}")) for tick in finer if low <= tick <= high}
+    if never is not None:
+        ticks = {tick: name for tick, name in ticks.items() if tick < never / 2} | {never: "never"}
+    ax.set(**{f"{which}scale": "log", f"{which}lim": (low, high)})
+    axis = ax.xaxis if which == "x" else ax.yaxis
+    axis.set_major_locator(FixedLocator(list(ticks)))
+    axis.set_major_formatter(FixedFormatter(list(ticks.values())))
+    axis.set_minor_locator(NullLocator())  # the powers in the labels say it, and small ticks take long to draw
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Where the levels of a parameter lie along an axis.
+
+    Numbers lie at their values or, when they span much, at their logarithms; names, and numbers that would lie on
+    top of each other, are spaced evenly.
+    """
+
+    levels: Sequence[Any]
+    positions: Sequence[float]
+    by_name: bool = False
+
+    @classmethod
+    def of(cls, levels: Sequence[Any]) -> "Scale":
+        """Choose positions for these levels."""
+        by_name = any(isinstance(v, str | bool | np.bool_) for v in levels)
+        even = cls(levels, list(range(len(levels))), by_name)
+        if len(levels) < 2 or by_name or not all(np.isfinite(v) for v in levels):
+            return even
+        values = np.array(levels, np.float64)
+        if values.min() > 0 and values.max() / values.min() >= 8:
+            values = np.log10(values)
+        gaps = np.diff(values)
+        close = gaps.min() < (values[-1] - values[0]) / 30
+        return even if close else cls(levels, (values / gaps.min()).tolist())
+
+    def __getitem__(self, level: Any) -> float:
+        """Position of a level; the smallest distance between two is 1."""
+        for candidate, position in zip(self.levels, self.positions, strict=True):
+            if candidate == level or (candidate != candidate and level != level):
+                return position
+        raise KeyError(level)
+
+    def label(self, ax: Axes, which: str, width: float, font: float) -> None:
+        """Put ticks at the levels, and the names of as many as have room on `width` inches."""
+        first, last = self.positions[0], self.positions[-1]
+        margin = 0.6
+        inches = width / (last - first + 2 * margin)
+        names, right = [], -math.inf
+        for name, position in zip(level_names(self.levels, 18), self.positions, strict=True):
+            half = 0.31 * font / 72 * (len(name) + 1) if which == "x" else 0.6 * font / 72
+            fits = position * inches - half >= right
+            names.append(name if fits else "")
+            right = position * inches + half if fits else right
+        ax.set(
+            **{
+                f"{which}ticks": self.positions,
+                f"{which}ticklabels": names,
+                f"{which}lim": (first - margin, last + margin),
+            }
+        )

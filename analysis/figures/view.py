@@ -1,0 +1,152 @@
+"""What figures look at, and how: runs chosen and loaded, axes laid out, the caption that says so."""
+
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from analysis.axes import Layout, lay_out
+from analysis.figures.sizes import STYLES, Style
+from analysis.levels import assignment, level_name, level_names, levels, listed, plain
+from analysis.loading import Data, SelectionError, keep_longest, load
+from analysis.options import Selection
+from analysis.store import Store, open_store
+
+RunId = str
+"""As an option of a figure: a run's id or its beginning, found among the selected runs before anything is drawn."""
+
+
+@dataclass(frozen=True)
+class View:
+    """Everything a figure is drawn from.
+
+    Attributes
+    ----------
+    store : Store
+        For artifacts.
+    data : Data
+        What was loaded, its trials those that the user chose.
+    layout : Layout
+        What each axis shows.
+    selection : Selection
+        The user's words: which runs, and the options of figures.
+    where : dict
+        The levels chosen, by parameter.
+    style : Style
+    """
+
+    store: Store
+    data: Data
+    layout: Layout
+    selection: Selection
+    where: dict[str, list[Any]]
+    style: Style
+
+    @classmethod
+    def of(cls, selection: Selection, style: str) -> "View":
+        """Load what is selected, and lay out its axes. Needs no library for drawing, whose import takes seconds.
+
+        Raises
+        ------
+        StoreError, SelectionError
+            If the store cannot be read; if something named does not exist, with what does.
+        """
+        store = open_store()
+        data = load(store, selection.sweeps, selection.names_of_compared, selection.filter)
+        where, problems = _where(selection, data)
+        trials = data.trials
+        for axis, chosen in where.items():
+            trials = trials[trials[axis].map(_canonical).isin([_canonical(level) for level in chosen])]
+        if not problems and trials.empty:
+            problems.append("no trial has all the levels chosen by where")
+        elif not problems:
+            problems += _unknown_runs(selection, trials["run_id"])
+        if problems:
+            raise SelectionError("\n".join(problems))
+        data = replace(data, trials=trials.reset_index(drop=True))
+        layout = lay_out(data.trials, data.parameters, selection.axes)
+        return cls(store, data, layout, selection, where, STYLES[style])
+
+    @property
+    def trials(self) -> pd.DataFrame:
+        """The trials chosen, one row each."""
+        return self.data.trials
+
+    @cached_property
+    def longest(self) -> pd.DataFrame:
+        """Each network once, at its longest cut-off."""
+        return keep_longest(self.trials, self.data.parameters)
+
+    def caption(self, text: str, trials: pd.DataFrame) -> str:
+        """Complete a caption with what every figure must say: criterion, cut-off, selection, sweep, commit."""
+        cutoffs = listed([level_name(c) for c in levels(trials["epochs"])])
+        parts = [text.strip(), criterion(trials), f"Cut-off {cutoffs} epochs."]
+        if self.layout.warning:
+            parts.append(self.layout.warning)
+        chosen = [assignment(axis, name) for axis, kept in self.where.items() for name in level_names(kept, 40)]
+        if chosen:
+            parts.append(f"Only {', '.join(chosen)}.")
+        if self.data.run_filter:
+            parts.append(f"Runs where {plain(self.data.run_filter, 120)}.")
+        for sweep in self.data.sweeps:
+            whole = "" if sweep.loaded == sweep.jobs else f", {sweep.loaded} of {sweep.jobs} jobs finished"
+            commit = f", commit {plain(sweep.commit)}" if sweep.commit else ""
+            name = f"{plain(sweep.label)}: sweep" if sweep.label else "Sweep"
+            parts.append(f"{name} {sweep.short_id}{commit}{whole}.")
+        return " ".join(parts)
+
+
+def criterion(trials: pd.DataFrame) -> str:
+    """When a trial counts as converged, as a sentence."""
+    sentences = []
+    if "criterion.tolerance" in trials:
+        within = [level_name(v) for v in levels(trials["criterion.tolerance"].dropna())]
+        sentences += [f"every output within {' or '.join(within)} of its target"] if within else []
+    if "criterion.below" in trials:
+        below = [level_name(v) for v in levels(trials["criterion.below"].dropna())]
+        sentences += [f"mean squared error below {' or '.join(below)}"] if below else []
+    return f"Converged: {'; or '.join(sentences)}." if sentences else ""
+
+
+def _where(selection: Selection, data: Data) -> tuple[dict[str, list[Any]], list[str]]:
+    """The levels chosen, as they are in the data, and what is wrong with the choice."""
+    chosen, problems = {}, []
+    for axis, value in selection.where.items():
+        wanted = value if isinstance(value, list) else [value]
+        if axis not in (*data.parameters, "sweep", "seed"):
+            problems.append(f"where.{axis}: not a parameter of these runs; valid are {', '.join(data.parameters)}")
+            continue
+        found = {_canonical(level): level for level in levels(data.trials[axis])}
+        missing = [str(w) for w in wanted if _canonical(w) not in found]
+        if missing:
+            present = ", ".join(level_name(level) for level in found.values())
+            problems.append(f"where.{axis}={', '.join(missing)}: the runs have {present}")
+        else:
+            chosen[axis] = [found[_canonical(w)] for w in wanted]
+    return chosen, problems
+
+
+def _unknown_runs(selection: Selection, run_ids: "pd.Series[str]") -> list[str]:
+    """What is wrong with the runs that options of figures name."""
+    named = [
+        (f.name, name) for f in fields(selection) if f.metadata.get("run_ids") for name in getattr(selection, f.name)
+    ]
+    found = []
+    for option, name in named:
+        matches = run_ids[run_ids.str.startswith(name)].nunique()
+        if matches == 0:
+            problem = f"no run of this selection has an id that begins so; one is {run_ids.iloc[0]}"
+        elif matches > 1:
+            problem = f"{matches:,} runs of this selection have ids that begin so; give more of it"
+        else:
+            continue
+        found.append(f"{option}={name}: {problem}")
+    return found
+
+
+def _canonical(value: Any) -> Any:
+    """A level such that those a user would call the same are equal: 1 and 1.0, [8,4] and "[8, 4]", null and NaN."""
+    if isinstance(value, list | str):
+        return str(value).replace(" ", "").replace("'", "")
+    return "none" if pd.isna(value) else float(value)
