@@ -35,8 +35,8 @@ class Unit:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What came of a job: one result per trial, or the traceback of what went wrong."""
+class Trained:
+    """A job that is over: one result per trial, or the traceback of what went wrong."""
 
     job: Job
     results: tuple[Result, ...]
@@ -65,17 +65,17 @@ def chunks(jobs: Iterable[Job]) -> Iterator[list[Unit]]:
         yield chunk
 
 
-def train_chunk(units: Sequence[Unit], advance: Advance, after_slice: Callable[[int], None]) -> Iterator[list[Outcome]]:
-    """Train a chunk from cut-off to cut-off, yielding the outcomes of the jobs that end at each.
+def train_chunk(units: Sequence[Unit], advance: Advance, after_slice: Callable[[int], None]) -> Iterator[list[Trained]]:
+    """Train a chunk from cut-off to cut-off, yielding the jobs that end at each.
 
     If anything raises, the units are tried again one by one, so that one that cannot be trained does not take the
     others with it.
     """
     done: set[str] = set()
     try:
-        for outcomes in _train(units, advance, after_slice):
-            yield outcomes
-            done.update(outcome.job.config_hash for outcome in outcomes)
+        for trained in _train(units, advance, after_slice):
+            yield trained
+            done.update(one.job.config_hash for one in trained)
     except Exception:
         left = [Unit(tuple(job for job in unit.jobs if job.config_hash not in done)) for unit in units]
         left = [unit for unit in left if unit.jobs]
@@ -84,10 +84,10 @@ def train_chunk(units: Sequence[Unit], advance: Advance, after_slice: Callable[[
                 yield from train_chunk([unit], advance, after_slice)
             return
         now = _now_ms()
-        yield [Outcome(job, (), traceback.format_exc(), now, now) for job in left[0].jobs]
+        yield [Trained(job, (), traceback.format_exc(), now, now) for job in left[0].jobs]
 
 
-def _train(units: Sequence[Unit], advance: Advance, after_slice: Callable[[int], None]) -> Iterator[list[Outcome]]:
+def _train(units: Sequence[Unit], advance: Advance, after_slice: Callable[[int], None]) -> Iterator[list[Trained]]:
     start_ms = _now_ms()
     state = networks.start([unit.jobs[0].config for unit in units])
     owner = np.repeat(np.arange(len(units)), [unit.networks for unit in units])
@@ -100,7 +100,7 @@ def _train(units: Sequence[Unit], advance: Advance, after_slice: Callable[[int],
         read = np.flatnonzero(np.isin(owner, list(ending)))
         by_unit = _results_by_unit(state, owner, read)
         end_ms = _now_ms()
-        yield [Outcome(job, tuple(by_unit[u]), None, start_ms, end_ms) for u, job in ending.items()]
+        yield [Trained(job, tuple(by_unit[u]), None, start_ms, end_ms) for u, job in ending.items()]
         going_on = np.flatnonzero(last_cutoff[owner] > cutoff)
         if len(going_on) < len(owner):
             state, owner = state.take(going_on), owner[going_on]

@@ -11,7 +11,7 @@ from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any
 
-from experiments.config import GROUPS, Config, hidden_layers
+from experiments.config import GROUPS, Config, all_keys, hidden_layers
 
 NOT_PART_OF_A_RUN = frozenset({"experiment", "engine", "resume", "dry_run", "fail_fast"})
 
@@ -63,6 +63,12 @@ def params(config: Config) -> dict[str, str]:
         for dotted, option in _options(key, schema):
             flat[dotted] = literal(getattr(value, option))
     return flat
+
+
+def in_order(flat: Mapping[str, str]) -> dict[str, str]:
+    """Put params into the order in which `params` lists them, which no store keeps."""
+    order = {key: place for place, key in enumerate(all_keys())}
+    return dict(sorted(flat.items(), key=lambda item: (order[item[0].partition(".")[0]], order[item[0]])))
 
 
 def config_hash(flat: Mapping[str, str]) -> str:

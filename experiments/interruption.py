@@ -20,6 +20,10 @@ class Interrupted(BaseException):
     """The user asked to stop. Not an `Exception`: nothing on the way up may take it for a failed job."""
 
 
+class SweepStopped(BaseException):
+    """The sweep is not to go on. Not an `Exception`, or a launcher would carry on."""
+
+
 @dataclass
 class _Stretch:
     message: str

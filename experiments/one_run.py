@@ -10,11 +10,11 @@ from omegaconf import DictConfig
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 import nn_core
-from experiments import ensemble, identity, interruption, progress, runs
-from experiments.ensemble import Outcome, Unit
-from experiments.interruption import Interrupted
+from experiments import description, ensemble, identity, interruption, progress
+from experiments.description import Parent
+from experiments.ensemble import Trained, Unit
+from experiments.interruption import Interrupted, SweepStopped
 from experiments.jobs import ConfigurationError, Job, typed
-from experiments.sweep import Sweep, SweepStopped
 from experiments.validation import problems
 from tracking.errors import TrackingError
 from tracking.provenance import provenance
@@ -29,14 +29,14 @@ class JobFailedError(Exception):
     """A training raised. Its traceback is on the FAILED run and in the log; this tells the launcher."""
 
 
-def train_one(composed: DictConfig, sweep: Sweep | None = None) -> None:
+def train_one(composed: DictConfig, parent: Parent | None = None) -> None:
     """Train, track and report one run.
 
     Parameters
     ----------
     composed : DictConfig
         The configuration, as Hydra composed it.
-    sweep : Sweep or None
+    parent : Parent or None
         The sweep that the run belongs to; without one, its predictions are printed.
 
     Raises
@@ -59,10 +59,10 @@ def train_one(composed: DictConfig, sweep: Sweep | None = None) -> None:
     job = Job((), config)
     # hydra.job.chdir moves jobs into folders of their own, but all share the store of the folder they were launched in.
     with contextlib.chdir(HydraConfig.get().runtime.cwd), logging_redirect_tqdm():
-        if sweep is None:
+        if parent is None:
             _single(job)
         else:
-            _of_sweep(job, sweep)
+            _of_sweep(job, parent)
 
 
 def _single(job: Job) -> None:
@@ -73,35 +73,35 @@ def _single(job: Job) -> None:
     made_by = provenance(engine=job.config.engine, launcher="none")
     try:
         store = open_store(job.config.experiment)
-        outcome = _trained(job)
-        run_id = _write(store, runs.record(outcome, name, made_by.tags, made_by.artifacts))
+        trained = _train(job)
+        run_id = _write(store, description.describe(trained, name, made_by.tags, made_by.artifacts))
     except TrackingError as error:
         sys.exit(str(error))
     except Interrupted:
         print(f"\nStopped. To run it again: {made_by.tags['command']}", file=sys.stderr)
         raise
-    if outcome.error is not None:
-        log.error("%s failed:\n%s", name, outcome.error)
+    if trained.error is not None:
+        log.error("%s failed:\n%s", name, trained.error)
         sys.exit(1)
-    print(runs.report(job.config, outcome.results))
+    print(description.report(job.config, trained.results))
     if not run_id:
         sys.exit(1)
     print(f"Run {run_id}; to see it: python -m experiments.sweeps ui")
 
 
-def _of_sweep(job: Job, sweep: Sweep) -> None:
-    name = sweep.run_name(job.params)
+def _of_sweep(job: Job, parent: Parent) -> None:
+    name = parent.name(job)
     try:
         store = open_store(job.config.experiment)
-        outcome = _trained(job)
-        _write(store, runs.record(outcome, name, sweep.run_tags))
+        trained = _train(job)
+        _write(store, description.describe(trained, name, parent.tags))
     except TrackingError as error:
         log.error("%s: %s", name, error)
         raise SweepStopped from error
-    if outcome.error is not None:
-        log.error("%s failed:\n%s", name, outcome.error)
-        raise SweepStopped if job.config.fail_fast else JobFailedError(outcome.error)
-    log.info("%s: %s", name, ", ".join(sorted({result.status.value for result in outcome.results})))
+    if trained.error is not None:
+        log.error("%s failed:\n%s", name, trained.error)
+        raise SweepStopped if job.config.fail_fast else JobFailedError(trained.error)
+    log.info("%s: %s", name, ", ".join(sorted({result.status.value for result in trained.results})))
 
 
 def _write(store: Store, record: RunRecord) -> str:
@@ -111,7 +111,7 @@ def _write(store: Store, record: RunRecord) -> str:
     return run_id
 
 
-def _trained(job: Job) -> Outcome:
+def _train(job: Job) -> Trained:
     """Train a job, showing how far it is when that takes a while and nobody else does so in the same terminal."""
     hidden = multiprocessing.parent_process() is not None
     with progress.bar(job.config.epochs, "epoch", delay=1.0, leave=False, disable=hidden) as bar:
@@ -120,5 +120,5 @@ def _trained(job: Job) -> Outcome:
             bar.update(epoch - bar.n)
 
         advance = nn_core.engine(job.config.engine)
-        ((outcome,),) = ensemble.train_chunk([Unit((job,))], advance, after_slice)
-    return outcome
+        ((trained,),) = ensemble.train_chunk([Unit((job,))], advance, after_slice)
+    return trained

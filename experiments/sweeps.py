@@ -12,17 +12,18 @@ import shlex
 import socket
 import sys
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from experiments.interruption import ending_with_the_reader
+from experiments.ledger import TABLE, Ledger, revise
 from experiments.startup import collect_garbage_seldom
 from tracking import overview, stale
 from tracking.creation import artifact_root
 from tracking.errors import TrackingError, without_password
-from tracking.overview import ChildRun, RunInfo
+from tracking.outcomes import Outcome, outcomes
+from tracking.overview import RunInfo
 from tracking.record import RunUpdate
 from tracking.store import Store, find_stores
 from tracking.sync import sync
@@ -85,10 +86,25 @@ def sweep_states(stores: Sequence[Store]) -> list[SweepState]:
     """Say what has become of every sweep, oldest first."""
     states = []
     for store in stores:
-        children = overview.children(store)
+        runs = {run.run_id: run for run in outcomes(store)}
+        made: dict[str | None, list[Outcome]] = {}
+        for run in runs.values():
+            made.setdefault(run.sweep_id, []).append(run)
         dead = {run.run_id for run in stale.stale_runs(store)}
         for sweep in overview.sweeps(store):
-            states.append(_state(store, sweep, children, sweep.run_id in dead))
+            ledger = Ledger.read(overview.read_artifact(store, sweep, TABLE) or b"", made.get(sweep.run_id, ()), runs)
+            states.append(
+                SweepState(
+                    run_id=sweep.run_id,
+                    name=sweep.name,
+                    experiment=store.experiment,
+                    state="stale" if sweep.run_id in dead else sweep.status.lower(),
+                    **ledger.counts,
+                    convergence_rate=ledger.convergence_rate,
+                    started=_local_time(sweep.start_ms),
+                    seconds=((sweep.end_ms or _now_ms()) - sweep.start_ms) / 1000,
+                )
+            )
     return sorted(states, key=lambda state: state.started)
 
 
@@ -246,7 +262,7 @@ _PROVENANCE = (
 
 def _sync(_: argparse.Namespace) -> int:
     count = 0
-    for count, _kept in enumerate(sync(), start=1):
+    for count, _kept in enumerate(sync(revise), start=1):
         if sys.stderr.isatty():
             print(f"\r{count:,} uploaded", end="", file=sys.stderr, flush=True)
     print(f"\r{count:,} uploaded" if count else "Nothing waits for an upload below this folder.")
@@ -282,31 +298,6 @@ def _ui_page(stores: Sequence[Store], wanted: str | None) -> str:
     if sweeps:
         return save_view(*max(sweeps, key=lambda pair: (pair[1].start_ms, pair[1].run_id)))
     return runs_page(stores[-1].experiment_id) if stores else "#/experiments"
-
-
-def _state(store: Store, sweep: RunInfo, children: Mapping[str, ChildRun], is_stale: bool) -> SweepState:
-    jobs = overview.jobs(store, sweep)
-    mine = {run_id: child for run_id, child in children.items() if child.sweep_id == sweep.run_id}
-    reused = [job["run_id"] for job in jobs if job["origin"] == "reused"]
-    counts = Counter(child.status for child in mine.values())
-    members = [children[run_id] for run_id in {*mine, *reused} if run_id in children]
-    told = [(child.rate, child.trials) for child in members if child.status == "FINISHED" and child.rate is not None]
-    trials = sum(count for _, count in told)
-    return SweepState(
-        run_id=sweep.run_id,
-        name=sweep.name,
-        experiment=store.experiment,
-        state="stale" if is_stale else sweep.status.lower(),
-        jobs=len(jobs),
-        finished=counts["FINISHED"],
-        reused=len(reused),
-        failed=counts["FAILED"],
-        killed=counts["KILLED"],
-        running=counts["RUNNING"],
-        convergence_rate=sum(rate * count for rate, count in told) / trials if trials else None,
-        started=_local_time(sweep.start_ms),
-        seconds=((sweep.end_ms or _now_ms()) - sweep.start_ms) / 1000,
-    )
 
 
 def _find(stores: Sequence[Store], wanted: str) -> tuple[Store, RunInfo]:

@@ -208,12 +208,17 @@ def _contradictions(config: Config) -> Iterable[str]:
 
 
 def sweep_problems(jobs: "Sequence[Job]") -> list[str]:
-    """Everything that is wrong with the jobs of a sweep, taken one by one and together."""
+    """Everything that is wrong with the jobs of a grid, taken one by one and together."""
+    return job_problems(jobs) or list(_duplicates(jobs)) or list(_overlaps(jobs))
+
+
+def job_problems(jobs: "Sequence[Job]") -> list[str]:
+    """Everything that is wrong with jobs, taken one by one."""
     by_message: dict[str, int] = {}
     for job in jobs:
         for problem in problems(job.config):
             by_message[problem] = by_message.get(problem, 0) + 1
-    return list(_abridged(by_message, len(jobs))) or list(_duplicates(jobs)) or list(_overlaps(jobs))
+    return list(_abridged(by_message, len(jobs)))
 
 
 def _abridged(by_message: Mapping[str, int], jobs: int) -> Iterable[str]:

@@ -1,18 +1,29 @@
 """The one place where Hydra discovers this project's plugins; their logic is in `experiments`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
+from hydra.core.utils import JobReturn
+from hydra.errors import CompactHydraException
+from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from experiments import ensemble_launcher
+from experiments import launchers
 
 
-class EnsembleLauncher(ensemble_launcher.EnsembleLauncher):
-    """``hydra/launcher=ensemble``."""
+class EnsembleLauncher(launchers.EnsembleLauncher, Launcher):
+    """``hydra/launcher=ensemble``; the sweeper hands it typed jobs."""
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Nothing to set up."""
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Refuse: other sweepers hand over strings alone."""
+        raise CompactHydraException("hydra/launcher=ensemble: valid is basic or joblib with a sweeper other than atlas")
 
 
 class AtlasSweeper(Sweeper):

@@ -15,7 +15,7 @@ from experiments.config import (
     Record,
     ToleranceCriterion,
 )
-from experiments.runs import config_yaml
+from experiments.description import config_yaml
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 

@@ -11,6 +11,7 @@ import pytest
 
 from analysis import store as analysis_store
 from analysis.loading import load
+from experiments.ledger import revise
 from tracking import overview
 from tracking.errors import StoreUnreachableError, TrackingError
 from tracking.record import RunRecord, RunUpdate
@@ -54,13 +55,13 @@ def test_a_database_that_goes_away(
             store.finished([])
     finally:
         postgres.start()
-    assert len(list(sync())) == 5
+    assert len(list(sync(revise))) == 5
     hashes = [item.tags["config_hash"] for item in records]
     assert sorted(store.finished(hashes)) == sorted(hashes)
     assert len(overview.children(store)) == 6
     assert overview.sweeps(store)[0].metrics == {"jobs": 6.0}
     assert repair(store) == []
-    assert list(sync()) == []
+    assert list(sync(revise)) == []
 
 
 def test_what_it_refuses_is_not_stored_at_all(postgres_database: str, record: Record, empty_folder: Path) -> None:

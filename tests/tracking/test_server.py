@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
+from experiments.ledger import revise
 from experiments.sweeps import main
 from tracking import spool
 from tracking.errors import StoreUnreachableError, TrackingError
@@ -75,7 +76,7 @@ def test_a_server_that_goes_away(
     kept = list(spool.waiting(empty_folder / "spool"))
     assert [item.content.status for item in kept] == ["FINISHED", "FINISHED", "FAILED"]
     with pytest.raises(StoreUnreachableError, match="no tracking server answers"):
-        list(sync())
+        list(sync(revise))
     with pytest.raises(StoreUnreachableError):
         store.finished([])
 
@@ -83,7 +84,7 @@ def test_a_server_that_goes_away(
     assert all(store.write(records[4:]))
     copy = empty_folder / "copy"
     shutil.copytree(empty_folder / "spool", copy)
-    assert len(list(sync())) == 3
+    assert len(list(sync(revise))) == 3
     assert not (empty_folder / "spool").exists()
     stored_once(store, records, empty_folder)
     run = store.client.get_run(parent)
@@ -91,9 +92,9 @@ def test_a_server_that_goes_away(
 
     # Killed before it could forget what it had uploaded, it uploads that again.
     copy.rename(empty_folder / "spool")
-    assert len(list(sync())) == 3
+    assert len(list(sync(revise))) == 3
     stored_once(store, records, empty_folder)
-    assert list(sync()) == []
+    assert list(sync(revise)) == []
 
 
 SWEEP_THAT_WAITS = """
@@ -108,7 +109,7 @@ def waiting(self, records):
         input()
     return write(self, records)
 Store.write = waiting
-sys.argv = ["train", "-m", "engine=numpy", "epochs=20", "seed=0,1", "hidden=2,3,4"]
+sys.argv = ["train", *sys.argv[1:]]
 train.main()
 """
 
@@ -122,9 +123,28 @@ def told(client: MlflowClient, parent: str) -> tuple[Any, ...]:
     return run.info.status, run.data.metrics, run.data.tags.get("mlflow.note.content"), rows
 
 
-def test_a_sweep_is_told_of_its_uploaded_runs(wire: Wire, empty_folder: Path) -> None:
+SWEEP = ("-m", "engine=numpy", "epochs=20", "seed=0,1", "hidden=2,3,4")
+
+
+@pytest.fixture
+def undisturbed(wire: Wire, empty_folder: Path, request: pytest.FixtureRequest) -> tuple[str, list[dict[str, str]]]:
+    """What a sweep says of itself, and of its jobs, that nothing happens to."""
+    name = request.node.name
+    subprocess.run([sys.executable, "-m", "experiments.train", *SWEEP, f"experiment={name}"], check=True)
+    (parent,) = (run.info.run_id for run in open_store(name).search("tags.kind = 'sweep'"))
+    _, _, note, rows = told(open_store(name).client, parent)
+    return note, without_run_ids(rows)
+
+
+def without_run_ids(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    return [{**row, "run_id": "", "overrides": row["overrides"].split(" experiment=")[0]} for row in rows]
+
+
+def test_a_sweep_is_told_of_its_uploaded_runs(
+    wire: Wire, empty_folder: Path, undisturbed: tuple[str, list[dict[str, str]]]
+) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", SWEEP_THAT_WAITS],
+        [sys.executable, "-c", SWEEP_THAT_WAITS, *SWEEP],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     ) as process:  # fmt: skip
         assert process.stdout is not None
@@ -146,14 +166,51 @@ def test_a_sweep_is_told_of_its_uploaded_runs(wire: Wire, empty_folder: Path) ->
         status, metrics, note, rows = told(store.client, parent)
         assert status == "FINISHED"
         assert metrics == {"jobs": 6, "finished": 6, "reused": 0, "failed": 0}
-        assert note == "6 jobs, 6 finished, 0 reused, 0 failed"
-        assert [row["origin"] for row in rows] == ["new"] * 6
+        assert (note, without_run_ids(rows)) == undisturbed
         assert {row["run_id"] for row in rows} == children
         assert len(children) == 6
         assert not (empty_folder / "spool").exists()
         # Killed before it could forget what it had uploaded, it uploads that again.
         if copy.exists():
             copy.rename(empty_folder / "spool")
+
+
+SWEEP_THAT_GETS_NO_ANSWER = """
+import sys
+from experiments import train
+from tracking.client_writer import ClientWriter
+from tracking.errors import StoreUnreachableError
+start, started = ClientWriter.start, []
+def unanswered(self, *arguments):
+    started.append(start(self, *arguments))
+    if len(started) == 4:
+        raise StoreUnreachableError("the third run was made, and nobody said so")
+    return started[-1]
+ClientWriter.start = unanswered
+sys.argv = ["train", *sys.argv[1:]]
+train.main()
+"""
+
+
+def test_a_run_whose_answer_was_lost_has_a_twin_that_does_not_count(
+    wire: Wire, undisturbed: tuple[str, list[dict[str, str]]]
+) -> None:
+    """The sweep ends the run that it never heard of as KILLED; what it kept on disk is uploaded as another."""
+    done = subprocess.run([sys.executable, "-c", SWEEP_THAT_GETS_NO_ANSWER, *SWEEP, "experiment=twin"], check=False)
+    assert done.returncode == 1
+    store = open_store("twin")
+    (parent,) = (run.info.run_id for run in store.search("tags.kind = 'sweep'"))
+    status, metrics, _, rows = told(store.client, parent)
+    assert (status, metrics["finished"]) == ("FAILED", 5)
+    assert [row["run_id"] for row in rows].count("") == 1
+    assert main(["sync"]) == 0
+    children = {run.info.run_id: run.info.status for run in store.search(f"tags.sweep_id = '{parent}'")}
+    assert sorted(children.values()) == ["FINISHED"] * 6 + ["KILLED"]
+    status, metrics, note, rows = told(store.client, parent)
+    assert status == "FINISHED"
+    assert metrics == {"jobs": 6, "finished": 6, "reused": 0, "failed": 0}
+    assert (note, without_run_ids(rows)) == undisturbed
+    assert {children[row["run_id"]] for row in rows} == {"FINISHED"}
 
 
 @pytest.mark.parametrize("failed", [False, True])
@@ -175,7 +232,7 @@ def test_a_sweep_says_no_more_than_there_is(wire: Wire, record: Record, *, faile
     store.update_parent(
         parent, RunUpdate({"jobs": 3.0, "finished": 0.0, "reused": 1.0, "failed": 0.0}, status="KILLED")
     )
-    list(sync())
+    list(sync(revise))
     status, metrics, _, rows = told(store.client, parent)
     assert status == ("FAILED" if failed else "KILLED")
     assert metrics == {"jobs": 3, "finished": 1, "reused": 1, "failed": int(failed)}
@@ -189,7 +246,7 @@ def test_a_run_that_was_begun_is_gone_on_with(wire: Wire, record: Record, empty_
     wire.cut()
     store._keep(begun, record(0), StoreUnreachableError("gone"))
     wire.mend()
-    assert len(list(sync())) == 1
+    assert len(list(sync(revise))) == 1
     stored_once(store, [record(0)], empty_folder)
 
 
@@ -200,7 +257,7 @@ def test_an_upload_that_is_killed(wire: Wire, record: Record, empty_folder: Path
         store._keep("", item, StoreUnreachableError("gone"))
     code = """
 from tracking.sync import sync
-for kept in sync():
+for kept in sync(lambda *of_sweep: None):
     print(kept.id, flush=True)
 """
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
@@ -208,7 +265,7 @@ for kept in sync():
         for _ in range(4):
             assert process.stdout.readline()
         process.kill()
-    list(sync())
+    list(sync(revise))
     stored_once(store, records, empty_folder)
 
 
@@ -217,7 +274,7 @@ def test_what_was_meant_for_another_store_stays(wire: Wire, record: Record, monk
     store._keep("", record(0), StoreUnreachableError("gone"))
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     with pytest.raises(TrackingError, match=f"meant for {wire.uri}"):
-        list(sync())
+        list(sync(revise))
     assert not Path("mlflow.db").exists()
     assert len(list(Path("spool").iterdir())) == 1
 

@@ -63,7 +63,7 @@ def test_while_the_store_is_being_made(new_folder: Callable) -> None:
         ("experiments.networks", "before(module, 'start', lambda *a: interrupt())", 3),
         ("experiments.networks", "before(module, 'start', lambda *a: interrupt(signal.SIGTERM))", 3),
         ("tracking.store", "before(module.Store, 'write', lambda *a: interrupt())", 3),
-        ("tracking.outcomes", "before(module, 'children', lambda *a: interrupt())", 6),
+        ("experiments.ledger", "before(module.Ledger, 'note', lambda *a: interrupt())", 6),
         ("tracking.store", "before(module.Store, 'analyze', lambda *a: interrupt())", 6),
     ],
     ids=["starting", "training", "training, SIGTERM", "writing", "closing", "closed"],
@@ -85,7 +85,7 @@ def test_first_signal_lets_the_chunk_in_hand_be_written(folder, module: str, cha
     ("module", "change"),
     [
         ("experiments.networks", "before(module, 'start', lambda *a: (interrupt(), interrupt()))"),
-        ("experiments.runs", "before(module, 'record', lambda *a: (interrupt(), interrupt()))"),
+        ("experiments.description", "before(module, 'describe', lambda *a: (interrupt(), interrupt()))"),
         (
             "tracking.sql_writer",
             """
@@ -132,7 +132,7 @@ def test_from_outside(folder, launcher: str, number: signal.Signals) -> None:
     """As a terminal does it, which sends Ctrl-C to all processes of the program; other programs do so with SIGTERM."""
     note_what_begins = """
     import pathlib, uuid
-    before(module, "_trained", lambda job: pathlib.Path(f"begun-{uuid.uuid4()}").touch())
+    before(module, "_train", lambda job: pathlib.Path(f"begun-{uuid.uuid4()}").touch())
     """
     changed = folder.sabotage("experiments.one_run", note_what_begins)
     many = ("-m", "epochs=300", "seed=range(4)", "hidden=range(1,200)", "engine=numpy", f"hydra/launcher={launcher}")

@@ -3,16 +3,17 @@
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments import networks
+from experiments import identity, networks
 from experiments.config import Config
-from experiments.ensemble import Outcome
+from experiments.ensemble import Trained
+from experiments.jobs import Job
 from nn_core import Result, Task, recorded_epochs
 from nn_core.statistics import expected_running_time, median_epochs, wilson_interval
 from tracking.record import Curve, RunRecord
@@ -26,20 +27,45 @@ MOST_PREDICTIONS = 16
 QUANTILES = {"q10": 0.1, "q50": 0.5, "q90": 0.9}
 
 
-def record(
-    outcome: Outcome, name: str, tags: Mapping[str, str], artifacts: Mapping[str, bytes] = MappingProxyType({})
+@dataclass(frozen=True)
+class Parent:
+    """A sweep, as its jobs see it: small enough to travel to other processes.
+
+    Attributes
+    ----------
+    run_id : str
+        The parent run.
+    keys : tuple of str
+        What the sweep varies, in the order in which params are listed.
+    """
+
+    run_id: str
+    keys: tuple[str, ...]
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What makes a run a child of this sweep."""
+        return {"sweep_id": self.run_id, "mlflow.parentRunId": self.run_id}
+
+    def name(self, job: Job) -> str:
+        """Name a child by what the sweep varies."""
+        return identity.run_name(job.params, self.keys)
+
+
+def describe(
+    trained: Trained, name: str, tags: Mapping[str, str], artifacts: Mapping[str, bytes] = MappingProxyType({})
 ) -> RunRecord:
     """Describe a run that is over, trained or failed.
 
     Parameters
     ----------
-    outcome : Outcome
+    trained : Trained
     name : str
     tags, artifacts : mappings
         What the run's surroundings add: its sweep, its provenance.
     """
-    config, results = outcome.job.config, outcome.results
-    if outcome.error is None:
+    config, results = trained.job.config, trained.results
+    if trained.error is None:
         task = networks.task(config)
         metrics, curves, own = (
             _of_one_trial(task, results[0]) if config.trials == 1 else _of_many_trials(config, task, results)
@@ -50,19 +76,19 @@ def record(
         if diverged:
             own_tags["diverged"] = str(min(diverged))
     else:
-        metrics, curves, own = {}, {}, {"traceback.txt": outcome.error.encode()}
+        metrics, curves, own = {}, {}, {"traceback.txt": trained.error.encode()}
         status = "FAILED"
-        own_tags = {"error": outcome.error.strip().splitlines()[-1][:500]}
+        own_tags = {"error": trained.error.strip().splitlines()[-1][:500]}
     return RunRecord(
         name=name,
-        params=outcome.job.params,
+        params=trained.job.params,
         metrics={key: value for key, value in metrics.items() if np.isfinite(value)},
         step=max((result.epochs for result in results), default=0),
         curves=curves,
-        tags={**tags, "config_hash": outcome.job.config_hash, **own_tags},
+        tags={**tags, "config_hash": trained.job.config_hash, **own_tags},
         artifacts={**own, "config.yaml": config_yaml(config), **artifacts},
-        start_ms=outcome.start_ms,
-        end_ms=outcome.end_ms,
+        start_ms=trained.start_ms,
+        end_ms=trained.end_ms,
         status=status,
     )
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 import nn_core
-from experiments import networks, runs
+from experiments import description, networks
 from experiments.config import Encoder, MomentumOptimizer, MseCriterion, Parity, QuickpropOptimizer, Record, UniformInit
-from experiments.ensemble import Outcome, Unit, train_chunk
+from experiments.ensemble import Trained, Unit, train_chunk
 
 
 def trained(job):
@@ -25,7 +25,7 @@ def trained(job):
 
 def recorded(job):
     outcome = trained(job)
-    return outcome, runs.record(outcome, "a name", {"sweep_id": "x"}, {"provenance.json": b"{}"})
+    return outcome, description.describe(outcome, "a name", {"sweep_id": "x"}, {"provenance.json": b"{}"})
 
 
 def strict(content):
@@ -205,7 +205,7 @@ def test_what_is_infinite_is_absent(make_job, successes, present):
         type(result)(**{**vars(result), "epochs_to_converge": 10 * (r + 1) if r < successes else None})
         for r, result in enumerate(outcome.results)
     )
-    record = runs.record(Outcome(job, results, None, 0, 1), "name", {})
+    record = description.describe(Trained(job, results, None, 0, 1), "name", {})
     assert record.metrics.keys() == {"convergence_rate", "convergence_rate/low", "convergence_rate/high", *present}
     if successes == 3:
         assert record.metrics["ert"] == pytest.approx((10 + 20 + 30 + 30 + 30) / 3)
@@ -280,7 +280,7 @@ def test_one_trial_that_diverged_tags_the_run(make_job):
     outcome = trained(job)
     second = type(outcome.results[1])(**{**vars(outcome.results[1]), "diverged_at": 17})
     results = (outcome.results[0], second, outcome.results[2])
-    assert runs.record(Outcome(job, results, None, 0, 1), "name", {}).tags["diverged"] == "17"
+    assert description.describe(Trained(job, results, None, 0, 1), "name", {}).tags["diverged"] == "17"
 
 
 def test_numbers_that_json_does_not_know_are_null(make_job):
@@ -289,11 +289,13 @@ def test_numbers_that_json_does_not_know_are_null(make_job):
     broken = {"final_loss": math.nan, "max_error": math.inf, "predictions": np.full((4, 1), math.nan)}
     broken["losses"] = np.append(outcome.results[1].losses[:-1], math.nan)
     second = type(outcome.results[1])(**{**vars(outcome.results[1]), **broken})
-    record = runs.record(Outcome(job, (outcome.results[0], second, outcome.results[2]), None, 0, 1), "name", {})
+    record = description.describe(
+        Trained(job, (outcome.results[0], second, outcome.results[2]), None, 0, 1), "name", {}
+    )
     all_finite(record)
     table = pd.read_parquet(io.BytesIO(record.artifacts["trials.parquet"]), dtype_backend="numpy_nullable")
     assert table["final_loss"].isna().tolist() == table["max_error"].isna().tolist() == [False, True, False]
-    single = runs.record(Outcome(make_job(), (second,), None, 0, 1), "name", {})
+    single = description.describe(Trained(make_job(), (second,), None, 0, 1), "name", {})
     all_finite(single)
     assert single.metrics.keys() == {"converged"}
     assert [row[3] for row in strict(single.artifacts["predictions.json"])["data"]] == [None] * 4
@@ -331,7 +333,9 @@ def test_whatever_happens_mlflow_can_store_it(make_job, lr, optimizer, scale, tr
 def test_a_run_that_raised_has_its_traceback(make_job):
     job = make_job()
     error = "Traceback (most recent call last):\n  File ...\nValueError: too long: " + "x" * 9000
-    record = runs.record(Outcome(job, (), error, 1, 2), "a name", {"sweep_id": "x"}, {"provenance.json": b"{}"})
+    record = description.describe(
+        Trained(job, (), error, 1, 2), "a name", {"sweep_id": "x"}, {"provenance.json": b"{}"}
+    )
     assert record.status == "FAILED"
     assert record.artifacts["traceback.txt"].decode() == error
     assert record.artifacts.keys() == {"traceback.txt", "config.yaml", "provenance.json"}
@@ -344,7 +348,7 @@ def test_a_run_that_raised_has_its_traceback(make_job):
 
 def test_the_report_of_one_trial_puts_predictions_beside_expectations(make_job):
     outcome = trained(make_job(lr=2.0, epochs=1500))
-    lines = runs.report(outcome.job.config, outcome.results).splitlines()
+    lines = description.report(outcome.job.config, outcome.results).splitlines()
     assert lines[0].split() == ["input", "expected", "predicted"]
     for line, pattern, target, (prediction,) in zip(
         lines[1:], ["0-0-1", "0-1-1", "1-0-1", "1-1-1"], [0, 1, 1, 0], outcome.results[0].predictions, strict=False
@@ -360,7 +364,7 @@ def test_the_report_of_many_trials_says_how_many_converged(make_job):
     outcome = trained(make_job(lr=3.0, epochs=300, trials=8))
     successes = sum(result.converged for result in outcome.results)
     low, high = binomtest(successes, 8).proportion_ci(method="wilson")
-    text = runs.report(outcome.job.config, outcome.results)
+    text = description.report(outcome.job.config, outcome.results)
     assert text.startswith(
         f"{successes} of 8 trials converged: rate {successes / 8:.3f}, 95% interval {low:.3f} to {high:.3f}; ERT "
     )

@@ -1,0 +1,141 @@
+"""Who has a sweep's jobs done: together in this process, or one by one by a launcher of Hydra's.
+
+Hydra imports this module whenever it looks for plugins, even for ``--help``; what is slow to import waits until it is
+needed.
+"""
+
+import functools
+import itertools
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import configure_log, setup_globals
+from hydra.plugins.launcher import Launcher as HydraPlugin
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+from experiments import interruption
+from experiments.interruption import SweepStopped
+
+if TYPE_CHECKING:
+    from experiments.description import Parent
+    from experiments.jobs import Job
+    from tracking.store import Store
+
+log = logging.getLogger(__name__)
+
+
+@runtime_checkable
+class Launcher(Protocol):
+    """Has jobs done; all launchers leave the same runs behind."""
+
+    @property
+    def name(self) -> str:
+        """What a user calls it."""
+
+    def problems(self, jobs: "Sequence[Job]") -> list[str]:
+        """Say what of these jobs it cannot do, and what would be valid; asked before there is any run."""
+
+    def run(self, jobs: "Sequence[Job]", parent: "Parent", store: "Store") -> None:
+        """Do jobs that are different from each other, each a run of the parent's in the store.
+
+        Raises
+        ------
+        Interrupted
+            After the jobs in hand, if the user asked to stop.
+        SweepStopped
+            If the sweep is not to go on: with ``fail_fast``, at the first failure.
+        TrackingError
+            If runs cannot be stored.
+        """
+
+
+class EnsembleLauncher:
+    """Trains jobs as ensembles, in this process, and tracks them a chunk at a time."""
+
+    name = "ensemble"
+
+    def problems(self, jobs: "Sequence[Job]") -> list[str]:
+        """Nothing: whatever can be trained can be trained together."""
+        return []
+
+    def run(self, jobs: "Sequence[Job]", parent: "Parent", store: "Store") -> None:
+        """Train and track jobs; see `Launcher`."""
+        from tqdm.contrib.logging import logging_redirect_tqdm
+
+        import nn_core
+        from experiments import description, ensemble, progress
+
+        advance = nn_core.engine(jobs[0].config.engine)
+        with logging_redirect_tqdm(), progress.bar(len(jobs), "run", smoothing=0.1) as bar:
+
+            def after_slice(epoch: int) -> None:
+                bar.set_postfix_str(f"epoch {epoch:,}", refresh=False)
+                bar.update(0)
+
+            for units in ensemble.chunks(jobs):
+                for trained in ensemble.train_chunk(units, advance, after_slice):
+                    with interruption.held():
+                        store.write([description.describe(one, parent.name(one.job), parent.tags) for one in trained])
+                    bar.update(len(trained))
+                    failed = [one for one in trained if one.error is not None]
+                    for one in failed:
+                        log.error("%s failed:\n%s", parent.name(one.job), one.error)
+                    if failed and jobs[0].config.fail_fast:
+                        raise SweepStopped
+                interruption.check()
+
+
+class HydraLauncher:
+    """Hands jobs to a launcher of Hydra's, which composes each from its overrides and calls the task with it.
+
+    Parameters
+    ----------
+    plugin : hydra.plugins.launcher.Launcher
+    hydra_context, task, config
+        What Hydra hands to a sweeper.
+    """
+
+    def __init__(
+        self, plugin: HydraPlugin, hydra_context: HydraContext, task: TaskFunction, config: DictConfig
+    ) -> None:
+        self._plugin, self._context, self._task, self._config = plugin, hydra_context, task, config
+        self._launched = 0
+
+    @property
+    def name(self) -> str:
+        """The choice of ``hydra/launcher``."""
+        return str(self._config.hydra.runtime.choices["hydra/launcher"])
+
+    def problems(self, jobs: "Sequence[Job]") -> list[str]:
+        """Refuse jobs that are the same to Hydra."""
+        if len({job.overrides for job in jobs}) == len({job.config_hash for job in jobs}):
+            return []
+        return [f"hydra/launcher={self.name}: valid are jobs that differ in their overrides, all that Hydra is told"]
+
+    def run(self, jobs: "Sequence[Job]", parent: "Parent", store: "Store") -> None:
+        """Launch jobs; see `Launcher`."""
+        task = cast("TaskFunction", functools.partial(cast("Callable[..., Any]", self._task), parent=parent))
+        self._plugin.setup(hydra_context=self._context, task_function=task, config=self._config)
+        first, self._launched = self._launched, self._launched + len(jobs)
+        try:
+            with interruption.not_for_children():
+                self._plugin.launch(_UntilStopped(list(job.overrides) for job in jobs), initial_job_idx=first)
+        finally:
+            log_into_folder(self._config)  # job-by-job launchers leave the last job's logging behind
+
+
+class _UntilStopped(list[list[str]]):
+    """Jobs for a launcher to go through; once the user has asked to stop, there are no more."""
+
+    def __iter__(self) -> Iterator[list[str]]:
+        return itertools.takewhile(lambda _: not interruption.exit_code(), super().__iter__())
+
+
+def log_into_folder(config: DictConfig) -> None:
+    """Log into the sweep's folder, as Hydra's jobs do into theirs."""
+    setup_globals()
+    HydraConfig.instance().set_config(config)
+    configure_log(config.hydra.job_logging, config.hydra.verbose)

@@ -1,0 +1,298 @@
+"""What came of every job of a sweep, and so of the sweep: the one place that knows.
+
+A sweep that closes, one that is gone on with, the upload of runs that were kept on disk, and whoever asks how a sweep
+is doing fill the same ledger, from the same two sources: the table of jobs, and what the store says of their runs.
+"""
+
+import csv
+import io
+import re
+import shlex
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Literal
+
+from tracking import overview
+from tracking.outcomes import Outcome, outcomes
+from tracking.record import LONGEST_TAG, RunUpdate
+
+if TYPE_CHECKING:
+    from experiments.jobs import Job
+    from tracking.store import Store
+
+MOST_ROWS = 60
+"""Rows that a table for the eye may have."""
+
+Ending = Literal["FINISHED", "FAILED", "KILLED"]
+
+
+class State(Enum):
+    """What came of a job, from worst to best: of several runs of a job, the best counts.
+
+    Attributes
+    ----------
+    status : str
+        What MLflow calls the run.
+    origin : str
+        Where the table of jobs says that the run comes from; without one that has ended, from nowhere.
+    counted : str
+        What the sweep counts the job as.
+    """
+
+    LEFT = "", "", "left"
+    KILLED = "KILLED", "", "killed"
+    RUNNING = "RUNNING", "", "running"
+    FAILED = "FAILED", "failed", "failed"
+    REUSED = "FINISHED", "reused", "reused"
+    NEW = "FINISHED", "new", "finished"
+
+    def __init__(self, status: str, origin: str, counted: str) -> None:
+        self.status, self.origin, self.counted = status, origin, counted
+
+
+_RANK = {state: rank for rank, state in enumerate(State)}
+_BY_STATUS = {state.status: state for state in State}  # FINISHED is NEW: whoever reuses a run says so
+
+_NO_RUN = Outcome("", "", "")
+
+_SEED = re.compile(r"\+*seed=")
+
+TABLE = "jobs.csv"
+"""The artifact of a sweep that lists its jobs."""
+
+NOTE = "mlflow.note.content"
+"""The tag that MLflow's UI shows as a run's description."""
+
+RESULTS = ("converged", "epochs_to_converge", "final_loss", "max_error")
+"""Columns of the table of jobs that say what came of each."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """A job, and what came of it.
+
+    Attributes
+    ----------
+    overrides : str
+        Of the job, as a shell reads them.
+    params : mapping of str to str
+        Empty if nobody has asked for them.
+    state : State
+    run : Outcome
+        With empty strings for a job that has no run.
+    failed_before : bool
+        Whether the experiment holds a failed run of it.
+    """
+
+    overrides: str
+    params: Mapping[str, str]
+    state: State = State.LEFT
+    run: Outcome = _NO_RUN
+    failed_before: bool = False
+
+    @property
+    def done(self) -> bool:
+        """Whether there is a finished run."""
+        return self.state in (State.NEW, State.REUSED)
+
+
+class Ledger:
+    """The jobs of a sweep, in their order, by config_hash."""
+
+    def __init__(self, jobs: "Iterable[Job]" = ()) -> None:
+        self._entries: dict[str, Entry] = {}
+        self.add(jobs)
+
+    @classmethod
+    def read(cls, table: bytes, made: Iterable[Outcome], others: Mapping[str, Outcome]) -> "Ledger":
+        """Make a sweep's ledger out of its table of jobs, the runs that it made, and others by their ids."""
+        ledger = cls()
+        for row in csv.DictReader(io.StringIO(table.decode())):
+            ledger._entries[row["config_hash"]] = entry = Entry(row["overrides"], {})
+            if row["origin"] == State.REUSED.origin:
+                run = Outcome(row["run_id"], row["config_hash"], State.REUSED.status)
+                entry.state, entry.run = State.REUSED, others.get(row["run_id"], run)
+        ledger.note(made)
+        return ledger
+
+    def look_up(self, params: Callable[[str], Mapping[str, str]]) -> None:
+        """Look up the params of jobs by their runs; once for all jobs that differ in nothing but the seed."""
+        from experiments.identity import in_order
+
+        by_condition: dict[tuple[str, ...], list[Entry]] = {}
+        for entry in self:
+            condition = (override for override in shlex.split(entry.overrides) if not _SEED.match(override))
+            by_condition.setdefault(tuple(condition), []).append(entry)
+        found: dict[str, str] = {}
+        for overrides, entries in by_condition.items():
+            run_id = next((entry.run.run_id for entry in entries if entry.run.run_id), None)
+            if run_id is not None:
+                found = in_order(params(run_id))
+            else:  # whose params differ from those of others where the overrides do
+                typed = dict(override.lstrip("+").split("=", 1) for override in overrides if "=" in override)
+                found = {key: typed.get(key, value) for key, value in found.items()}
+            for entry in entries:
+                entry.params = found
+
+    def add(self, jobs: "Iterable[Job]") -> None:
+        """Take in jobs; those that are known stay as they are."""
+        for job in jobs:
+            if job.config_hash not in self._entries:
+                self._entries[job.config_hash] = Entry(shlex.join(job.overrides), job.params)
+
+    def note(self, runs: Iterable[Outcome]) -> None:
+        """Note runs that the sweep made, oldest first: the best of each job, of equals the last."""
+        for run in runs:
+            entry, state = self._entries.get(run.config_hash), _BY_STATUS.get(run.status, State.LEFT)
+            if entry is not None and _RANK[state] >= _RANK[entry.state]:
+                entry.state, entry.run = state, run
+
+    def reuse(self, runs: Iterable[Outcome]) -> None:
+        """Note runs that the experiment holds already, oldest first: finished ones need not be made again."""
+        for run in runs:
+            entry = self._entries.get(run.config_hash)
+            if entry is not None and entry.state is not State.NEW:
+                if run.status == State.REUSED.status:
+                    entry.state, entry.run = State.REUSED, run
+                entry.failed_before |= run.status == State.FAILED.status
+
+    def __getitem__(self, config_hash: str) -> Entry:
+        return self._entries[config_hash]
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries.values())
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def having(self, *states: State) -> list[Entry]:
+        """Jobs that are in one of some states."""
+        return [entry for entry in self if entry.state in states]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The number of jobs, and of those in each state but left."""
+        found = Counter(entry.state for entry in self)
+        shown = (State.NEW, State.REUSED, State.FAILED, State.KILLED, State.RUNNING)
+        return {"jobs": len(self), **{state.counted: found[state] for state in shown}}
+
+    @property
+    def left(self) -> int:
+        """How many jobs have not come to an end."""
+        return len(self.having(State.LEFT, State.KILLED, State.RUNNING))
+
+    def ending(self, *, interrupted: bool) -> Ending:
+        """What a sweep ends as that does no more than this."""
+        if self.left and interrupted:
+            return "KILLED"
+        return "FAILED" if self.left or self.having(State.FAILED) else "FINISHED"
+
+    @property
+    def convergence_rate(self) -> float | None:
+        """Share of all trials that converged; None if there are none."""
+        known = [(entry.run.converged, entry.run.trials) for entry in self if entry.run.converged is not None]
+        trials = sum(number for _, number in known)
+        return sum(rate * number for rate, number in known) / trials if trials else None
+
+    @property
+    def swept(self) -> tuple[str, ...]:
+        """Params that differ between jobs, in the order in which params are listed; one that a job lacks differs."""
+        all_params = [entry.params for entry in self if entry.params]
+        first = all_params[0] if all_params else {}
+        keys = dict.fromkeys(first)
+        swept: set[str] = set()
+        for params in all_params:
+            if params.keys() != first.keys():
+                keys.update(dict.fromkeys(params))
+                swept.update(first.keys() ^ params.keys())
+            swept.update(key for key, value in params.items() if first.get(key, value) != value)
+        return tuple(key for key in keys if key in swept)
+
+    @property
+    def table(self) -> bytes:
+        """The table of jobs, as CSV: what belongs to the sweep, where its run is and what came of it."""
+        binary = io.BytesIO()
+        text = io.TextIOWrapper(binary, "utf-8", newline="", write_through=True)
+        rows = csv.writer(text, lineterminator="\n")
+        rows.writerow(["job", "config_hash", "overrides", "run_id", "origin", *RESULTS])
+        for number, (config_hash, entry) in enumerate(self._entries.items()):
+            run, origin = entry.run, entry.state.origin
+            results = [_written(getattr(run, column)) for column in RESULTS]
+            rows.writerow([number, config_hash, entry.overrides, run.run_id if origin else "", origin, *results])
+        return binary.getvalue()
+
+    @property
+    def description(self) -> str:
+        """The sweep in a few lines of Markdown: its counts, and its convergence by condition."""
+        parts = [f"{count:,} {'job' if (count, word) == (1, 'jobs') else word}" for word, count in self._ended.items()]
+        text = "\n\n".join(filter(None, [", ".join(parts), self._convergence()]))
+        return (
+            text if len(text) <= LONGEST_TAG else f"{text[: LONGEST_TAG - 40].rsplit(chr(10), 1)[0]}\n\n... and more."
+        )
+
+    def update(self, ending: Ending | None) -> RunUpdate:
+        """What the parent run is to say, and to end as."""
+        return RunUpdate(self._ended, {NOTE: self.description}, {TABLE: self.table}, ending)
+
+    @property
+    def _ended(self) -> dict[str, int]:
+        """Counts that stay true when the sweep has ended."""
+        return {word: count for word, count in self.counts.items() if word not in ("killed", "running")}
+
+    def _convergence(self) -> str:
+        """Tabulate the convergence rate by condition: all that is swept but the seed, which it is repeated over."""
+        from nn_core.statistics import wilson_interval
+
+        conditions = [key for key in self.swept if key != "seed"]
+        sums: dict[tuple[str, ...], list[int]] = {}
+        for entry in self:
+            if (rate := entry.run.converged) is not None:
+                trials = entry.run.trials
+                of_condition = sums.setdefault(tuple(entry.params.get(key, "") for key in conditions), [0, 0])
+                of_condition[0] += round(rate * trials)
+                of_condition[1] += trials
+        if not sums:
+            return ""
+        rows = []
+        for values, (converged, trials) in list(sums.items())[:MOST_ROWS]:
+            low, high = wilson_interval(converged, trials)
+            interval = f"{low:.2f} to {high:.2f}"
+            rows.append([*values, f"{converged:,}", f"{trials:,}", f"{converged / trials:.2f}", interval])
+        text = _markdown([*conditions, "converged", "trials", "rate", "95% interval"], rows)
+        return text if len(sums) <= MOST_ROWS else f"{text}\n\n... and {len(sums) - MOST_ROWS:,} more conditions."
+
+
+def revise(store: "Store", sweep_id: str, now_ms: int) -> None:
+    """Have a sweep that has ended say what is there of it now; doing so again changes nothing."""
+    sweep = overview.run(store, sweep_id)
+    table = overview.read_artifact(store, sweep, TABLE) if sweep is not None else None
+    if sweep is None or sweep.end_ms is None or not table:
+        return
+    runs = {run.run_id: run for run in outcomes(store)}
+    ledger = Ledger.read(table, (run for run in runs.values() if run.sweep_id == sweep_id), runs)
+    if not len(ledger):
+        return
+    ledger.look_up(lambda run_id: overview.params(store, run_id))
+    update = ledger.update(None if ledger.left else ledger.ending(interrupted=False))
+    says = update.status or sweep.status, update.metrics, update.tags[NOTE], update.artifacts[TABLE]
+    if says != (sweep.status, sweep.metrics, sweep.tags.get(NOTE), table):
+        # Later than what it said itself when it ended, which MLflow's client would keep otherwise.
+        store.writer.update(sweep_id, update, max(sweep.end_ms, now_ms) + 1)
+
+
+def _written(number: float | None) -> str:
+    """Write a result: whole numbers without a point, and what there is not as nothing."""
+    return "" if number is None else str(int(number)) if number == int(number) else repr(number)
+
+
+def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    cells = [header, *rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
+
+    def line(row: Sequence[str]) -> str:
+        return "| " + " | ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) + " |"
+
+    rule = "|" + "|".join("-" * (width + 1) + ":" for width in widths) + "|"
+    return "\n".join([line(cells[0]), rule, *(line(row) for row in cells[1:])])

@@ -1,0 +1,252 @@
+"""A sweep's home: its store, its parent run, and what came of its jobs.
+
+A grid is one batch of jobs; a search asks for the next after seeing what came of the last. What came of them is read
+back from the store, so that all launchers are believed alike, and runs of earlier sweeps like new ones.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+
+from experiments import interruption, plan
+from experiments.config import Config
+from experiments.description import Parent
+from experiments.identity import NOT_PART_OF_A_RUN, literal
+from experiments.interruption import Interrupted, SweepStopped
+from experiments.jobs import ConfigurationError, Job
+from experiments.launchers import Launcher
+from experiments.ledger import NOTE, TABLE, Ending, Entry, Ledger, State
+from experiments.validation import job_problems
+from tracking import overview
+from tracking.errors import StoreUnreachableError, TrackingError
+from tracking.outcomes import Outcome, outcomes
+from tracking.provenance import provenance
+from tracking.record import RunUpdate
+from tracking.stale import repair
+from tracking.store import open_store
+
+log = logging.getLogger(__name__)
+logging.raiseExceptions = False  # or a full disk would be told with a traceback for every line of the log
+
+LONGEST_LIST = 20
+"""Failed jobs that are listed one by one."""
+
+DIFF = "git_diff.patch"
+"""What a dirty checkout adds to its commit, among the artifacts that `provenance` gives."""
+
+
+class SweepSession:
+    """A sweep that can go on: opened, run as often as one likes, closed whatever happens.
+
+    Making one finds or makes the store and the experiment::
+
+        with SweepSession(settings, launcher).open("a search") as session:
+            first = session.run(jobs)
+            second = session.run(better(first))
+
+    Parameters
+    ----------
+    settings : Config
+        Where and how to run: its `experiment`, `engine`, `resume` and `fail_fast`, which all jobs share.
+    launcher : Launcher
+
+    Attributes
+    ----------
+    store : Store
+    ledger : Ledger
+        All jobs so far.
+    ending : {"FINISHED", "FAILED", "KILLED"} or None
+        What the sweep ended as, once it is closed.
+
+    Raises
+    ------
+    TrackingError
+        If the store cannot be used.
+    """
+
+    def __init__(self, settings: Config, launcher: Launcher) -> None:
+        self.settings, self.launcher = settings, launcher
+        self.store = open_store(settings.experiment)
+        self.ledger = Ledger()
+        self.ending: Ending | None = None
+        self._run_id = ""
+        self._folder: Path | None = None
+        self._origins: set[str] = set()  # of reused runs, those whose code has been looked at
+        self._unread = False  # whether runs were made that the ledger does not have
+        self._under_way: list[Outcome] = []
+        self._lost: StoreUnreachableError | None = None
+
+    def open(
+        self, name: str, artifacts: Mapping[str, bytes] = MappingProxyType({}), folder: Path | None = None
+    ) -> "SweepSession":
+        """Start the parent run, and mend what dead sweeps of the experiment have left.
+
+        Parameters
+        ----------
+        name : str
+            Of the parent run.
+        artifacts : mapping of str to bytes
+            What the sweep keeps of itself.
+        folder : Path, optional
+            Gets a copy of the table of jobs when the sweep closes.
+        """
+        self._folder = folder
+        for run in repair(self.store):
+            log.warning("%s was called RUNNING, but its process is dead; it is KILLED now", run.name)
+        self._made_by = provenance(engine=self.settings.engine, launcher=self.launcher.name)
+        try:
+            with interruption.held():
+                self._run_id = self.store.start_parent(name, {"kind": "sweep", **self._made_by.tags})
+                self._update(RunUpdate(artifacts={**self._made_by.artifacts, **artifacts}))
+        except Interrupted:
+            if not self._run_id:
+                raise  # else it takes effect in `run`, which knows what is left
+        return self
+
+    def run(self, jobs: Sequence[Job]) -> list[Entry]:
+        """Have jobs done, but for those that this session, or with `resume` the experiment, has finished before.
+
+        Parameters
+        ----------
+        jobs : sequence of Job
+            Repeated ones are done once.
+
+        Returns
+        -------
+        list of Entry
+            What came of each; a job that the tracking server knows nothing of yet is left.
+
+        Raises
+        ------
+        ConfigurationError
+            If a job cannot run; none is done then.
+        Interrupted, SweepStopped
+            If the sweep is not to go on, for a reason that has been told. The session is to be closed then.
+        TrackingError
+            If the store cannot be asked what came of them.
+        """
+        if found := [*self._strangers(jobs), *job_problems(jobs)] or self.launcher.problems(jobs):
+            raise ConfigurationError("\n".join(found))
+        self.ledger.add(jobs)
+        entries = [self.ledger[job.config_hash] for job in jobs]
+        if self.settings.resume:
+            self.ledger.reuse(outcomes(self.store))
+        log.info(plan.line(jobs, self.ledger))
+        self._warn_of_other_code(entries)
+        self._update(RunUpdate(artifacts={TABLE: self.ledger.table}))
+        interruption.check()
+        to_do = {job.config_hash: job for job, entry in zip(jobs, entries, strict=True) if not entry.done}
+        if to_do:
+            self._unread = True
+            self._launch(list(to_do.values()))
+            self._read_back()
+        return entries
+
+    def close(self, *, complete: bool = True) -> None:
+        """Write what came of the jobs on the parent run, and end it.
+
+        Parameters
+        ----------
+        complete : bool
+            False if whoever asked for jobs failed, and might have asked for more.
+
+        Raises
+        ------
+        StoreUnreachableError
+            If the server is away; the parent's end is kept on disk like the runs.
+        """
+        go_on = self._made_by.tags["command"]
+        try:
+            if self._unread:
+                self._read_back()
+        except StoreUnreachableError:
+            self._update(RunUpdate(status="FAILED"))
+            log.warning("To go on from here, after python -m experiments.sweeps sync: %s", go_on)
+            raise
+        for run in self._under_way:  # through MLflow's client, a run is there before it is finished
+            self.store.update_parent(run.run_id, RunUpdate(status="KILLED"))
+        ledger, ending = self.ledger, self.ledger.ending(interrupted=bool(interruption.exit_code()))
+        self.ending = ending if complete or ending != "FINISHED" else "FAILED"
+        update = ledger.update(self.ending)
+        self._update(update)
+        if self._folder:
+            copy = self._folder / TABLE
+            try:
+                copy.write_bytes(update.artifacts[TABLE])
+            except OSError as error:
+                log.warning("%s could not be written (%s); the artifact of that name is", copy, error.strerror)
+        self.store.analyze()
+        log.info("%s\n", update.tags[NOTE])
+        failed = ledger.having(State.FAILED)
+        for entry in failed[:LONGEST_LIST]:
+            log.error("failed: python -m experiments.train %s", entry.overrides)
+        if len(failed) > LONGEST_LIST:
+            log.error("... and %s more that failed; all are in jobs.csv", f"{len(failed) - LONGEST_LIST:,}")
+        if ledger.left:
+            log.warning("%s jobs are left. To go on from here: %s", f"{ledger.left:,}", go_on)
+
+    def __enter__(self) -> "SweepSession":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        """Close; whatever stopped the sweep itself has been told, and is not raised again."""
+        stopped = isinstance(error, Interrupted | SweepStopped)
+        with interruption.held("Closing the sweep; once more to leave it as it is."):
+            self.close(complete=error is None or stopped)
+        return stopped
+
+    def _strangers(self, jobs: Sequence[Job]) -> Iterator[str]:
+        for key in sorted(NOT_PART_OF_A_RUN):
+            mine = getattr(self.settings, key)
+            for other in sorted({getattr(job.config, key) for job in jobs} - {mine}):
+                yield f"{key}={literal(other)}: valid is {literal(mine)}, as in the rest of the sweep"
+
+    def _update(self, update: RunUpdate) -> None:
+        self.store.update_parent(self._run_id, update)
+
+    def _launch(self, jobs: Sequence[Job]) -> None:
+        """Have jobs done; whether they succeeded is another question."""
+        try:
+            with interruption.held("Stopping after the runs in hand; once more to stop at once."):
+                self.launcher.run(jobs, Parent(self._run_id, self.ledger.swept), self.store)
+        except TrackingError as error:
+            log.error("%s", error)
+            raise SweepStopped from error
+        except OSError as error:
+            log.error("The launcher failed: %s", error)  # a disk that is full, a folder that cannot be made
+            raise SweepStopped from error
+        except Exception as error:
+            log.exception("The launcher failed")
+            raise SweepStopped from error
+
+    def _read_back(self) -> None:
+        """Read what came of the jobs; a server that was away once is not asked again."""
+        if self._lost:
+            raise self._lost
+        try:
+            made = list(outcomes(self.store, self._run_id))
+        except StoreUnreachableError as error:
+            self._lost = error
+            raise
+        self._under_way = [run for run in made if run.status == State.RUNNING.status]
+        self.ledger.note(replace(run, status=State.KILLED.status) if run in self._under_way else run for run in made)
+        self._unread = False
+
+    def _warn_of_other_code(self, entries: Sequence[Entry]) -> None:
+        """Name the versions of the code, other than the present one, that reused runs were made by."""
+        origins = {entry.run.sweep_id or entry.run.run_id for entry in entries if entry.state is State.REUSED}
+        present = self._made_by.tags["git_commit"], self._made_by.artifacts.get(DIFF, b"")
+        others = set()
+        for origin in origins - self._origins:
+            if run := overview.run(self.store, origin):
+                commit, diff = run.tags.get("git_commit"), overview.read_artifact(self.store, run, DIFF) or b""
+                if (commit, diff) != present:
+                    others.add(f"{commit or 'unknown'}{' with uncommitted changes' if diff else ''}")
+        self._origins |= origins
+        if others:
+            names = ", ".join(sorted(others))
+            log.warning("Finished runs come from other code: %s. resume=false would run them again", names)
