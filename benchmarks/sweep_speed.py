@@ -156,9 +156,9 @@ def where_time_goes(root: Path) -> str:
     stages = {
         "expanding and checking jobs": [("jobs.py", "expand"), ("validation.py", "sweep_problems")],
         "training": [("ensembles.py", "train"), ("results.py", "results"), ("networks.py", "start")],
-        "describing runs (metrics, curves, three small files)": [("experiments/runs.py", "record")],
+        "describing runs (metrics, curves, three small files)": [("description.py", "describe")],
         "writing runs": [("tracking/store.py", "write")],
-        "reading back and closing the parent": [("sweeper.py", "_close")],
+        "reading back and closing the parent": [("session.py", "_read_back"), ("session.py", "close")],
     }
     profile = pstats.Stats(str(output))
     cumulative = {(file, function): entry[3] for (file, _, function), entry in profile.stats.items()}  # type: ignore[attr-defined]
