@@ -7,10 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.loading import download
-from nn_core import tasks
-from nn_core.activations import ACTIVATIONS
-from nn_core.network import forward
-from nn_core.tasks import Task
+from nn_core import Activation, Task, forward
 
 Array = NDArray[np.float64]
 
@@ -20,15 +17,10 @@ def task_of(trial: "pd.Series[Any]") -> Task:
 
     Raises
     ------
-    ValueError
-        If nn_core has no such task.
+    PartError
+        If there is no such task.
     """
-    make = {"xor": tasks.xor, "parity": tasks.parity, "encoder": tasks.encoder}.get(trial["task"])
-    if make is None:
-        raise ValueError(f"unknown task {trial['task']!r}")
-    keys = ("bits", "width", "low", "high", "target_low", "target_high")
-    given = {key: trial[f"task.{key}"] for key in keys if pd.notna(trial.get(f"task.{key}"))}
-    return make(**{key: int(v) if key in ("bits", "width") else float(v) for key, v in given.items()})
+    return Task.from_params(dict(trial))
 
 
 def weights_of(artifact_uri: str, trial: int) -> list[Array]:
@@ -50,4 +42,6 @@ def answers(trial: "pd.Series[Any]", weights: list[Array], inputs: Array) -> Arr
     """What a trained network answers to inputs of shape (patterns, inputs); shape (patterns, outputs)."""
     bias: Any = trial.get("bias")
     known = not isinstance(bias, str) and pd.notna(bias)
-    return forward(weights, inputs, ACTIVATIONS[trial["activation"]], float(bias) if known else None)[-1]
+    activation = Activation.from_params(dict(trial))
+    shortcuts = str(trial.get("shortcuts")).lower() == "true"
+    return forward(weights, inputs, activation, float(bias) if known else None, shortcuts)[-1]

@@ -95,7 +95,7 @@ def numpy_batched(start: Weights, epochs: int) -> Train:
 
 def _ours(engine: str) -> Callable[[Weights, int], Train]:
     def make(start: Weights, epochs: int) -> Train:
-        training = nn_core.Training(nn_core.tasks.xor())
+        training = nn_core.Training(nn_core.Xor())
         state = nn_core.start(training, nn_core.GradientDescent(LR), start)
         advance = nn_core.engine(engine)
         advance(state, 0)

@@ -108,15 +108,16 @@ def shared_cutoffs() -> str:
     """Time for training and reading the results, in this process: both cut-offs against the longer one."""
     import nn_core
     from experiments import ensemble
-    from experiments.config import Config, GradientDescentOptimizer, ToleranceCriterion, UniformInit, Xor
+    from experiments.config import Config
     from experiments.jobs import Job
+    from nn_core import GradientDescent, Tolerance, Uniform, Xor
 
     def jobs(*cutoffs: int) -> list[Job]:
         groups = {
             "task": Xor(),
-            "init": UniformInit(),
-            "optimizer": GradientDescentOptimizer(),
-            "criterion": ToleranceCriterion(),
+            "init": Uniform(),
+            "optimizer": GradientDescent(),
+            "criterion": Tolerance(),
         }
         made = []
         for seed in range(1000):

@@ -38,8 +38,10 @@ def answers(arguments: Sequence[str]) -> bool:
 def _values(key: str) -> Sequence[str]:
     """What a key may be set to, if that can be listed; Hydra itself knows the values that files and groups offer."""
     from experiments.config import Config
-    from experiments.validation import NAMES
 
-    if {entry.name: entry.type for entry in fields(Config)}.get(key) is bool:
-        return ("true", "false")
-    return NAMES.get(key, ())
+    for entry in fields(Config):
+        if entry.name == key and "names" in entry.metadata:
+            return tuple(entry.metadata["names"]())
+        if entry.name == key and entry.type is bool:
+            return ("true", "false")
+    return ()

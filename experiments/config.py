@@ -1,155 +1,100 @@
-"""What a run is: the configuration schema, and the options of its groups.
+"""What a run is: its configuration, made of parts.
 
-`conf/train.yaml` lies over these dataclasses. Hydra checks names and types against them; what remains to be checked,
-ranges and settings that contradict each other, is `experiments.validation`'s.
+Parts and their options are declared in `nn_core`; the keys that a run has beside them stand here. Hydra's groups, its
+schemas, and what is known of each key (default, meaning, what is valid) are derived from both. `conf/train.yaml` lies
+over it. Hydra checks names and types; what remains, ranges and settings that contradict each other, is
+`experiments.validation`'s.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import MISSING as NO_DEFAULT
+from dataclasses import Field, dataclass, field, fields, make_dataclass, replace
 from difflib import get_close_matches
+from functools import cache
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 
+import nn_core
+from nn_core import Optimizer, Part
+from nn_core.parts import Valid, flag, is_whole, number, number_or_null, one_of, options, parts, whole
 
-@dataclass(frozen=True)
-class BitsCoded:
-    """Values that encode a task's bits."""
+GROUPS = ("task", "init", "optimizer", "criterion")
+"""Kinds of parts that have options, and so are groups of Hydra's; other kinds are chosen by a plain value."""
 
-    low: float = 0.0
-    high: float = 1.0
-    target_low: float = 0.0
-    target_high: float = 1.0
-
-
-@dataclass(frozen=True)
-class Xor(BitsCoded):
-    """XOR with a constant third input."""
-
-
-@dataclass(frozen=True)
-class Parity(BitsCoded):
-    """Parity of `bits` inputs; 2 is XOR with two inputs."""
-
-    bits: int = 2
-
-
-@dataclass(frozen=True)
-class Encoder(BitsCoded):
-    """`width` one-hot patterns to be reproduced; the hidden layer is their code."""
-
-    width: int = 8
-
-
-@dataclass(frozen=True)
-class UniformInit:
-    """Initial weights uniform on [low, high)."""
-
-    low: float = 0.0
-    high: float = 1.0
-
-
-@dataclass(frozen=True)
-class NormalInit:
-    """Initial weights normal with mean 0."""
-
-    std: float = 1.0
-
-
-@dataclass(frozen=True)
-class XavierInit:
-    """Initial weights uniform on +-sqrt(6 / (fan_in + fan_out))."""
-
-
-@dataclass(frozen=True)
-class FixedInit:
-    """Given initial weights, unit by unit: a unit's incoming weights, then its bias."""
-
-    weights: list[float] = MISSING
-
-
-@dataclass(frozen=True)
-class GradientDescentOptimizer:
-    """Plain gradient descent."""
-
-
-@dataclass(frozen=True)
-class MomentumOptimizer:
-    """Gradient descent with momentum."""
-
-    momentum: float = 0.9
-    scaled: bool = False
-
-
-@dataclass(frozen=True)
-class QuickpropOptimizer:
-    """Fahlman's quickprop; its epsilon is lr."""
-
-    mu: float = 1.75
-    split_by_fan_in: bool = False
-
-
-@dataclass(frozen=True)
-class ToleranceCriterion:
-    """Every output strictly within `tolerance` of its target."""
-
-    tolerance: float = 0.4
-
-
-@dataclass(frozen=True)
-class MseCriterion:
-    """Mean squared error strictly below `below`."""
-
-    below: float = 0.01
+LARGEST_LAYER = 4096
+LONGEST_NAME = 250
 
 
 @dataclass(frozen=True)
 class Record:
     """How densely the loss curve is kept."""
 
-    per_decade: int = 80
+    per_decade: int = whole(80, "epochs per factor of ten whose loss is kept", 1, 1000)
 
 
-GROUPS: dict[str, dict[str, type]] = {
-    "task": {"xor": Xor, "parity": Parity, "encoder": Encoder},
-    "init": {"uniform": UniformInit, "normal": NormalInit, "xavier": XavierInit, "fixed": FixedInit},
-    "optimizer": {
-        "gradient_descent": GradientDescentOptimizer,
-        "momentum": MomentumOptimizer,
-        "quickprop": QuickpropOptimizer,
-    },
-    "criterion": {"tolerance": ToleranceCriterion, "mse": MseCriterion},
-}
-"""Options of every configuration group, by the name a user types."""
+def _lr() -> Any:
+    (rate,) = (entry for entry in fields(Optimizer) if entry.metadata.get("key") == "lr")
+    return field(default=rate.default, metadata={k: v for k, v in rate.metadata.items() if k != "key"})
+
+
+def _hidden() -> Any:
+    def holds(value: Any) -> bool:
+        layers = hidden_layers(value)
+        return bool(layers) and all(is_whole(width, 1, LARGEST_LAYER) for width in layers)
+
+    valid = Valid(f"a whole number from 1 to {LARGEST_LAYER:,}, or a list of such, like [8,4]", holds)
+    return field(default=4, metadata={"about": "hidden width, or a list for more layers: [8,4]", "valid": valid})
+
+
+def _experiment() -> Any:
+    def holds(name: str) -> bool:
+        return bool(name.strip()) and name.isprintable() and len(name) <= LONGEST_NAME
+
+    valid = Valid(f"a name of 1 to {LONGEST_NAME} printable characters, not all blank", holds)
+    return field(default="xor", metadata={"about": "MLflow experiment", "valid": valid, "shown": repr})
+
+
+def _part(default: str, kind: str, about: str) -> Any:
+    """A part that has options, chosen by the group of its kind."""
+    return field(default=MISSING, metadata={"about": about, "kind": kind, "chosen": default})
+
+
+def _name_of(default: str, kind: str, about: str) -> Any:
+    """A part without options, chosen by its name."""
+    return one_of(default, about, lambda: parts(kind), kind=kind)
 
 
 @dataclass(frozen=True)
 class Config:
-    """One run. The meaning of each key stands beside it in `conf/train.yaml`."""
+    """One run."""
 
-    lr: float = 0.1
-    seed: int = 0
-    hidden: Any = 4  # an int or a list of ints, a union that OmegaConf does not have
-    epochs: int = 10000
-    trials: int = 1
-    experiment: str = "xor"
-    task: Any = MISSING
-    activation: str = "sigmoid"
-    derivative_offset: float = 0.0
-    bias: float | None = None
-    init: Any = MISSING
-    loss: str = "sse"
-    weight_decay: float = 0.0
-    optimizer: Any = MISSING
-    update: str = "batch"
-    criterion: Any = MISSING
-    stop_when_converged: bool = False
+    lr: float = _lr()
+    seed: int = whole(0, "of the initial weights, in a run of several networks those of the first", 0, 2**62)
+    hidden: Any = _hidden()  # an int or a list of ints, a union that OmegaConf does not have
+    epochs: int = whole(10000, "cut-off", 1, 10**9)
+    trials: int = whole(1, "networks in this run, with seeds seed, seed+1, ...", 1, 100_000)
+    experiment: str = _experiment()
+    task: Any = _part("xor", "task", "what is to be learned")
+    activation: str = _name_of("sigmoid", "activation", "of all hidden units and outputs")
+    derivative_offset: float = number(0.0, "added to every activation derivative", at_least=0)
+    bias: float | None = number_or_null("value of a bias unit feeding every layer, or null for none")
+    shortcuts: bool = flag(False, "whether the inputs feed the outputs too, past the hidden layers", later=True)
+    init: Any = _part("uniform", "init", "where the weights start")
+    loss: str = _name_of("sse", "loss", "what is descended")
+    weight_decay: float = number(0.0, "added to the gradient, times the weight", at_least=0)
+    optimizer: Any = _part("gradient_descent", "optimizer", "how a step follows from the gradient")
+    update: str = _name_of("batch", "update", "how many patterns make a step")
+    order_seed: int = whole(0, "of the order in which patterns are shown, where it is drawn", 0, 2**62, later=True)
+    criterion: Any = _part("tolerance", "criterion", "when a network has learned")
+    stop_when_converged: bool = flag(False, "whether a network stops learning at its first success")
     record: Record = field(default_factory=Record)
-    engine: str = "numba"
-    resume: bool = True
-    dry_run: bool = False
-    fail_fast: bool = False
+    engine: str = one_of("auto", "what trains: auto is numba where all parts have a twin", lambda: nn_core.ENGINES)
+    resume: bool = flag(True, "sweeps: skip what this experiment already holds as finished")
+    dry_run: bool = flag(False, "sweeps: show the jobs and what would be done, and do nothing")
+    fail_fast: bool = flag(False, "sweeps: stop at the first job that fails")
 
 
 def hidden_layers(hidden: Any) -> tuple[int, ...]:
@@ -157,13 +102,97 @@ def hidden_layers(hidden: Any) -> tuple[int, ...]:
     return tuple(hidden) if isinstance(hidden, list | tuple) else (hidden,)
 
 
+def seeds(config: Config) -> range:
+    """The seeds of a configuration's trials."""
+    return range(config.seed, config.seed + config.trials)
+
+
+def condition(config: Config) -> nn_core.Condition:
+    """What a configuration trains, in the terms of `nn_core`; for values that make sense by themselves."""
+
+    def named(kind: str) -> Any:
+        return nn_core.part(kind, getattr(config, kind))()
+
+    training = nn_core.Training(
+        task=config.task,
+        activation=named("activation"),
+        derivative_offset=config.derivative_offset,
+        bias=config.bias,
+        shortcuts=config.shortcuts,
+        loss=named("loss"),
+        weight_decay=config.weight_decay,
+        update=named("update"),
+        order_seed=config.order_seed,
+        criterion=config.criterion,
+        stop_when_converged=config.stop_when_converged,
+        per_decade=config.record.per_decade,
+    )
+    optimizer = replace(config.optimizer, learning_rate=config.lr)
+    return nn_core.Condition(training, hidden_layers(config.hidden), config.init, optimizer)
+
+
+def entries(config: Any) -> Iterator[tuple[str, Field[Any], Any]]:
+    """All keys of a configuration, dotted, with declaration and value; a part's name comes before its options."""
+    for entry in fields(config):
+        value = getattr(config, entry.name)
+        if isinstance(value, Part):
+            yield entry.name, entry, value.name
+            for option in options(type(value)):
+                yield f"{entry.name}.{option.name}", option, getattr(value, option.name)
+        elif isinstance(value, Record):
+            for option in fields(value):
+                yield f"{entry.name}.{option.name}", option, getattr(value, option.name)
+        else:
+            yield entry.name, entry, value
+
+
+@cache
+def schemas(group: str) -> dict[str, type]:
+    """Schemas of a group's options, by name: dataclasses of Hydra's, whose first field says which part was chosen."""
+    return {name: _schema(part) for name, part in parts(group).items()}
+
+
+def _schema(part: type[Part]) -> type:
+    """Derive a schema from a part's options."""
+    made = make_dataclass(
+        part.__name__,
+        [("name", str, part.name), *((option.name, _type(option), _default(option)) for option in options(part))],
+        namespace={"__doc__": part.__doc__},
+        frozen=True,
+    )
+    made.__module__ = __name__
+    if hasattr(sys.modules[__name__], part.__name__):
+        made.__name__ = made.__qualname__ = f"{part.__name__}_{part.kind}"
+    setattr(sys.modules[__name__], made.__name__, made)  # launchers that pickle configurations look for it here
+    return made
+
+
+def _type(option: Field[Any]) -> Any:
+    return list[float] if option.default is NO_DEFAULT else type(option.default)
+
+
+def _default(option: Field[Any]) -> Any:
+    return MISSING if option.default is NO_DEFAULT else option.default
+
+
+def from_schemas(config: Config) -> Config:
+    """Put the parts themselves in the place of what Hydra made of their schemas."""
+    made: dict[str, Any] = {}
+    for group in GROUPS:
+        given = getattr(config, group)
+        part = parts(group)[given.name]
+        made[group] = part(**{option.name: getattr(given, option.name) for option in options(part)})
+    return replace(config, **made)
+
+
 def register() -> None:
-    """Make schema and group options known to Hydra."""
+    """Make schema and group options known to Hydra, and the names of parts to its help."""
     store = ConfigStore.instance()
     store.store(name="train_schema", node=_writable(Config), provider="experiments")
-    for group, options in GROUPS.items():
-        for name, schema in options.items():
+    for group in GROUPS:
+        for name, schema in schemas(group).items():
             store.store(group=group, name=name, node=_writable(schema), provider="experiments")
+    OmegaConf.register_new_resolver("names_of", lambda kind: ", ".join(parts(kind)), replace=True)
 
 
 def _writable(schema: type) -> Any:
@@ -178,11 +207,13 @@ def _writable(schema: type) -> Any:
 
 
 def known_keys(composed: DictConfig) -> list[str]:
-    """All keys of a configuration, dotted, groups and their options alike."""
+    """All keys of a configuration that can be set, dotted, groups and their options alike."""
     keys: list[str] = []
 
     def walk(node: DictConfig, prefix: str) -> None:
         for key in map(str, node):
+            if key == "name" and prefix.removesuffix(".") in GROUPS:
+                continue  # says which part was chosen; choosing is done by the group
             keys.append(f"{prefix}{key}")
             child = node._get_node(key)
             if isinstance(child, DictConfig) and not child._is_none():
@@ -194,21 +225,22 @@ def known_keys(composed: DictConfig) -> list[str]:
 
 def all_keys() -> list[str]:
     """All keys that any configuration may have, dotted."""
-    options = [
-        f"{group}.{entry.name}" for group in GROUPS for schema in GROUPS[group].values() for entry in fields(schema)
+    nested = [
+        f"{group}.{option.name}" for group in GROUPS for part in parts(group).values() for option in options(part)
     ]
-    return [*(entry.name for entry in fields(Config)), "record.per_decade", *dict.fromkeys(options)]
+    return [*(entry.name for entry in fields(Config)), "record.per_decade", *dict.fromkeys(nested)]
 
 
 def remedy(key: str, known: Iterable[str]) -> str:
     """Say what may have been meant by a key that is not among those known."""
     known = list(known)
     group, _, option = key.partition(".")
-    owners = [
-        name for name, schema in GROUPS.get(group, {}).items() if option in {entry.name for entry in fields(schema)}
-    ]
-    if owners:
-        return f"{key} is an option of {' and '.join(f'{group}={name}' for name in owners)}"
+    if group in GROUPS:
+        if option == "name":
+            return f"a part is chosen by {group}=NAME"
+        owners = [name for name, part in parts(group).items() if option in {entry.name for entry in options(part)}]
+        if owners:
+            return f"{key} is an option of {' and '.join(f'{group}={name}' for name in owners)}"
     if close := get_close_matches(key, known, n=1):
         return f"did you mean {close[0]}?"
     return f"valid keys are {', '.join(known)}"

@@ -10,11 +10,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments import identity, networks
-from experiments.config import Config
+from experiments import identity
+from experiments.config import Config, seeds
 from experiments.ensemble import Trained
 from experiments.jobs import Job
-from nn_core import Result, Task, recorded_epochs
+from nn_core import Part, Result, Task, recorded_epochs
+from nn_core.parts import options
 from nn_core.statistics import expected_running_time, median_epochs, wilson_interval
 from tracking.record import Curve, RunRecord
 
@@ -66,7 +67,7 @@ def describe(
     """
     config, results = trained.job.config, trained.results
     if trained.error is None:
-        task = networks.task(config)
+        task = config.task
         metrics, curves, own = (
             _of_one_trial(task, results[0]) if config.trials == 1 else _of_many_trials(config, task, results)
         )
@@ -105,8 +106,10 @@ def config_yaml(config: Config) -> bytes:
         if not is_dataclass(value):
             lines.append(f"{entry.name}: {_yaml_value(value)}")
             continue
-        options = [f"  {option.name}: {_yaml_value(getattr(value, option.name))}" for option in fields(value)]
-        lines += [f"{entry.name}:", *options] if options else [f"{entry.name}: {{}}"]
+        names = (
+            ["name", *(option.name for option in options(type(value)))] if isinstance(value, Part) else ["per_decade"]
+        )
+        lines += [f"{entry.name}:", *(f"  {name}: {_yaml_value(getattr(value, name))}" for name in names)]
     return "\n".join([*lines, ""]).encode()
 
 
@@ -120,7 +123,7 @@ def _yaml_value(value: Any) -> str:
 def report(config: Config, results: Sequence[Result]) -> str:
     """Say what came of a run: of one trial its final predictions beside the expected values, as the lesson does."""
     if config.trials > 1:
-        metrics, _, _ = _of_many_trials(config, networks.task(config), results)
+        metrics, _, _ = _of_many_trials(config, config.task, results)
         rate, low, high = (metrics[f"convergence_rate{end}"] for end in ("", "/low", "/high"))
         return (
             f"{sum(result.converged for result in results):,} of {config.trials:,} trials converged: "
@@ -129,7 +132,7 @@ def report(config: Config, results: Sequence[Result]) -> str:
         )
     (result,) = results
     return (
-        f"{_predictions_text(networks.task(config), result)}\n"
+        f"{_predictions_text(config.task, result)}\n"
         f"final loss {result.final_loss:.4g}, largest error {result.max_error:.4g}\n{result.message}"
     )
 
@@ -228,7 +231,7 @@ def _trials_table(config: Config, task: Task, results: Sequence[Result]) -> byte
         return [float(value) if np.isfinite(value) else None for value in values]
 
     columns = {
-        "seed": pa.array(networks.seeds(config), pa.int64()),
+        "seed": pa.array(seeds(config), pa.int64()),
         "converged": pa.array([result.converged for result in results], pa.bool_()),
         "epochs_to_converge": pa.array([result.epochs_to_converge for result in results], pa.int64()),
         "final_loss": pa.array(finite([result.final_loss for result in results]), pa.float64()),

@@ -7,18 +7,14 @@ tracked, which engine computes it, how the sweep is driven) is not part of it.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from functools import cache
 from typing import Any
 
-from experiments.config import GROUPS, Config, all_keys, hidden_layers
+from experiments.config import GROUPS, Config, all_keys, entries, hidden_layers
+from nn_core.parts import options, parts
 
 NOT_PART_OF_A_RUN = frozenset({"experiment", "engine", "resume", "dry_run", "fail_fast"})
-
-CHOICES: dict[type, str] = {schema: name for options in GROUPS.values() for name, schema in options.items()}
-"""The name a user types for a group's option, by its dataclass."""
-
-_KEYS = [entry.name for entry in fields(Config) if entry.name not in NOT_PART_OF_A_RUN]
 
 _ORDER = {"lr": 0, "hidden": 1, "epochs": 2, "trials": 8, "seed": 9}  # in names: the seed last, other keys between
 
@@ -43,37 +39,42 @@ def _canonical(key: str, value: Any) -> Any:
     return value
 
 
-@cache
-def _options(key: str, schema: type) -> tuple[tuple[str, str], ...]:
-    """Options of a nested configuration: dotted keys, and names. Asked for several times a job, so remembered."""
-    return tuple((f"{key}.{entry.name}", entry.name) for entry in fields(schema))
-
-
 def params(config: Config) -> dict[str, str]:
     """Flatten a configuration into MLflow params, which are also the overrides that repeat the run."""
-    flat: dict[str, str] = {}
-    for key in _KEYS:
-        value = getattr(config, key)
-        if not is_dataclass(value):
-            flat[key] = literal(_canonical(key, value))
-            continue
-        if key in GROUPS:
-            flat[key] = CHOICES[type(value)]
-        schema: type = type(value)
-        for dotted, option in _options(key, schema):
-            flat[dotted] = literal(getattr(value, option))
-    return flat
+    return {key: literal(_canonical(key, value)) for key, _, value in entries(config) if key not in NOT_PART_OF_A_RUN}
+
+
+@cache
+def _joined_later() -> dict[tuple[str, str], str]:
+    """Default values of the keys that runs were made without: by key and, for options, the part they belong to."""
+    found = {(entry.name, ""): literal(entry.default) for entry in fields(Config) if entry.metadata.get("later")}
+    for group in GROUPS:
+        for name, part in parts(group).items():
+            later = [option for option in options(part) if option.metadata.get("later")]
+            found |= {(f"{group}.{option.name}", name): literal(option.default) for option in later}
+    return found
 
 
 def in_order(flat: Mapping[str, str]) -> dict[str, str]:
     """Put params into the order in which `params` lists them, which no store keeps."""
     order = {key: place for place, key in enumerate(all_keys())}
-    return dict(sorted(flat.items(), key=lambda item: (order[item[0].partition(".")[0]], order[item[0]])))
+    last = len(order)
+    return dict(sorted(flat.items(), key=lambda i: (order.get(i[0].partition(".")[0], last), order.get(i[0], last))))
 
 
 def config_hash(flat: Mapping[str, str]) -> str:
-    """Hash params; 16 hexadecimal digits. Equal for configurations that are the same run, however they were written."""
-    canonical = json.dumps(flat, sort_keys=True, separators=(",", ":"))
+    """Hash params; 16 hexadecimal digits. Equal for configurations that are the same run, however they were written.
+
+    A key that is newer than some runs counts only where it has another value than its default, which is how those runs
+    were made.
+    """
+    joined_later = _joined_later()
+    counted = {
+        key: value
+        for key, value in flat.items()
+        if joined_later.get((key, flat.get(key.partition(".")[0], "") if "." in key else "")) != value
+    }
+    canonical = json.dumps(counted, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 

@@ -21,7 +21,7 @@ from omegaconf import DictConfig, OmegaConf, flag_override
 from omegaconf.errors import OmegaConfBaseException
 
 from experiments import identity
-from experiments.config import GROUPS, Config, FixedInit, Record, known_keys, remedy, what_is_wrong
+from experiments.config import GROUPS, Config, Record, from_schemas, known_keys, remedy, schemas, what_is_wrong
 from experiments.validation import MOST_OF_A_KEY
 
 
@@ -75,7 +75,7 @@ def typed(composed: DictConfig) -> Config:
     assert isinstance(config, Config)
     if found := list(_wrong_types(config)):
         raise ConfigurationError("\n".join(found))
-    return config
+    return from_schemas(config)
 
 
 def _without_hydra(composed: DictConfig) -> DictConfig:
@@ -101,19 +101,25 @@ def _unknown_keys(own: DictConfig) -> Iterator[str]:
 
 def _missing_values(own: DictConfig) -> Iterator[str]:
     for key in sorted(OmegaConf.missing_keys(own)):
-        valid = f"one of {', '.join(GROUPS[key])}" if key in GROUPS else "a list of numbers"
+        valid = f"one of {', '.join(schemas(key))}" if key in GROUPS else "a list of numbers"
         yield f"{key} has no value: valid is {valid}"
 
 
 def _wrong_types(config: Config) -> Iterator[str]:
     """Find what OmegaConf does not check: the types of interpolated nodes, and what stands in the place of a group."""
-    for group, options in GROUPS.items():
-        if type(value := getattr(config, group)) not in options.values():
-            yield f"{group}={value}: valid is one of {', '.join(options)}"
+    for group in GROUPS:
+        value, known = getattr(config, group), schemas(group)
+        if type(value) not in known.values():
+            yield f"{group}={value}: valid is one of {', '.join(known)}"
+            continue
+        for entry in fields(value):
+            given = getattr(value, entry.name)
+            if entry.name == "name" and given != entry.default:
+                yield f"{group}.name={given}: there is no such key; {remedy(f'{group}.name', [])}"
+            if entry.type == list[float] and not isinstance(given, list):
+                yield f"{group}.{entry.name}={given}: valid is a list of numbers"
     if not isinstance(config.record, Record):
         yield f"record={config.record}: valid is a record.per_decade"
-    if isinstance(config.init, FixedInit) and not isinstance(config.init.weights, list):
-        yield f"init.weights={config.init.weights}: valid is a list of numbers"
 
 
 @dataclass(frozen=True)

@@ -4,36 +4,53 @@ Backpropagation has the unit's output at hand when it needs the slope, so no der
 unit's net input again: for the logistic function, s'(z) = s(z) (1 - s(z)).
 """
 
-from collections.abc import Callable
+from abc import abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from nn_core.parts import Part
+
+if TYPE_CHECKING:
+    from nn_core.condition import Condition
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Activation:
+class Activation(Part, kind="activation"):
     """A unit's transfer function.
 
     Attributes
     ----------
-    name : str
-        The name used in configurations.
-    function : callable
-        Net input z to output s(z), elementwise, any shape.
-    derivative : callable
-        Output s(z) to slope s'(z), elementwise, any shape.
     low, high : float
-        The open interval that outputs lie in.
+        The interval that outputs lie in; no output reaches an end that is not 0.
     """
 
-    name: str
-    function: Callable[[Array], Array]
-    derivative: Callable[[Array], Array]
-    low: float
-    high: float
+    low: ClassVar[float]
+    high: ClassVar[float]
+
+    @abstractmethod
+    def function(self, z: Array) -> Array:
+        """Net input z to output s(z), elementwise, any shape."""
+
+    @abstractmethod
+    def derivative(self, s: Array) -> Array:
+        """Output s(z) to slope s'(z), elementwise, any shape."""
+
+    def problems(self, condition: "Condition") -> Iterator[str]:
+        """Targets that no output reaches."""
+        criterion = condition.training.criterion
+        for key, target in condition.training.task.target_ends.items():
+            missed_by = max(self.low - target, target - self.high, 0.0)
+            if not criterion.tolerates(missed_by):
+                yield (
+                    f"{key}={target} with activation={self.name}: valid is a value that an output between "
+                    f"{self.low:g} and {self.high:g} can reach to meet the criterion"
+                )
 
 
 def sigmoid(x: Array) -> Array:
@@ -48,26 +65,97 @@ def sigmoid_derivative(s: Array) -> Array:
     return s * (1.0 - s)
 
 
-def symmetric_sigmoid(x: Array) -> Array:
-    """Logistic function shifted to the range (-1/2, 1/2) (Fahlman 1988, CMU-CS-88-162)."""
-    return sigmoid(x) - 0.5
+@dataclass(frozen=True)
+class Sigmoid(Activation, name="sigmoid", twin="nn_core.compiled.activations:sigmoid"):
+    """Logistic function: s = 1 / (1 + exp(-z)), s' = s (1 - s)."""
+
+    low, high = 0.0, 1.0
+
+    def function(self, z: Array) -> Array:
+        """See `sigmoid`."""
+        return sigmoid(z)
+
+    def derivative(self, s: Array) -> Array:
+        """See `sigmoid_derivative`."""
+        return sigmoid_derivative(s)
 
 
-def symmetric_sigmoid_derivative(s: Array) -> Array:
-    """Slope of the symmetric sigmoid where its output is s: (1/2 + s) (1/2 - s)."""
-    return (0.5 + s) * (0.5 - s)
+@dataclass(frozen=True)
+class SymmetricSigmoid(Activation, name="symmetric_sigmoid", twin="nn_core.compiled.activations:symmetric_sigmoid"):
+    """Logistic function shifted to (-1/2, 1/2): s' = (1/2 + s) (1/2 - s) (Fahlman 1988, CMU-CS-88-162)."""
+
+    low, high = -0.5, 0.5
+
+    def function(self, z: Array) -> Array:
+        """1 / (1 + exp(-z)) - 1/2."""
+        return sigmoid(z) - 0.5
+
+    def derivative(self, s: Array) -> Array:
+        """(1/2 + s) (1/2 - s)."""
+        return (0.5 + s) * (0.5 - s)
 
 
-def tanh_derivative(s: Array) -> Array:
-    """Slope of tanh where its output is s: (1 + s) (1 - s)."""
-    return (1.0 + s) * (1.0 - s)
+@dataclass(frozen=True)
+class Tanh(Activation, name="tanh", twin="nn_core.compiled.activations:tanh"):
+    """Hyperbolic tangent: s' = (1 + s) (1 - s)."""
+
+    low, high = -1.0, 1.0
+
+    def function(self, z: Array) -> Array:
+        """tanh(z)."""
+        return np.tanh(z)
+
+    def derivative(self, s: Array) -> Array:
+        """(1 + s) (1 - s)."""
+        return (1.0 + s) * (1.0 - s)
 
 
-ACTIVATIONS: dict[str, Activation] = {
-    a.name: a
-    for a in (
-        Activation("sigmoid", sigmoid, sigmoid_derivative, 0.0, 1.0),
-        Activation("symmetric_sigmoid", symmetric_sigmoid, symmetric_sigmoid_derivative, -0.5, 0.5),
-        Activation("tanh", np.tanh, tanh_derivative, -1.0, 1.0),
-    )
-}
+@dataclass(frozen=True)
+class ScaledTanh(Activation, name="scaled_tanh"):
+    """Logistic function stretched to (-1, 1): s = tanh(z / 2) = 2 / (1 + exp(-z)) - 1, s' = (1 + s) (1 - s) / 2.
+
+    The sigmoid of much of the work of 1986 to 1991 on inputs and targets of +-1.
+    """
+
+    low, high = -1.0, 1.0
+
+    def function(self, z: Array) -> Array:
+        """tanh(z / 2)."""
+        return np.tanh(0.5 * z)
+
+    def derivative(self, s: Array) -> Array:
+        """(1 + s) (1 - s) / 2."""
+        return 0.5 * (1.0 + s) * (1.0 - s)
+
+
+@dataclass(frozen=True)
+class Relu(Activation, name="relu"):
+    """Rectifier: s = max(z, 0), s' = 1 where s > 0, else 0 (Glorot, Bordes & Bengio 2011).
+
+    At z = 0 it has no derivative, and 0 stands for it: a unit that is off is not to blame.
+    """
+
+    low, high = 0.0, np.inf
+
+    def function(self, z: Array) -> Array:
+        """max(z, 0)."""
+        return np.maximum(z, 0.0)
+
+    def derivative(self, s: Array) -> Array:
+        """1 where s > 0, else 0."""
+        return np.where(s > 0.0, 1.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Softplus(Activation, name="softplus"):
+    """Smooth rectifier: s = ln(1 + exp(z)), s' = 1 / (1 + exp(-z)) = 1 - exp(-s) (Dugas et al. 2001)."""
+
+    low, high = 0.0, np.inf
+
+    def function(self, z: Array) -> Array:
+        """max(z, 0) + ln(1 + exp(-|z|)), which does not overflow."""
+        return np.maximum(z, 0.0) + np.log1p(np.exp(-np.abs(z)))
+
+    def derivative(self, s: Array) -> Array:
+        """1 - exp(-s)."""
+        return -np.expm1(-s)

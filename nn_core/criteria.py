@@ -1,39 +1,107 @@
 """Criteria: when a network counts as having learned its task."""
 
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nn_core.parts import Part, number
+
+if TYPE_CHECKING:
+    from nn_core.condition import Condition
+
 Array = NDArray[np.float64]
 
 
-class Criterion(Protocol):
-    """Decides from one forward pass over all patterns."""
+@dataclass(frozen=True)
+class Criterion(Part, kind="criterion"):
+    """Decides from one forward pass over all patterns.
 
-    def met(self, targets: Array, outputs: Array) -> NDArray[np.bool_]:
-        """Shapes (patterns, outputs) and (..., patterns, outputs) to (...)."""
-        ...
+    Attributes
+    ----------
+    needs_gradients : bool
+        Whether it looks at the gradient of that pass.
+    """
+
+    needs_gradients: ClassVar[bool] = False
+
+    @abstractmethod
+    def met(self, targets: Array, outputs: Array, gradients: Sequence[Array] = ()) -> NDArray[np.bool_]:
+        """Judge a pass.
+
+        Parameters
+        ----------
+        targets : array, shape (patterns, outputs)
+        outputs : array, shape (..., patterns, outputs)
+        gradients : sequence of arrays, shapes (..., units below [+ 1], units above)
+            What an update from all patterns would be made of, if `needs_gradients`.
+
+        Returns
+        -------
+        bool array, shape (...)
+        """
+
+    def tolerates(self, distance: float) -> bool:
+        """Whether it can be met by outputs that come no closer to some target than this."""
+        return distance <= 0
 
 
 @dataclass(frozen=True)
-class Tolerance:
+class Tolerance(Criterion, name="tolerance", twin="nn_core.compiled.criteria:tolerance"):
     """Every output of every pattern strictly within `tolerance` of its target."""
 
-    tolerance: float = 0.4
+    tolerance: float = number(0.4, "largest distance of an output from its target, exclusive", above=0)
 
-    def met(self, targets: Array, outputs: Array) -> NDArray[np.bool_]:
-        """Shapes (patterns, outputs) and (..., patterns, outputs) to (...)."""
+    def met(self, targets: Array, outputs: Array, gradients: Sequence[Array] = ()) -> NDArray[np.bool_]:
+        """Max |y - o| < tolerance."""
         return np.asarray((np.abs(targets - outputs) < self.tolerance).all(axis=(-2, -1)))
+
+    def tolerates(self, distance: float) -> bool:
+        """Whether that is within the tolerance."""
+        return distance < self.tolerance
+
+    def problems(self, condition: "Condition") -> Iterator[str]:
+        """A tolerance within which one output is right for two targets."""
+        ends = condition.training.task.target_ends.values()
+        half = (max(ends) - min(ends)) / 2
+        if 0 < half < self.tolerance:
+            yield (
+                f"criterion.tolerance={self.tolerance}: valid is at most {half:g}, half the range of the targets, "
+                "or one output could be right for both"
+            )
 
 
 @dataclass(frozen=True)
-class MeanSquaredError:
+class MeanSquaredError(Criterion, name="mse", twin="nn_core.compiled.criteria:mean_squared_error"):
     """Squared error, averaged over patterns and outputs, strictly below `below`."""
 
-    below: float = 0.01
+    below: float = number(0.01, "mean squared error that is to be undercut", above=0)
 
-    def met(self, targets: Array, outputs: Array) -> NDArray[np.bool_]:
-        """Shapes (patterns, outputs) and (..., patterns, outputs) to (...)."""
+    def met(self, targets: Array, outputs: Array, gradients: Sequence[Array] = ()) -> NDArray[np.bool_]:
+        """Mean (y - o)^2 < below."""
         return np.asarray(((targets - outputs) ** 2).mean(axis=(-2, -1)) < self.below)
+
+
+@dataclass(frozen=True)
+class GradientNorm(Criterion, name="gradient_norm"):
+    """Euclidean length of the gradient strictly below `below`: training has come to rest, wherever that is.
+
+    The gradient is that of an update from all patterns, with weight decay and derivative offset if there are any. It
+    says nothing of the task: a network at rest in a poor minimum, or with all units saturated, meets it as well.
+    """
+
+    needs_gradients = True
+
+    below: float = number(1e-3, "length of the gradient that is to be undercut", above=0)
+
+    def met(self, targets: Array, outputs: Array, gradients: Sequence[Array] = ()) -> NDArray[np.bool_]:
+        """|dE/dW| < below, over all weights together."""
+        squares = sum((gradient**2).sum(axis=(-2, -1)) for gradient in gradients)
+        return np.asarray(np.sqrt(squares) < self.below)
+
+    def tolerates(self, distance: float) -> bool:
+        """Whatever the outputs, the gradient may vanish."""
+        return True

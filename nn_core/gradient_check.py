@@ -6,12 +6,12 @@ no straight line, and of order 1e-16 / h times the loss, because float64 rounds.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nn_core.network import backward, forward
-from nn_core.training import Training
+from nn_core.training import Training, gradients, show
 
 Array = NDArray[np.float64]
 
@@ -58,28 +58,21 @@ def check_gradients(training: Training, weights: Sequence[Array], tolerance: flo
 
     Examples
     --------
-    >>> from nn_core import Training, Uniform, initial_weights, tasks
-    >>> weights = initial_weights(Uniform(-1, 1), sizes=(3, 4, 1), bias=None, rng=np.random.default_rng(0))
-    >>> check_gradients(Training(tasks.xor()), weights)
-    >>> check_gradients(Training(tasks.xor(), derivative_offset=0.1), weights)  # doctest: +ELLIPSIS
+    >>> from nn_core import Training, Uniform, Xor, layer_fans
+    >>> weights = Uniform(-1, 1).matrices(layer_fans((3, 4, 1), bias=None), np.random.default_rng(0))
+    >>> check_gradients(Training(Xor()), weights)
+    >>> check_gradients(Training(Xor(), derivative_offset=0.1), weights)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     nn_core.gradient_check.GradientError: weights1[0, 0]: backpropagation says ..., central differences say ...
     """
     task = training.task
 
     def loss(candidate: Sequence[Array]) -> float:
-        outputs = forward(candidate, task.inputs, training.activation, training.bias)[-1]
+        outputs = show(training, candidate, task.inputs)[-1]
         return float(training.loss.value(task.targets, outputs))
 
-    layers = forward(weights, task.inputs, training.activation, training.bias)
-    analytic = backward(
-        weights,
-        layers,
-        training.loss.slope(task.targets, layers[-1]),
-        training.activation,
-        training.bias,
-        training.derivative_offset,
-    )
+    layers = show(training, weights, task.inputs)
+    analytic = gradients(replace(training, weight_decay=0.0), weights, layers, task.targets)
     for layer, (ours, theirs) in enumerate(zip(analytic, numerical_gradient(loss, weights), strict=True), start=1):
         wrong = ~(np.abs(ours - theirs) <= tolerance * (1.0 + np.abs(theirs)))  # so that nan is wrong, too
         if wrong.any():

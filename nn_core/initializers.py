@@ -4,68 +4,155 @@ Weights are drawn layer by layer from input to output, one array of shape (units
 units above) each, so that anyone with a NumPy generator and the seed can redraw them.
 """
 
-import itertools
-from collections.abc import Sequence
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nn_core.parts import Part, number, numbers
+
+if TYPE_CHECKING:
+    from nn_core.condition import Condition
+
 Array = NDArray[np.float64]
 
 
-class Initializer(Protocol):
-    """Draws the weights of one layer after the other."""
+class Fans(NamedTuple):
+    """What a layer's weight matrix joins.
 
-    def draw(self, rng: np.random.Generator, fan_in: int, fan_out: int, biases: int) -> Array:
-        """Weights of the next layer, shape (fan_in + biases, fan_out); `biases` is 1 with a bias row, else 0."""
-        ...
+    Attributes
+    ----------
+    fan_in : int
+        Units that feed the layer, the bias unit not counted.
+    fan_out : int
+        Units of the layer.
+    biases : int
+        Rows for the bias unit, 0 or 1.
+    """
+
+    fan_in: int
+    fan_out: int
+    biases: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Of the weight matrix."""
+        return self.fan_in + self.biases, self.fan_out
+
+
+def layer_fans(sizes: Sequence[int], bias: float | None, shortcuts: bool = False) -> list[Fans]:
+    """Say what each weight matrix of a network joins.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Units per layer, inputs first.
+    bias : float or None
+        With anything but None, every matrix has a last row for the bias unit.
+    shortcuts : bool
+        Whether the inputs feed the outputs too: the last matrix then has rows for them, after those of the layer below.
+    """
+    biases = 0 if bias is None else 1
+    feeding = [*sizes[:-2], sizes[-2] + sizes[0] if shortcuts else sizes[-2]]
+    return [Fans(below, above, biases) for below, above in zip(feeding, sizes[1:], strict=True)]
+
+
+def count_weights(fans: Sequence[Fans]) -> int:
+    """Count the weights of a network, biases included."""
+    return sum((fan.fan_in + fan.biases) * fan.fan_out for fan in fans)
 
 
 @dataclass(frozen=True)
-class Uniform:
+class Initializer(Part, kind="init"):
+    """Makes the initial weights of a network.
+
+    Attributes
+    ----------
+    is_random : bool
+        Whether another seed gives other weights.
+    """
+
+    is_random: ClassVar[bool] = True
+
+    @abstractmethod
+    def matrices(self, fans: Sequence[Fans], rng: np.random.Generator) -> list[Array]:
+        """Weights of a network, layer after layer, each of shape ``fans.shape``.
+
+        Parameters
+        ----------
+        fans : sequence of Fans
+            From the input layer to the output layer; see `layer_fans`.
+        rng : numpy Generator
+            A trial's is ``np.random.default_rng(seed)``.
+        """
+
+
+@dataclass(frozen=True)
+class LayerByLayer(Initializer):
+    """Draws one layer after the other from the same distribution."""
+
+    @abstractmethod
+    def draw(self, rng: np.random.Generator, fans: Fans) -> Array:
+        """Weights of the next layer, shape ``fans.shape``."""
+
+    def matrices(self, fans: Sequence[Fans], rng: np.random.Generator) -> list[Array]:
+        """One draw a layer, from input to output."""
+        return [self.draw(rng, layer) for layer in fans]
+
+
+@dataclass(frozen=True)
+class Uniform(LayerByLayer, name="uniform"):
     """Uniform on [low, high)."""
 
-    low: float = 0.0
-    high: float = 1.0
+    low: float = number(0.0, "smallest weight")
+    high: float = number(1.0, "weight that all are below")
 
-    def draw(self, rng: np.random.Generator, fan_in: int, fan_out: int, biases: int) -> Array:
-        """One call of ``rng.uniform(low, high, size=(fan_in + biases, fan_out))``."""
-        return rng.uniform(self.low, self.high, size=(fan_in + biases, fan_out))
+    def draw(self, rng: np.random.Generator, fans: Fans) -> Array:
+        """One call of ``rng.uniform(low, high, size=shape)``."""
+        return rng.uniform(self.low, self.high, size=fans.shape)
+
+    def problems(self, condition: "Condition") -> Iterator[str]:
+        """Ends in the wrong order."""
+        if self.low >= self.high:
+            yield f"init.low={self.low} init.high={self.high}: valid is a low below the high"
 
 
 @dataclass(frozen=True)
-class Normal:
+class Normal(LayerByLayer, name="normal"):
     """Normal with mean 0 and standard deviation `std`."""
 
-    std: float = 1.0
+    std: float = number(1.0, "standard deviation", above=0)
 
-    def draw(self, rng: np.random.Generator, fan_in: int, fan_out: int, biases: int) -> Array:
-        """One call of ``rng.normal(0, std, size=(fan_in + biases, fan_out))``."""
-        return rng.normal(0.0, self.std, size=(fan_in + biases, fan_out))
+    def draw(self, rng: np.random.Generator, fans: Fans) -> Array:
+        """One call of ``rng.normal(0, std, size=shape)``."""
+        return rng.normal(0.0, self.std, size=fans.shape)
 
 
 @dataclass(frozen=True)
-class Xavier:
+class Xavier(LayerByLayer, name="xavier"):
     """Uniform on +-sqrt(6 / (fan_in + fan_out)), the bias row included (Glorot & Bengio 2010, eq. 16).
 
     The bias unit is not counted in fan_in.
     """
 
-    def draw(self, rng: np.random.Generator, fan_in: int, fan_out: int, biases: int) -> Array:
-        """One call of ``rng.uniform(-limit, limit, size=(fan_in + biases, fan_out))``."""
-        limit = np.sqrt(6.0 / (fan_in + fan_out))
-        return rng.uniform(-limit, limit, size=(fan_in + biases, fan_out))
+    def draw(self, rng: np.random.Generator, fans: Fans) -> Array:
+        """One call of ``rng.uniform(-limit, limit, size=shape)``."""
+        limit = np.sqrt(6.0 / (fans.fan_in + fans.fan_out))
+        return rng.uniform(-limit, limit, size=fans.shape)
 
 
 @dataclass(frozen=True)
-class Fixed:
+class Fixed(Initializer, name="fixed"):
     """Given weights, unit by unit: a unit's incoming weights, then its bias; hidden units first, outputs last."""
 
-    weights: tuple[float, ...]
+    is_random = False
 
-    def matrices(self, sizes: Sequence[int], bias: float | None) -> list[Array]:
+    weights: tuple[float, ...] = numbers("all weights of the network, unit by unit")
+
+    def matrices(self, fans: Sequence[Fans], rng: np.random.Generator | None = None) -> list[Array]:
         """Cut the flat list into layers.
 
         Raises
@@ -73,66 +160,26 @@ class Fixed:
         ValueError
             If the number of weights is not that of the network.
         """
-        needed = count_weights(sizes, bias)
-        if len(self.weights) != needed:
-            raise ValueError(
-                f"{len(self.weights)} fixed weights given, a {'-'.join(map(str, sizes))} network "
-                f"{'without' if bias is None else 'with'} bias has {needed}"
-            )
+        if len(self.weights) != count_weights(fans):
+            raise ValueError(f"{len(self.weights)} fixed weights given, the network has {count_weights(fans)}")
         flat = np.array(self.weights, dtype=np.float64)
         layers, start = [], 0
-        for fan_in, fan_out in _fans(sizes, bias):
-            stop = start + fan_in * fan_out
-            layers.append(np.ascontiguousarray(flat[start:stop].reshape(fan_out, fan_in).T))
+        for rows, units in (layer.shape for layer in fans):
+            stop = start + rows * units
+            layers.append(np.ascontiguousarray(flat[start:stop].reshape(units, rows).T))
             start = stop
         return layers
 
-
-def _fans(sizes: Sequence[int], bias: float | None) -> list[tuple[int, int]]:
-    """Shapes of the weight matrices of a network."""
-    biases = 0 if bias is None else 1
-    return [(below + biases, above) for below, above in itertools.pairwise(sizes)]
-
-
-def count_weights(sizes: Sequence[int], bias: float | None) -> int:
-    """Count the weights, biases included, of a network with these layer sizes."""
-    return sum(fan_in * fan_out for fan_in, fan_out in _fans(sizes, bias))
+    def problems(self, condition: "Condition") -> Iterator[str]:
+        """Another number of weights than the network has."""
+        needed = count_weights(condition.fans)
+        if len(self.weights) != needed:
+            shape = "-".join(map(str, condition.sizes))
+            bias = "without bias" if condition.training.bias is None else "with bias"
+            yield f"init.weights has {len(self.weights)} numbers: valid for a {shape} network {bias} are {needed}"
 
 
-def initial_weights(
-    initializer: Initializer | Fixed,
-    sizes: Sequence[int],
-    bias: float | None,
-    rng: np.random.Generator,
-) -> list[Array]:
-    """Draw one network.
-
-    Parameters
-    ----------
-    initializer : Initializer or Fixed
-    sizes : sequence of int
-        Units per layer, inputs first.
-    bias : float or None
-        With anything but None, every matrix gets a last row for the bias unit.
-    rng : numpy Generator
-        A trial's is ``np.random.default_rng(seed)``.
-
-    Returns
-    -------
-    list of arrays, shapes (units below [+ 1], units above)
-    """
-    if isinstance(initializer, Fixed):
-        return initializer.matrices(sizes, bias)
-    biases = 0 if bias is None else 1
-    return [initializer.draw(rng, below, above, biases) for below, above in itertools.pairwise(sizes)]
-
-
-def initial_ensemble(
-    initializer: Initializer | Fixed,
-    sizes: Sequence[int],
-    bias: float | None,
-    seeds: Sequence[int],
-) -> list[Array]:
+def initial_ensemble(initializer: Initializer, fans: Sequence[Fans], seeds: Sequence[int]) -> list[Array]:
     """Draw one network per seed and stack them; shapes (len(seeds), units below [+ 1], units above)."""
-    networks = [initial_weights(initializer, sizes, bias, np.random.default_rng(seed)) for seed in seeds]
+    networks = [initializer.matrices(fans, np.random.default_rng(seed)) for seed in seeds]
     return [np.stack(layer) for layer in zip(*networks, strict=True)]

@@ -4,82 +4,143 @@ All sum over patterns and outputs, never average, as the papers on this subject 
 the same here. Let y be the target and o the output.
 """
 
-from collections.abc import Callable
+from abc import abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nn_core.parts import Part
+
+if TYPE_CHECKING:
+    from nn_core.condition import Condition
+
 Array = NDArray[np.float64]
-
-ARCTANH_CAP = 0.9999999
-"""The arctanh loss caps |y - o| here: at 1 its slope is infinite (Fahlman 1988, CMU-CS-88-162).
-
-It suits the sigmoids, whose outputs are never further than 1 from a target that they can reach.
-"""
 
 
 @dataclass(frozen=True)
-class Loss:
-    """An error measure E and its slope.
+class Loss(Part, kind="loss"):
+    """An error measure E and its slope."""
 
-    Attributes
-    ----------
-    name : str
-        The name used in configurations.
-    value : callable
-        (targets, outputs), shapes (patterns, outputs) and (..., patterns, outputs), to E of shape (...).
-    slope : callable
-        (targets, outputs) to dE/d(output), of the outputs' shape.
+    @abstractmethod
+    def terms(self, targets: Array, outputs: Array) -> Array:
+        """Each output's share of E; shapes (patterns, outputs) and (..., patterns, outputs) to the latter."""
+
+    @abstractmethod
+    def slope(self, targets: Array, outputs: Array) -> Array:
+        """dE/d(output), of the outputs' shape."""
+
+    def value(self, targets: Array, outputs: Array) -> Array:
+        """E, shapes (patterns, outputs) and (..., patterns, outputs) to (...)."""
+        return np.asarray(self.terms(targets, outputs).sum(axis=(-2, -1)), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class SumOfSquares(Loss, name="sse", twin="nn_core.compiled.losses:sse"):
+    """E = sum (y - o)^2, the lesson's."""
+
+    def terms(self, targets: Array, outputs: Array) -> Array:
+        """(y - o)^2."""
+        return np.asarray((targets - outputs) ** 2)
+
+    def slope(self, targets: Array, outputs: Array) -> Array:
+        """-2 (y - o)."""
+        return -2.0 * (targets - outputs)
+
+
+@dataclass(frozen=True)
+class HalfSumOfSquares(Loss, name="half_sse", twin="nn_core.compiled.losses:half_sse"):
+    """E = 1/2 sum (y - o)^2; the half cancels the 2 of the slope (Rumelhart, Hinton & Williams 1986, eq. 2)."""
+
+    def terms(self, targets: Array, outputs: Array) -> Array:
+        """(y - o)^2 / 2."""
+        return np.asarray(0.5 * (targets - outputs) ** 2)
+
+    def slope(self, targets: Array, outputs: Array) -> Array:
+        """O - y."""
+        return outputs - targets
+
+
+ARCTANH_CAP = 0.9999999
+"""The arctanh loss caps |y - o| here: at 1 its slope is infinite (Fahlman 1988, CMU-CS-88-162)."""
+
+
+@dataclass(frozen=True)
+class Arctanh(Loss, name="arctanh", twin="nn_core.compiled.losses:arctanh"):
+    """E = sum (1 + d) ln(1 + d) + (1 - d) ln(1 - d) with d = y - o, so dE/do = -ln((1 + d) / (1 - d)) (Fahlman 1988).
+
+    It suits the sigmoids, whose outputs are never further than 1 from a target that they can reach.
     """
 
-    name: str
-    value: Callable[[Array, Array], Array]
-    slope: Callable[[Array, Array], Array]
+    def terms(self, targets: Array, outputs: Array) -> Array:
+        """(1 + d) ln(1 + d) + (1 - d) ln(1 - d)."""
+        d = self._capped_difference(targets, outputs)
+        return np.asarray((1.0 + d) * np.log1p(d) + (1.0 - d) * np.log1p(-d))
+
+    def slope(self, targets: Array, outputs: Array) -> Array:
+        """ln(1 - d) - ln(1 + d)."""
+        d = self._capped_difference(targets, outputs)
+        return np.asarray(np.log1p(-d) - np.log1p(d))
+
+    def problems(self, condition: "Condition") -> Iterator[str]:
+        """Targets that an output may be further than 1 from."""
+        activation = condition.training.activation
+        targets = condition.training.task.target_ends.values()
+        if max(abs(target - end) for target in targets for end in (activation.low, activation.high)) > 1:
+            yield (
+                f"loss={self.name} with activation={activation.name}: valid are targets that differ from no output by "
+                "more than 1, such as those of symmetric_sigmoid with targets of -0.5 and 0.5"
+            )
+
+    @staticmethod
+    def _capped_difference(targets: Array, outputs: Array) -> Array:
+        return np.clip(targets - outputs, -ARCTANH_CAP, ARCTANH_CAP)
 
 
-def _total(terms: Array) -> Array:
-    return np.asarray(terms.sum(axis=(-2, -1)), dtype=np.float64)
+CROSS_ENTROPY_CAP = 1e-12
+"""The cross-entropy keeps outputs so far from 0 and 1, where its slope is infinite."""
 
 
-def _sse(targets: Array, outputs: Array) -> Array:
-    return _total((targets - outputs) ** 2)
+@dataclass(frozen=True)
+class CrossEntropy(Loss, name="cross_entropy"):
+    """Binary cross-entropy E = -sum y ln o + (1 - y) ln(1 - o), so dE/do = (o - y) / (o (1 - o)).
 
+    With sigmoid outputs, delta = dE/dz is o - y: the factor o (1 - o) that slows saturated units down cancels
+    (Solla, Levin & Fleisher 1988; Bishop 1995, section 6.7).
 
-def _sse_slope(targets: Array, outputs: Array) -> Array:
-    return -2.0 * (targets - outputs)
+    Examples
+    --------
+    >>> loss = CrossEntropy()
+    >>> loss.value(np.array([[1.0]]), np.array([[0.5]])).round(4).item()
+    0.6931
+    >>> loss.slope(np.array([[1.0]]), np.array([[0.5]])).item()
+    -2.0
+    """
 
+    def terms(self, targets: Array, outputs: Array) -> Array:
+        """-y ln o - (1 - y) ln(1 - o)."""
+        o = self._kept_inside(outputs)
+        return np.asarray(-targets * np.log(o) - (1.0 - targets) * np.log1p(-o))
 
-def _half_sse(targets: Array, outputs: Array) -> Array:
-    return 0.5 * _sse(targets, outputs)
+    def slope(self, targets: Array, outputs: Array) -> Array:
+        """(o - y) / (o (1 - o))."""
+        o = self._kept_inside(outputs)
+        return np.asarray((o - targets) / (o * (1.0 - o)))
 
+    def problems(self, condition: "Condition") -> Iterator[str]:
+        """Outputs, or targets, that are no probabilities."""
+        activation = condition.training.activation
+        if activation.low < 0 or activation.high > 1:
+            yield (
+                f"loss={self.name} with activation={activation.name}: valid is an activation between 0 and 1, such as "
+                "sigmoid"
+            )
+        for key, target in condition.training.task.target_ends.items():
+            if not 0 <= target <= 1:
+                yield f"{key}={target} with loss={self.name}: valid is a target from 0 to 1"
 
-def _half_sse_slope(targets: Array, outputs: Array) -> Array:
-    return outputs - targets
-
-
-def _capped_difference(targets: Array, outputs: Array) -> Array:
-    return np.clip(targets - outputs, -ARCTANH_CAP, ARCTANH_CAP)
-
-
-def _arctanh(targets: Array, outputs: Array) -> Array:
-    d = _capped_difference(targets, outputs)
-    return _total((1.0 + d) * np.log1p(d) + (1.0 - d) * np.log1p(-d))
-
-
-def _arctanh_slope(targets: Array, outputs: Array) -> Array:
-    d = _capped_difference(targets, outputs)
-    return np.log1p(-d) - np.log1p(d)
-
-
-LOSSES: dict[str, Loss] = {
-    loss.name: loss
-    for loss in (
-        # E = sum (y - o)^2, the lesson's.
-        Loss("sse", _sse, _sse_slope),
-        # E = 1/2 sum (y - o)^2; the half cancels the 2 of the slope (Rumelhart, Hinton & Williams 1986, eq. 2).
-        Loss("half_sse", _half_sse, _half_sse_slope),
-        # E = sum (1 + d) ln(1 + d) + (1 - d) ln(1 - d), d = y - o; dE/do = -ln((1 + d) / (1 - d)) (Fahlman 1988).
-        Loss("arctanh", _arctanh, _arctanh_slope),
-    )
-}
+    @staticmethod
+    def _kept_inside(outputs: Array) -> Array:
+        return np.clip(outputs, CROSS_ENTROPY_CAP, 1.0 - CROSS_ENTROPY_CAP)

@@ -30,9 +30,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from nn_core.activations import ACTIVATIONS, Activation
-from nn_core.initializers import Uniform, initial_weights
-from nn_core.losses import LOSSES
+from nn_core.activations import Activation, Sigmoid
+from nn_core.initializers import Uniform, layer_fans
+from nn_core.losses import SumOfSquares
 
 Array = NDArray[np.float64]
 
@@ -45,7 +45,21 @@ def with_bias(layer: Array, bias: float | None) -> Array:
     return np.concatenate([layer, unit], axis=-1)
 
 
-def forward(weights: Sequence[Array], inputs: Array, activation: Activation, bias: float | None = None) -> list[Array]:
+def feeding(layers: Sequence[Array], bias: float | None, joined: bool) -> Array:
+    """What feeds the layer above those given, shape (..., patterns, units [+ inputs] [+ 1]).
+
+    That is the last of the layers, joined by the inputs where shortcuts lead past it, and the bias unit.
+    """
+    below = layers[-1]
+    if joined:
+        inputs = np.broadcast_to(layers[0], (*below.shape[:-1], layers[0].shape[-1]))
+        below = np.concatenate([below, inputs], axis=-1)
+    return with_bias(below, bias)
+
+
+def forward(
+    weights: Sequence[Array], inputs: Array, activation: Activation, bias: float | None = None, shortcuts: bool = False
+) -> list[Array]:
     """Show patterns to the network.
 
     Parameters
@@ -57,6 +71,9 @@ def forward(weights: Sequence[Array], inputs: Array, activation: Activation, bia
         Of every unit above the input layer.
     bias : float or None
         Output of a bias unit that feeds every layer, or None for a network without one.
+    shortcuts : bool
+        Whether the inputs feed the outputs too, past the hidden layers. The last matrix then has a row for each input,
+        after those for the hidden units.
 
     Returns
     -------
@@ -68,12 +85,12 @@ def forward(weights: Sequence[Array], inputs: Array, activation: Activation, bia
     One input, one hidden unit, one output. The input is 1; s(ln 3 * 1) = 3/4; s(2 ln 3 * 3/4) = 0.8386.
 
     >>> weights = [np.array([[np.log(3)]]), np.array([[2 * np.log(3)]])]
-    >>> [round(layer.item(), 4) for layer in forward(weights, np.array([[1.0]]), ACTIVATIONS["sigmoid"])]
+    >>> [round(layer.item(), 4) for layer in forward(weights, np.array([[1.0]]), Sigmoid())]
     [1.0, 0.75, 0.8386]
     """
     layers = [inputs]
-    for W in weights:
-        z = with_bias(layers[-1], bias) @ W
+    for depth, W in enumerate(weights, start=1):
+        z = feeding(layers, bias, shortcuts and depth == len(weights)) @ W
         layers.append(activation.function(z))
     return layers
 
@@ -85,6 +102,7 @@ def backward(
     activation: Activation,
     bias: float | None = None,
     derivative_offset: float = 0.0,
+    shortcuts: bool = False,
 ) -> list[Array]:
     """Hand the error down: the gradient of the loss with respect to every weight.
 
@@ -95,7 +113,7 @@ def backward(
         What `forward` returned for these weights.
     output_slope : array, shape (..., patterns, outputs)
         dE/d(output), from the loss.
-    activation, bias
+    activation, bias, shortcuts
         As for `forward`.
     derivative_offset : float
         Added to every derivative of the activation. Fahlman's 0.1 keeps saturated units learning (1988,
@@ -113,8 +131,8 @@ def backward(
     2 ln 3 * 0.2270 = 0.4988; its delta is that times 3/4 (1 - 3/4), 0.0935, so dE/dw1 = 1 * 0.0935.
 
     >>> weights = [np.array([[np.log(3)]]), np.array([[2 * np.log(3)]])]
-    >>> layers = forward(weights, np.array([[1.0]]), ACTIVATIONS["sigmoid"])
-    >>> gradients = backward(weights, layers, 2 * layers[-1], ACTIVATIONS["sigmoid"])
+    >>> layers = forward(weights, np.array([[1.0]]), Sigmoid())
+    >>> gradients = backward(weights, layers, 2 * layers[-1], Sigmoid())
     >>> [round(gradient.item(), 4) for gradient in gradients]
     [0.0935, 0.1703]
     """
@@ -123,9 +141,10 @@ def backward(
     for depth in reversed(range(len(weights))):
         below, above = layers[depth], layers[depth + 1]
         delta = slope * (activation.derivative(above) + derivative_offset)
-        gradients.append(np.swapaxes(with_bias(below, bias), -1, -2) @ delta)
+        came_in = feeding(layers[: depth + 1], bias, shortcuts and depth == len(weights) - 1)
+        gradients.append(np.swapaxes(came_in, -1, -2) @ delta)
         if depth > 0:
-            to_units = weights[depth][..., : below.shape[-1], :]  # the bias unit has nothing below to blame
+            to_units = weights[depth][..., : below.shape[-1], :]  # inputs and bias unit have nothing below to blame
             slope = delta @ np.swapaxes(to_units, -1, -2)
     return gradients[::-1]
 
@@ -156,8 +175,8 @@ class NeuralNetwork:
 
     Examples
     --------
-    >>> from nn_core import NeuralNetwork, tasks
-    >>> task = tasks.xor()
+    >>> from nn_core import NeuralNetwork, Xor
+    >>> task = Xor()
     >>> network = NeuralNetwork(task.inputs, task.targets, learning_rate=1.0, rng=0)
     >>> network.train(5000)
     >>> network.predict(task.inputs).round().ravel()
@@ -183,16 +202,15 @@ class NeuralNetwork:
                 "(patterns, inputs) and (patterns, outputs) are needed"
             )
         sizes = (self.input.shape[1], self.HIDDEN, self.y.shape[1])
-        self.weights1, self.weights2 = initial_weights(
-            Uniform(0.0, 1.0), sizes, bias=None, rng=np.random.default_rng(rng)
-        )
+        fans = layer_fans(sizes, bias=None)
+        self.weights1, self.weights2 = Uniform(0.0, 1.0).matrices(fans, np.random.default_rng(rng))
         self.layer1 = np.zeros((len(self.input), self.HIDDEN))
         self.output = np.zeros(self.y.shape)
 
     def feedforward(self) -> Array:
         """Compute `layer1` and `output` from the current weights; returns `output`."""
         weights = [self.weights1, self.weights2]
-        _, self.layer1, self.output = forward(weights, self.input, ACTIVATIONS["sigmoid"])
+        _, self.layer1, self.output = forward(weights, self.input, Sigmoid())
         return self.output
 
     def backprop(self) -> None:
@@ -200,8 +218,8 @@ class NeuralNetwork:
         gradient1, gradient2 = backward(
             [self.weights1, self.weights2],
             [self.input, self.layer1, self.output],
-            LOSSES["sse"].slope(self.y, self.output),
-            ACTIVATIONS["sigmoid"],
+            SumOfSquares().slope(self.y, self.output),
+            Sigmoid(),
         )
         self.weights1 = self.weights1 - self.learning_rate * gradient1
         self.weights2 = self.weights2 - self.learning_rate * gradient2
@@ -215,4 +233,4 @@ class NeuralNetwork:
     def predict(self, new_input: Array) -> Array:
         """Answer for new patterns, shape (patterns, inputs); leaves `layer1` and `output` alone."""
         new_input = np.asarray(new_input, dtype=np.float64)
-        return forward([self.weights1, self.weights2], new_input, ACTIVATIONS["sigmoid"])[-1]
+        return forward([self.weights1, self.weights2], new_input, Sigmoid())[-1]

@@ -6,8 +6,7 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
-from nn_core.network import forward
-from nn_core.training import NEVER, State, recorded_epochs
+from nn_core.training import NEVER, State, recorded_epochs, show
 
 Array = NDArray[np.float64]
 
@@ -98,7 +97,7 @@ def results(state: State) -> list[Result]:
     """
     training, task = state.training, state.training.task
     with np.errstate(over="ignore", invalid="ignore"):
-        outputs = forward(state.weights, task.inputs, training.activation, training.bias)[-1]
+        outputs = show(training, state.weights, task.inputs)[-1]
         final_losses = training.loss.value(task.targets, outputs)
         max_errors = np.abs(task.targets - outputs).max(axis=(-2, -1))
     grid = recorded_epochs(training.per_decade, state.epoch)

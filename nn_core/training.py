@@ -8,17 +8,18 @@ NumPy and is written to be read; `nn_core.compiled` does the same, compiled, and
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nn_core.activations import ACTIVATIONS, Activation
+from nn_core.activations import Activation, Sigmoid
 from nn_core.criteria import Criterion, Tolerance
-from nn_core.losses import LOSSES, Loss
+from nn_core.losses import Loss, SumOfSquares
 from nn_core.network import backward, forward
 from nn_core.optimizers import Layers, Memory, Optimizer
+from nn_core.parts import Part
 from nn_core.tasks import Task
+from nn_core.updates import Batch, Update
 
 Array = NDArray[np.float64]
 Epochs = NDArray[np.int64]
@@ -43,8 +44,12 @@ class Training:
     loss : Loss
     weight_decay : float
         Adds ``weight_decay * w`` to every gradient.
-    update : "batch" or "online"
-        One update per epoch from the gradient summed over all patterns, or one per pattern, in their order.
+    shortcuts : bool
+        Whether the inputs feed the outputs too.
+    update : Update
+        How many patterns make a step, and in which order they are shown.
+    order_seed : int
+        Of orders that are drawn.
     criterion : Criterion
     stop_when_converged : bool
         Whether a network stops learning at its first success.
@@ -53,15 +58,22 @@ class Training:
     """
 
     task: Task
-    activation: Activation = ACTIVATIONS["sigmoid"]
+    activation: Activation = Sigmoid()
     derivative_offset: float = 0.0
     bias: float | None = None
-    loss: Loss = LOSSES["sse"]
+    shortcuts: bool = False
+    loss: Loss = SumOfSquares()
     weight_decay: float = 0.0
-    update: Literal["batch", "online"] = "batch"
+    update: Update = Batch()
+    order_seed: int = 0
     criterion: Criterion = Tolerance(0.4)
     stop_when_converged: bool = False
     per_decade: int = 80
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The parts that the training is put together from, the task first."""
+        return self.task, self.criterion, self.activation, self.loss, self.update
 
 
 @dataclass(frozen=True)
@@ -171,7 +183,7 @@ def advance(state: State, to_epoch: int) -> State:
     """Train until `to_epoch` epochs of updates have been made in all, in plain NumPy.
 
     Before every epoch, and once more after the last, all patterns are shown with the weights held: that pass tells the
-    loss to record and whether the criterion is met. In batch mode it is also the pass that the gradient is taken from.
+    loss to record and whether the criterion is met. With batch updates it is also what the gradient is taken from.
     Advancing in several steps gives what one step gives.
 
     Raises
@@ -187,13 +199,16 @@ def advance(state: State, to_epoch: int) -> State:
     recorded = state.losses.shape[1]
     losses[:, :recorded] = state.losses
     # Networks that overflow are noticed and left alone; NumPy need not warn of them.
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         for epoch in range(state.epoch, to_epoch + 1):
-            layers = forward(state.weights, task.inputs, training.activation, training.bias)
+            layers = show(training, state.weights, task.inputs)
             if recorded < len(grid) and grid[recorded] == epoch:
                 losses[:, recorded] = training.loss.value(task.targets, layers[-1])
                 recorded += 1
-            succeeded = training.criterion.met(task.targets, layers[-1])
+            judged = (
+                gradients(training, state.weights, layers, task.targets) if training.criterion.needs_gradients else []
+            )
+            succeeded = training.criterion.met(task.targets, layers[-1], judged)
             is_first = succeeded & (state.first_success == NEVER)
             state = replace(state, epoch=epoch, first_success=np.where(is_first, epoch, state.first_success))
             if epoch == to_epoch or (state.ended_at != NEVER).all():
@@ -205,16 +220,42 @@ def advance(state: State, to_epoch: int) -> State:
     return replace(state, epoch=to_epoch, losses=losses)
 
 
+def show(training: Training, weights: Sequence[Array], inputs: Array) -> list[Array]:
+    """Outputs of all layers for inputs of shape (patterns, inputs); see `nn_core.network.forward`."""
+    return forward(weights, inputs, training.activation, training.bias, training.shortcuts)
+
+
+def gradients(training: Training, weights: Sequence[Array], layers: Sequence[Array], targets: Array) -> list[Array]:
+    """What an update is made of: the gradient over the patterns that `layers` were computed from, and weight decay.
+
+    Shapes of `weights`; see `nn_core.network.backward`.
+    """
+    slopes = backward(
+        weights,
+        layers,
+        training.loss.slope(targets, layers[-1]),
+        training.activation,
+        training.bias,
+        training.derivative_offset,
+        training.shortcuts,
+    )
+    if training.weight_decay:
+        slopes = [slope + training.weight_decay * W for slope, W in zip(slopes, weights, strict=True)]
+    return slopes
+
+
 def _one_epoch(state: State, layers: Sequence[Array]) -> State:
     """Make an epoch's updates; `layers` are of the pass that was just made with the current weights."""
     training, task = state.training, state.training.task
     weights, memory = state.weights, state.memory
-    if training.update == "batch":
-        weights, memory = _updated(state, weights, memory, layers, task.targets)
-    else:
-        for p in range(len(task.inputs)):
-            layers = forward(weights, task.inputs[p : p + 1], training.activation, training.bias)
-            weights, memory = _updated(state, weights, memory, layers, task.targets[p : p + 1])
+    patterns = len(task.inputs)
+    for batch in training.update.batches(patterns, state.epoch, training.order_seed):
+        targets = task.targets
+        if len(batch) < patterns:
+            layers, targets = show(training, weights, task.inputs[batch]), task.targets[batch]
+        slopes = gradients(training, weights, layers, targets)
+        steps, memory = state.optimizer.update(slopes, memory, weights)
+        weights = [W + step for W, step in zip(weights, steps, strict=True)]
 
     running = state.ended_at == NEVER
     finite = np.ones(state.networks, dtype=np.bool_)
@@ -230,22 +271,3 @@ def _one_epoch(state: State, layers: Sequence[Array]) -> State:
         ),
         diverged_at=np.where(running & ~finite, state.epoch, state.diverged_at),
     )
-
-
-def _updated(
-    state: State, weights: Layers, memory: Memory, layers: Sequence[Array], targets: Array
-) -> tuple[Layers, Memory]:
-    """One update from the patterns that `layers` were computed from."""
-    training = state.training
-    gradients = backward(
-        weights,
-        layers,
-        training.loss.slope(targets, layers[-1]),
-        training.activation,
-        training.bias,
-        training.derivative_offset,
-    )
-    if training.weight_decay:
-        gradients = [g + training.weight_decay * W for g, W in zip(gradients, weights, strict=True)]
-    updates, memory = state.optimizer.update(gradients, memory, weights)
-    return [W + step for W, step in zip(weights, updates, strict=True)], memory

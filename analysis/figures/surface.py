@@ -146,7 +146,7 @@ def _drawn(
             ax.set_ylabel(f"input {j + 1}" if c == 0 else "", fontsize=small)
         if c == 0 and names[r]:
             ax.set_ylabel(f"{names[r]}\n{ax.get_ylabel()}".strip(), fontsize=small)
-    ranges = {(task.target_low, task.target_high) for task in (task_of(trial) for _, trial in trials.iterrows())}
+    ranges = {tuple(task_of(trial).target_ends.values()) for _, trial in trials.iterrows()}
     low, high = min(ranges)
     ticks = ["low\ntarget", "half-way", "high\ntarget"]
     if len(ranges) == 1:
@@ -196,9 +196,10 @@ def _surface(ax: Axes, view: View, trial: "pd.Series[Any]") -> tuple[int, int]:
     except (MlflowException, OSError) as error:
         raise NotApplicableError(f"the weights of run {trial['run_id']} cannot be read ({error})") from error
     output = answers(trial, weights, inputs).reshape(_RESOLUTION, _RESOLUTION)
-    look: dict[str, Any] = {"cmap": _COLORS, "norm": mpl.colors.Normalize(task.target_low, task.target_high)}
+    low_target, high_target = task.target_ends.values()
+    look: dict[str, Any] = {"cmap": _COLORS, "norm": mpl.colors.Normalize(low_target, high_target)}
     ax.imshow(output, aspect="auto", origin="lower", extent=(low, high, low, high), interpolation="bilinear", **look)
-    middle = (task.target_low + task.target_high) / 2
+    middle = (low_target + high_target) / 2
     if output.min() < middle < output.max():
         ax.contour(ticks, ticks, output, levels=[middle], colors="white", linewidths=0.13 * view.style.font)
     ax.scatter(

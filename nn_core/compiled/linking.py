@@ -21,13 +21,10 @@ from numba import cfunc, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from nn_core.activations import ACTIVATIONS, Activation
 from nn_core.compiled import passes
 from nn_core.compiled.lanes import LANES, data, lanes
 from nn_core.compiled.records import FLOAT, INTEGER, Kinds, loader, packed, reader, storer
-from nn_core.criteria import MeanSquaredError, Tolerance
-from nn_core.losses import LOSSES, Loss
-from nn_core.optimizers import GradientDescent, Momentum, Quickprop
+from nn_core.parts import Part
 
 _pointer: Any = types.CPointer
 _FLOATS, _INTEGERS = _pointer(types.float64), _pointer(types.int64)
@@ -38,19 +35,6 @@ _C_SIGNATURE = ir.FunctionType(
 _LAYER: Kinds = tuple(
     (name, {int: types.int64, float: types.float64}[kind]) for name, kind in get_type_hints(passes.Layer).items()
 )
-_TWINS: dict[Any, str] = {
-    ACTIVATIONS["sigmoid"]: "nn_core.compiled.activations:sigmoid",
-    ACTIVATIONS["symmetric_sigmoid"]: "nn_core.compiled.activations:symmetric_sigmoid",
-    ACTIVATIONS["tanh"]: "nn_core.compiled.activations:tanh",
-    LOSSES["sse"]: "nn_core.compiled.losses:sse",
-    LOSSES["half_sse"]: "nn_core.compiled.losses:half_sse",
-    LOSSES["arctanh"]: "nn_core.compiled.losses:arctanh",
-    Tolerance: "nn_core.compiled.criteria:tolerance",
-    MeanSquaredError: "nn_core.compiled.criteria:mean_squared_error",
-    GradientDescent: "nn_core.compiled.optimizers:gradient_descent",
-    Momentum: "nn_core.compiled.optimizers:momentum",
-    Quickprop: "nn_core.compiled.optimizers:quickprop",
-}
 
 
 class Pass(NamedTuple):
@@ -124,12 +108,12 @@ def numbers(part: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if isinstance(value, bool | int | float | np.ndarray)}
 
 
-def link(part: Any, *bodies: Any, vectors: int = 0, memory: tuple[int, int] | None = None) -> list[Pass]:
+def link(part: Part, *bodies: Any, vectors: int = 0, memory: tuple[int, int] | None = None) -> list[Pass]:
     """Compile passes for a part, or fetch them from the cache.
 
     Parameters
     ----------
-    part : a part of `nn_core` that has a twin
+    part : Part
     bodies : functions of `nn_core.compiled.passes`
     vectors : int
         Where the block has the vectors of such numbers as each network has its own of.
@@ -141,13 +125,11 @@ def link(part: Any, *bodies: Any, vectors: int = 0, memory: tuple[int, int] | No
     ValueError
         If the part has no twin.
     """
-    twin = _TWINS.get(part if isinstance(part, Activation | Loss) else type(part))
-    if twin is None:
-        name = getattr(part, "name", type(part).__name__)
-        raise ValueError(f"the kernel was not compiled for {name}; the NumPy engine takes any")
+    if part.twin is None:
+        raise ValueError(f"{type(part).__name__} has no compiled twin; the NumPy engine takes any part")
     kinds, values, places = [], [], count(vectors)
     for name, value in numbers(part).items():
         own = isinstance(value, np.ndarray)
         kinds.append((name, lanes if own else types.boolean if isinstance(value, bool) else types.float64))
         values.append(next(places) if own else value if isinstance(value, bool) else float(value))
-    return [Pass(_compiled(twin, tuple(kinds), memory, body).address, packed(values)) for body in bodies]
+    return [Pass(_compiled(part.twin, tuple(kinds), memory, body).address, packed(values)) for body in bodies]

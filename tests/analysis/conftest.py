@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nn_core import tasks
-from nn_core.initializers import Uniform, initial_weights
+from nn_core import Uniform, Xor, layer_fans
 from nn_core.optimizers import GradientDescent
 from nn_core.results import results
 from nn_core.training import Training, advance, start
@@ -55,11 +54,11 @@ def pytest_collection_modifyitems(items):
 
 def train(lrs, widths, cutoffs, seeds):
     """Train every combination; yields (lr, hidden, epochs, seed, result)."""
-    task = tasks.xor()
+    task = Xor()
     for hidden in widths:
         members = list(itertools.product(lrs, seeds))
         drawn = [
-            initial_weights(Uniform(-1.0, 1.0), (3, hidden, 1), None, np.random.default_rng(seed))
+            Uniform(-1.0, 1.0).matrices(layer_fans((3, hidden, 1), None), np.random.default_rng(seed))
             for _, seed in members
         ]
         weights = [np.stack(layer) for layer in zip(*drawn, strict=True)]
@@ -110,7 +109,7 @@ class Sweeps:
         }
         if result.converged:
             single["epochs_to_converge"] = result.epochs_to_converge
-        for pattern, value in zip(tasks.xor().pattern_names, result.predictions[:, 0], strict=True):
+        for pattern, value in zip(Xor().pattern_names, result.predictions[:, 0], strict=True):
             single[f"prediction/{pattern}"] = value
         metrics += [Metric(key, float(value), 1, result.epochs) for key, value in single.items()]
         tags = [RunTag("config_hash", config_hash)]

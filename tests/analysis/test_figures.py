@@ -23,7 +23,7 @@ from analysis.figures.style import applied, text_width, wrapped
 from analysis.figures.view import View
 from analysis.levels import level_names, plain
 from analysis.loading import Data, Sweep
-from nn_core.initializers import Uniform, initial_weights
+from nn_core import Uniform, layer_fans
 from nn_core.statistics import wilson_interval
 
 mpl.use("Agg")
@@ -252,7 +252,7 @@ def with_weights(view_of, tmp_path):
         for i, (run_id, hidden) in enumerate(zip(trials["run_id"], trials["hidden"], strict=True)):
             folder = tmp_path / run_id
             folder.mkdir(exist_ok=True)
-            drawn = initial_weights(Uniform(-2.0, 2.0), (3, hidden, 1), None, np.random.default_rng(i))
+            drawn = Uniform(-2.0, 2.0).matrices(layer_fans((3, hidden, 1), None), np.random.default_rng(i))
             np.savez(folder / "weights.npz", **{f"weights{k + 1}": W for k, W in enumerate(drawn)})
             uris[run_id] = str(folder)
         parameters = tuple(c for c in trials if c in ("lr", "hidden", "epochs") or "task" in c)

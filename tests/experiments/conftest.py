@@ -12,6 +12,7 @@ from hydra.core.global_hydra import GlobalHydra
 
 from experiments import config, jobs, train
 from experiments.jobs import Job
+from nn_core import GradientDescent, Tolerance, Uniform, Xor
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +46,10 @@ def make_job() -> MakeJob:
 
     def made(**changes: Any) -> Job:
         usual = {
-            "task": config.Xor(),
-            "init": config.UniformInit(),
-            "optimizer": config.GradientDescentOptimizer(),
-            "criterion": config.ToleranceCriterion(),
+            "task": Xor(),
+            "init": Uniform(),
+            "optimizer": GradientDescent(),
+            "criterion": Tolerance(),
             "epochs": 30,
             "engine": "numpy",
         }

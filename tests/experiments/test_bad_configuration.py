@@ -26,11 +26,11 @@ RANGES = {
     "derivative_offset=-0.1": "derivative_offset=-0.1: valid is a finite number, 0 or above",
     "weight_decay=-1": "weight_decay=-1.0: valid is a finite number, 0 or above",
     "record.per_decade=0": "record.per_decade=0: valid is a whole number from 1 to 1,000",
-    "activation=relu": "activation=relu: valid is one of sigmoid, symmetric_sigmoid, tanh",
-    "activation=sigmod": "activation=sigmod: valid is one of sigmoid, symmetric_sigmoid, tanh; did you mean sigmoid?",
-    "loss=mse": "loss=mse: valid is one of sse, half_sse, arctanh; did you mean sse?",
-    "update=onlin": "update=onlin: valid is one of batch, online; did you mean online?",
-    "engine=cuda": "engine=cuda: valid is one of numba, numpy",
+    "activation=elu": "activation=elu: valid is one of sigmoid, symmetric_sigmoid, tanh, scaled_tanh, relu, softplus",
+    "activation=sigmod": "activation=sigmod: valid is one of sigmoid, symmetric_sigmoid, tanh, scaled_tanh",
+    "loss=mse": "loss=mse: valid is one of sse, half_sse, arctanh, cross_entropy; did you mean sse?",
+    "update=onlin": "update=onlin: valid is one of batch, online, shuffled; did you mean online?",
+    "engine=cuda": "engine=cuda: valid is one of auto, numba, numpy",
     "task.low=nan": "task.low=nan: valid is a finite number",
     "criterion.tolerance=0": "criterion.tolerance=0.0: valid is a finite number above 0",
     "experiment='  '": "experiment='  ': valid is a name of 1 to 250 printable characters, not all blank",
@@ -43,6 +43,8 @@ RANGES = {
     "optimizer=momentum optimizer.momentum=-1": "optimizer.momentum=-1.0: valid is a finite number, 0 or above",
     "optimizer=quickprop optimizer.mu=0": "optimizer.mu=0.0: valid is a finite number above 0",
     "criterion=mse criterion.below=0": "criterion.below=0.0: valid is a finite number above 0",
+    "optimizer=rprop optimizer.shrink=1": "optimizer.shrink=1.0: valid is a finite number above 0 and below 1",
+    "optimizer=adam optimizer.beta2=1": "optimizer.beta2=1.0: valid is a finite number, 0 or above and below 1",
 }
 
 CONTRADICTIONS = {
@@ -57,6 +59,11 @@ CONTRADICTIONS = {
     "init=fixed init.weights=[1,2,3]": "init.weights has 3 numbers: valid for a 3-4-1 network without bias are 16",
     "init=fixed init.weights=[1] bias=1": "init.weights has 1 numbers: valid for a 3-4-1 network with bias are 21",
     "init=fixed init.weights=[0,0,0,0] hidden=1 trials=2": "trials=2 with init=fixed: valid is trials=1",
+    "optimizer=rprop optimizer.smallest=2 optimizer.largest=1": "optimizer.smallest=2.0 optimizer.largest=1.0: valid",
+    "loss=cross_entropy activation=tanh": "loss=cross_entropy with activation=tanh: valid is an activation between 0",
+    "loss=cross_entropy task.target_high=1.1": "task.target_high=1.1 with loss=cross_entropy: valid is a target from 0",
+    "order_seed=1": "order_seed=1 with update=batch: valid is 0",
+    "engine=numba criterion=gradient_norm": "engine=numba with criterion=gradient_norm: valid is engine=auto or",
 }
 
 TYPES = {
@@ -82,8 +89,9 @@ TYPES = {
 NAMES = {
     "task=nand": ("Could not find 'task/nand'", "encoder\n\tparity\n\txor"),
     "init=zeros": ("Could not find 'init/zeros'", "fixed\n\tnormal\n\tuniform\n\txavier"),
-    "optimizer=adam": ("Could not find 'optimizer/adam'", "gradient_descent\n\tmomentum\n\tquickprop"),
-    "criterion=loss": ("Could not find 'criterion/loss'", "mse\n\ttolerance"),
+    "optimizer=adagrad": ("Could not find 'optimizer/adagrad'", "adam\n\tgradient_descent\n\tmomentum"),
+    "criterion=loss": ("Could not find 'criterion/loss'", "gradient_norm\n\tmse\n\ttolerance"),
+    "task.name=parity": ("task.name=parity: there is no such key; a part is chosen by task=NAME",),
     "+study=nobody_1999": ("Could not find 'study/nobody_1999'", "\thamey_1991_xor"),
     "lrr=0.1": ("lrr=0.1: there is no such key; did you mean lr?",),
     "hiden=8": ("hiden=8: there is no such key; did you mean hidden?",),

@@ -1,21 +1,13 @@
 """The YAML written by hand is read by a YAML library as what it was written from."""
 
-from dataclasses import asdict
-
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from plain import plain
 
-from experiments.config import (
-    Config,
-    FixedInit,
-    GradientDescentOptimizer,
-    MomentumOptimizer,
-    Parity,
-    Record,
-    ToleranceCriterion,
-)
+from experiments.config import Config, Record
 from experiments.description import config_yaml
+from nn_core import Fixed, GradientDescent, Momentum, Parity, Tolerance
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -27,10 +19,9 @@ configs = st.builds(
     experiment=st.text(min_size=1).filter(str.isprintable),
     bias=st.none() | numbers,
     task=st.builds(Parity, low=numbers, bits=st.integers(1, 12)),
-    init=st.builds(FixedInit, weights=st.lists(numbers, max_size=4)),
-    optimizer=st.just(GradientDescentOptimizer())
-    | st.builds(MomentumOptimizer, momentum=numbers, scaled=st.booleans()),
-    criterion=st.builds(ToleranceCriterion, tolerance=numbers),
+    init=st.builds(Fixed, weights=st.lists(numbers, max_size=4)),
+    optimizer=st.just(GradientDescent()) | st.builds(Momentum, momentum=numbers, scaled=st.booleans()),
+    criterion=st.builds(Tolerance, tolerance=numbers),
     stop_when_converged=st.booleans(),
     record=st.builds(Record, per_decade=st.integers(1, 999)),
 )
@@ -38,4 +29,4 @@ configs = st.builds(
 
 @given(configs)
 def test_a_yaml_reader_gets_the_configuration_back(config: Config) -> None:
-    assert yaml.safe_load(config_yaml(config)) == asdict(config)
+    assert yaml.safe_load(config_yaml(config)) == plain(config)

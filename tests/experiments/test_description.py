@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 import nn_core
-from experiments import description, networks
-from experiments.config import Encoder, MomentumOptimizer, MseCriterion, Parity, QuickpropOptimizer, Record, UniformInit
+from experiments import description
+from experiments.config import Record
 from experiments.ensemble import Trained, Unit, train_chunk
+from nn_core import Encoder, MeanSquaredError, Momentum, Parity, Quickprop, Uniform
 
 
 def trained(job):
@@ -43,8 +44,8 @@ def arrays(content):
 
 
 def outputs(job, weights):
-    task = networks.task(job.config)
-    return nn_core.forward(weights, task.inputs, nn_core.ACTIVATIONS[job.config.activation], job.config.bias)[-1]
+    activation = nn_core.part("activation", job.config.activation)()
+    return nn_core.forward(weights, job.config.task.inputs, activation, job.config.bias)[-1]
 
 
 def test_a_run_of_one_trial(make_job):
@@ -163,7 +164,7 @@ def test_the_weights_reproduce_the_predictions(make_job, changes):
     outcome, record = recorded(job)
     weights = arrays(record.artifacts["weights.npz"])
     biases = 0 if job.config.bias is None else 1
-    sizes = [networks.task(job.config).inputs.shape[1], *np.atleast_1d(job.config.hidden)]
+    sizes = [job.config.task.inputs.shape[1], *np.atleast_1d(job.config.hidden)]
     leading = () if job.config.trials == 1 else (job.config.trials,)
     assert [W.shape[:-1] for W in weights] == [(*leading, below + biases) for below in sizes]
     predictions = np.array([result.predictions for result in outcome.results])
@@ -173,7 +174,7 @@ def test_the_weights_reproduce_the_predictions(make_job, changes):
 
 
 def test_a_run_of_many_trials_counts_its_successes(make_job):
-    job = make_job(lr=3.0, epochs=300, trials=40, hidden=3, init=UniformInit(-1.0, 1.0))
+    job = make_job(lr=3.0, epochs=300, trials=40, hidden=3, init=Uniform(-1.0, 1.0))
     outcome, record = recorded(job)
     epochs = [result.epochs_to_converge for result in outcome.results if result.converged]
     assert 10 < len(epochs) < 40
@@ -213,7 +214,7 @@ def test_what_is_infinite_is_absent(make_job, successes, present):
 
 
 def test_the_table_of_trials_is_read_by_pandas(make_job):
-    job = make_job(lr=3.0, epochs=300, trials=12, seed=100, hidden=3, init=UniformInit(-1.0, 1.0))
+    job = make_job(lr=3.0, epochs=300, trials=12, seed=100, hidden=3, init=Uniform(-1.0, 1.0))
     outcome, record = recorded(job)
     table = pd.read_parquet(io.BytesIO(record.artifacts["trials.parquet"]), dtype_backend="numpy_nullable")
     assert {column: str(kind) for column, kind in table.dtypes.items()} == {
@@ -236,7 +237,7 @@ def test_the_table_of_trials_is_read_by_pandas(make_job):
 
 def test_trials_that_stopped_carry_their_loss_forward(make_job):
     """The quantiles at an epoch are over all trials: those that have stopped count with the loss they stopped at."""
-    changes = {"lr": 3.0, "epochs": 400, "init": UniformInit(-1.0, 1.0), "stop_when_converged": True}
+    changes = {"lr": 3.0, "epochs": 400, "init": Uniform(-1.0, 1.0), "stop_when_converged": True}
     _, record = recorded(make_job(trials=9, **changes))
     losses = []
     for seed in range(9):
@@ -264,7 +265,9 @@ def all_finite(record):
 
 @pytest.mark.parametrize("trials", [1, 5])
 def test_a_diverged_run_is_tagged_and_has_only_finite_numbers(make_job, trials):
-    job = make_job(lr=1e307, optimizer=MomentumOptimizer(50.0), epochs=200, trials=trials, criterion=MseCriterion(1e-9))
+    job = make_job(
+        lr=1e307, optimizer=Momentum(momentum=50.0), epochs=200, trials=trials, criterion=MeanSquaredError(1e-9)
+    )
     outcome, record = recorded(job)
     diverged = [result.diverged_at for result in outcome.results]
     assert None not in diverged
@@ -304,7 +307,7 @@ def test_numbers_that_json_does_not_know_are_null(make_job):
 @settings(max_examples=60)
 @given(
     lr=st.floats(1e-3, 1.7e308),
-    optimizer=st.sampled_from([MomentumOptimizer(0.9), MomentumOptimizer(1e3), QuickpropOptimizer(1e9)]),
+    optimizer=st.sampled_from([Momentum(momentum=0.9), Momentum(momentum=1e3), Quickprop(mu=1e9)]),
     scale=st.sampled_from([1.0, 1e150, 1e307]),
     trials=st.sampled_from([1, 2, 5]),
     activation=st.sampled_from(["sigmoid", "tanh"]),
@@ -318,7 +321,7 @@ def test_whatever_happens_mlflow_can_store_it(make_job, lr, optimizer, scale, tr
         make_job(
             lr=lr,
             optimizer=optimizer,
-            init=UniformInit(-scale, scale / 2),
+            init=Uniform(-scale, scale / 2),
             trials=trials,
             activation=activation,
             task=task,

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 import nn_core
 from experiments import ensemble, networks
-from experiments.config import FixedInit, MomentumOptimizer, NormalInit, Parity, QuickpropOptimizer, Record, UniformInit
+from experiments.config import Record
 from experiments.ensemble import Unit, chunks, train_chunk
+from nn_core import Fixed, Momentum, Normal, Parity, Quickprop, Uniform
 
 
 def silent(epoch):
@@ -61,13 +62,13 @@ def test_a_sweep_is_so_many_runs(make_job, stop, engine):
         make_job(lr=lr, seed=seed, init=init, epochs=epochs, trials=trials, stop_when_converged=stop, **others)
         for lr in (0.5, 3.0)
         for seed, init, trials in [
-            (0, UniformInit(-1.0, 1.0), 3),
-            (7, NormalInit(2.0), 1),
-            (1, FixedInit([0.3] * 16), 1),
+            (0, Uniform(-1.0, 1.0), 3),
+            (7, Normal(2.0), 1),
+            (1, Fixed([0.3] * 16), 1),
         ]
         for epochs in (1, 150, 60)
-        for others in ({}, {"optimizer": MomentumOptimizer(0.5 + lr / 10)}, {"hidden": [2, 3], "bias": 1.0})
-        if not (others.get("hidden") and isinstance(init, FixedInit))
+        for others in ({}, {"optimizer": Momentum(momentum=0.5 + lr / 10)}, {"hidden": [2, 3], "bias": 1.0})
+        if not (others.get("hidden") and isinstance(init, Fixed))
     ]
     together = train(jobs, engine)
     for job in jobs:
@@ -207,10 +208,10 @@ def test_studies_of_learning_time_are_so_many_runs(make_job):
     jobs = [
         make_job(
             task=Parity(low=-0.5, high=0.5, target_low=-0.5, target_high=0.5),
-            optimizer=QuickpropOptimizer(2.25, split_by_fan_in=True),
+            optimizer=Quickprop(mu=2.25, split_by_fan_in=True),
             activation="symmetric_sigmoid",
             derivative_offset=0.1,
-            init=UniformInit(-1.0, 1.0),
+            init=Uniform(-1.0, 1.0),
             bias=0.5,
             hidden=2,
             lr=4.0,

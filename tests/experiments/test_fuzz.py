@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from experiments.config import GROUPS, Config
+from nn_core import parts
 
 KEYS = [
     *Config.__dataclass_fields__,
@@ -25,7 +26,7 @@ ${lr} ${seed},2 ${nope} ${lr ${ ${oc.env:NOPE} ${now:%Y} ${hydra:job.num} ${task
 """
 
 VALUES = [
-    *(name for options in GROUPS.values() for name in options),
+    *(name for group in GROUPS for name in parts(group)),
     *WORDS.split(),
     *("", " ", "\t", "'a b'", "\u202e", "9" * 30, "9" * 5000, "[" * 200),
 ]

@@ -9,28 +9,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.config import (
-    GROUPS,
-    Config,
-    Encoder,
-    FixedInit,
-    GradientDescentOptimizer,
-    MomentumOptimizer,
-    MseCriterion,
-    NormalInit,
-    Parity,
-    QuickpropOptimizer,
-    Record,
-    ToleranceCriterion,
-    UniformInit,
-    XavierInit,
-    Xor,
-)
+from experiments.config import GROUPS, Config, Record
 from experiments.identity import NOT_PART_OF_A_RUN, config_hash, literal, params, run_name
 from experiments.validation import problems
-from nn_core import ACTIVATIONS
+from nn_core import (
+    Encoder,
+    Fixed,
+    GradientDescent,
+    MeanSquaredError,
+    Momentum,
+    Normal,
+    Parity,
+    Quickprop,
+    Tolerance,
+    Uniform,
+    Xavier,
+    Xor,
+)
+from nn_core.parts import options, part, parts
 
-DEFAULT = Config(task=Xor(), init=UniformInit(), optimizer=GradientDescentOptimizer(), criterion=ToleranceCriterion())
+DEFAULT = Config(task=Xor(), init=Uniform(), optimizer=GradientDescent(), criterion=Tolerance())
 
 
 def identity(config: Config) -> str:
@@ -45,7 +43,7 @@ def numbers(low: float, high: float, **options: Any) -> st.SearchStrategy[float]
 def configs(draw) -> Config:
     """Any configuration that can run."""
     activation = draw(st.sampled_from(["sigmoid", "symmetric_sigmoid", "tanh"]))
-    low, high = ACTIVATIONS[activation].low, ACTIVATIONS[activation].high
+    low, high = part("activation", activation).low, part("activation", activation).high
     target_low, target_high = draw(st.sampled_from([(low, high), (high, low), (low * 0.8 + high * 0.2, high)]))
     coding = {
         "low": draw(numbers(-5, -0.1)),
@@ -62,13 +60,13 @@ def configs(draw) -> Config:
     )
     init = draw(
         st.one_of(
-            st.tuples(numbers(-1e9, 0), numbers(1e-300, 1e300)).map(lambda ends: UniformInit(*ends)),
-            numbers(0, 1e300, exclude_min=True).map(NormalInit),
-            st.just(XavierInit()),
-            st.lists(numbers(-1e300, 1e300), min_size=4, max_size=4).map(FixedInit),
+            st.tuples(numbers(-1e9, 0), numbers(1e-300, 1e300)).map(lambda ends: Uniform(*ends)),
+            numbers(0, 1e300, exclude_min=True).map(Normal),
+            st.just(Xavier()),
+            st.lists(numbers(-1e300, 1e300), min_size=4, max_size=4).map(Fixed),
         )
     )
-    fixed = isinstance(init, FixedInit)
+    fixed = isinstance(init, Fixed)
     if fixed:
         task = Xor(**coding)
     config = Config(
@@ -86,16 +84,16 @@ def configs(draw) -> Config:
         weight_decay=draw(numbers(0, 1)),
         optimizer=draw(
             st.one_of(
-                st.just(GradientDescentOptimizer()),
-                st.builds(MomentumOptimizer, momentum=numbers(0, 0.999), scaled=st.booleans()),
-                st.builds(QuickpropOptimizer, mu=numbers(1e-9, 1e9), split_by_fan_in=st.booleans()),
+                st.just(GradientDescent()),
+                st.builds(Momentum, momentum=numbers(0, 0.999), scaled=st.booleans()),
+                st.builds(Quickprop, mu=numbers(1e-9, 1e9), split_by_fan_in=st.booleans()),
             )
         ),
         update=draw(st.sampled_from(["batch", "online"])),
         criterion=draw(
             st.one_of(
-                numbers(1e-9, 0.3 * abs(target_high - target_low)).map(ToleranceCriterion),
-                numbers(0, 1e3, exclude_min=True).map(MseCriterion),
+                numbers(1e-9, 0.3 * abs(target_high - target_low)).map(Tolerance),
+                numbers(0, 1e3, exclude_min=True).map(MeanSquaredError),
             )
         ),
         stop_when_converged=draw(st.booleans()),
@@ -118,15 +116,15 @@ def test_params_pasted_back_as_overrides_are_the_same_run(expand, config):
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_every_option_of_a_group_is_pasted_back(expand, group):
-    for option, schema in GROUPS[group].items():
+    for option, of in parts(group).items():
         arguments = [f"{group}={option}"] + ["init.weights=[0,1e-5,-2.5,1e20]"] * (option == "fixed")
         (job,) = expand("hidden=1", *arguments)
-        assert type(getattr(job.config, group)) is schema
+        assert type(getattr(job.config, group)) is of
         (again,) = expand(*(f"{key}={value}" for key, value in job.params.items()))
         assert again.config == job.config
         assert again.config_hash == job.config_hash
         shown = {key for key in job.params if key.startswith(f"{group}.")}
-        assert shown == {f"{group}.{entry.name}" for entry in fields(schema)}
+        assert shown == {f"{group}.{entry.name}" for entry in options(of)}
 
 
 @pytest.mark.parametrize(
@@ -175,19 +173,21 @@ def variations() -> dict[str, Config]:
             found[entry.name] = replace(DEFAULT, **{entry.name: 0.5 if entry.name == "bias" else 5})
         elif type(value) in different:
             found[entry.name] = replace(DEFAULT, **{entry.name: different[type(value)]})
-    for group, options in {**GROUPS, "record": {"": Record}}.items():
-        for name, schema in options.items():
-            usual = schema(weights=[0.0]) if schema is FixedInit else schema()
+    found["record.per_decade"] = replace(DEFAULT, record=Record(7))
+    for group in GROUPS:
+        for name, of in parts(group).items():
+            usual = of(weights=[0.0]) if of is Fixed else of()
             found[f"{group}={name}"] = replace(DEFAULT, **{group: usual})
-            for entry in fields(schema):
-                value = [1.0] if schema is FixedInit else different[type(getattr(usual, entry.name))]
+            for entry in options(of):
+                as_usual = getattr(usual, entry.name)
+                value = [1.0] if of is Fixed else not as_usual if as_usual is True else different[type(as_usual)]
                 changed = replace(usual, **{entry.name: value})
                 found[f"{group}={name} {group}.{entry.name}"] = replace(DEFAULT, **{group: changed})
     return found
 
 
 def test_everything_else_is_part_of_a_run():
-    usual = {"task=xor", "init=uniform", "optimizer=gradient_descent", "criterion=tolerance", "record="}
+    usual = {"task=xor", "init=uniform", "optimizer=gradient_descent", "criterion=tolerance"}
     found = {name: identity(config) for name, config in variations().items() if name not in usual}
     assert len(found) > 40
     assert len({identity(DEFAULT), *found.values()}) == 1 + len(found)
@@ -230,14 +230,13 @@ def test_literals_are_those_of_hydra(value, text):
 
 
 def test_params_are_those_of_the_contract():
-    config = replace(
-        DEFAULT, hidden=[8, 4], task=Parity(bits=3), optimizer=MomentumOptimizer(), init=XavierInit(), bias=0.5
-    )
+    config = replace(DEFAULT, hidden=[8, 4], task=Parity(bits=3), optimizer=Momentum(), init=Xavier(), bias=0.5)
     line = (
         "lr=0.1 seed=0 hidden=[8,4] epochs=10000 trials=1 task=parity task.low=0.0 task.high=1.0 task.target_low=0.0 "
-        "task.target_high=1.0 task.bits=3 activation=sigmoid derivative_offset=0.0 bias=0.5 init=xavier loss=sse "
-        "weight_decay=0.0 optimizer=momentum optimizer.momentum=0.9 optimizer.scaled=false update=batch "
-        "criterion=tolerance criterion.tolerance=0.4 stop_when_converged=false record.per_decade=80"
+        "task.target_high=1.0 task.bits=3 activation=sigmoid derivative_offset=0.0 bias=0.5 shortcuts=false "
+        "init=xavier loss=sse weight_decay=0.0 optimizer=momentum optimizer.momentum=0.9 optimizer.scaled=false "
+        "update=batch order_seed=0 criterion=tolerance criterion.tolerance=0.4 stop_when_converged=false "
+        "record.per_decade=80"
     )
     assert params(config) == dict(pair.split("=") for pair in line.split(" "))
 
@@ -254,3 +253,53 @@ def test_params_are_those_of_the_contract():
 )
 def test_a_run_is_named_by_what_tells_it_from_its_siblings(keys, name):
     assert run_name(params(DEFAULT), keys) == name
+
+
+PINNED = [
+    ("", "fd6863d1133e66d8"),
+    ("lr=0.5 hidden=8", "c2fa5a563174a7de"),
+    ("hidden=[8,4]", "69cc1e8ef313d075"),
+    ("hidden=[4]", "fd6863d1133e66d8"),
+    ("seed=7 trials=20 epochs=1500", "664b013ac5da1bad"),
+    ("bias=1.0", "686d52a9141efb7b"),
+    ("bias=0.5 task=parity", "919d9cca22e1ab5a"),
+    ("task=parity task.bits=3 task.low=-1 task.high=1", "15c15210b9af7419"),
+    ("task=encoder task.width=8 hidden=3", "12c2f29fdd30a266"),
+    ("task.target_low=0.1 task.target_high=0.9", "2c0347e9fcd2908e"),
+    ("activation=tanh task.target_low=-1", "b254c2da45cf33a3"),
+    ("activation=symmetric_sigmoid task.target_low=-0.5 task.target_high=0.5 loss=arctanh", "675d03849eb25e9b"),
+    ("derivative_offset=0.1 weight_decay=0.0001", "da026c49d2c2351f"),
+    ("init=normal init.std=0.5", "d5cdb60b6544ab6d"),
+    ("init=xavier", "de54b7bc80aab841"),
+    ("init.low=-1 init.high=1", "a126a96b416ad5fe"),
+    ("hidden=1 init=fixed init.weights=[0.1,0.2,0.3,0.4]", "718f58a177df0991"),
+    ("loss=half_sse update=online", "83bdc43bc814ddda"),
+    ("optimizer=momentum", "2e8dff69f2ed765a"),
+    ("optimizer=momentum optimizer.momentum=0.5 optimizer.scaled=true", "696623fb60633f66"),
+    ("optimizer=quickprop", "31f46322cd388356"),
+    ("optimizer=quickprop optimizer.mu=2.25 optimizer.split_by_fan_in=true", "c58464cb24f04415"),
+    ("criterion=mse", "7647a19c722a78c4"),
+    ("criterion=mse criterion.below=0.001", "80b01996d0e5bbd3"),
+    ("criterion.tolerance=0.1", "19d1e27cdbff7b87"),
+    ("stop_when_converged=true record.per_decade=20", "41d17cd992221b8d"),
+    ("engine=numpy experiment=other resume=false", "fd6863d1133e66d8"),
+    ("lr=1e-3", "ecc95954980a5448"),
+    ("lr=-0.0 lr=1", "cb7417e6e01764a1"),
+    ("+study=hamey_1991_xor", "d2c1822090a18199"),
+    ("+study=fahlman_1989_xor", "4386fe52c27ccb51"),
+]
+"""Hashes that runs already have in stores: a configuration that means the same must keep finding them."""
+
+
+@pytest.mark.parametrize(("line", "expected"), PINNED)
+def test_runs_made_before_are_found_again(expand, line, expected):
+    (job,) = expand(*line.split())
+    assert job.config_hash == expected
+
+
+def test_a_key_that_joined_later_counts_only_where_it_is_not_as_it_was():
+    usual = params(DEFAULT)
+    before = {key: value for key, value in usual.items() if key not in ("shortcuts", "order_seed")}
+    assert len(before) == len(usual) - 2
+    assert config_hash(before) == config_hash(usual)
+    assert config_hash({**usual, "shortcuts": "true"}) != config_hash(usual)

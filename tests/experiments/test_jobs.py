@@ -5,7 +5,6 @@ import re
 import shlex
 import tracemalloc
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import CompactHydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
+from plain import plain
 
 from experiments import identity
 from experiments.config import GROUPS
@@ -41,7 +41,7 @@ def by_hydra(loader: ConfigLoader, of_hydra: Sequence[str], arguments: Sequence[
 
 def by_us(jobs):
     return [
-        (job.overrides, {**asdict(job.config), "choices": {group: job.params[group] for group in GROUPS}})
+        (job.overrides, {**plain(job.config), "choices": {group: job.params[group] for group in GROUPS}})
         for job in jobs
     ]
 

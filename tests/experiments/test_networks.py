@@ -7,33 +7,33 @@ import pytest
 
 import nn_core
 from experiments import networks
-from experiments.config import (
+from experiments.config import Record, condition
+from nn_core import (
     Encoder,
-    FixedInit,
-    GradientDescentOptimizer,
-    MomentumOptimizer,
-    MseCriterion,
-    NormalInit,
+    Fixed,
+    GradientDescent,
+    MeanSquaredError,
+    Momentum,
+    Normal,
     Parity,
-    QuickpropOptimizer,
-    Record,
-    ToleranceCriterion,
-    UniformInit,
-    XavierInit,
+    Quickprop,
+    Tolerance,
+    Uniform,
+    Xavier,
     Xor,
 )
 
 
 def test_tasks(make_job):
     coding = {"low": -0.5, "high": 0.5, "target_low": 0.2, "target_high": 0.9}
-    xor = networks.task(make_job(task=Xor(**coding)).config)
+    xor = Xor(**coding)
     assert xor.inputs.tolist() == [[-0.5, -0.5, 0.5], [-0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.5, 0.5, 0.5]]
     assert xor.targets[:, 0].tolist() == [0.2, 0.9, 0.9, 0.2]
-    parity = networks.task(make_job(task=Parity(bits=3, **coding)).config)
+    parity = Parity(bits=3, **coding)
     assert parity.inputs.shape == (8, 3)
     assert parity.pattern_names[5] == "1-0-1"
     assert [target == 0.9 for target in parity.targets[:, 0]] == [n.bit_count() % 2 == 1 for n in range(8)]
-    encoder = networks.task(make_job(task=Encoder(width=3, **coding)).config)
+    encoder = Encoder(width=3, **coding)
     assert encoder.inputs.tolist() == [[0.5 if i == j else -0.5 for j in range(3)] for i in range(3)]
     assert encoder.targets.tolist() == [[0.9 if i == j else 0.2 for j in range(3)] for i in range(3)]
 
@@ -46,26 +46,26 @@ def test_every_setting_of_a_training(make_job):
         loss="half_sse",
         weight_decay=0.01,
         update="online",
-        criterion=MseCriterion(0.2),
+        criterion=MeanSquaredError(0.2),
         stop_when_converged=True,
         record=Record(7),
     ).config
-    training = networks.training(config)
-    assert training.activation is nn_core.ACTIVATIONS["tanh"]
-    assert training.loss is nn_core.LOSSES["half_sse"]
+    training = condition(config).training
+    assert training.activation == nn_core.Tanh()
+    assert training.loss == nn_core.HalfSumOfSquares()
     assert training.criterion == nn_core.MeanSquaredError(0.2)
-    assert networks.training(replace(config, criterion=ToleranceCriterion(0.3))).criterion == nn_core.Tolerance(0.3)
+    assert condition(replace(config, criterion=Tolerance(0.3))).training.criterion == Tolerance(0.3)
     assert (training.derivative_offset, training.bias, training.weight_decay) == (0.1, 0.5, 0.01)
-    assert (training.update, training.stop_when_converged, training.per_decade) == ("online", True, 7)
+    assert (training.update, training.stop_when_converged, training.per_decade) == (nn_core.Online(), True, 7)
 
 
 @pytest.mark.parametrize("bias", [None, 1.0])
 @pytest.mark.parametrize(
     ("init", "draw"),
     [
-        (UniformInit(-2.0, 3.0), lambda rng, shape, fans: rng.uniform(-2.0, 3.0, size=shape)),
-        (NormalInit(0.7), lambda rng, shape, fans: rng.normal(0.0, 0.7, size=shape)),
-        (XavierInit(), lambda rng, shape, fans: rng.uniform(-np.sqrt(6 / fans), np.sqrt(6 / fans), size=shape)),
+        (Uniform(-2.0, 3.0), lambda rng, shape, fans: rng.uniform(-2.0, 3.0, size=shape)),
+        (Normal(0.7), lambda rng, shape, fans: rng.normal(0.0, 0.7, size=shape)),
+        (Xavier(), lambda rng, shape, fans: rng.uniform(-np.sqrt(6 / fans), np.sqrt(6 / fans), size=shape)),
     ],
 )
 def test_anyone_can_redraw_the_weights(make_job, bias, init, draw):
@@ -80,7 +80,7 @@ def test_anyone_can_redraw_the_weights(make_job, bias, init, draw):
 
 def test_fixed_weights_are_given_unit_by_unit(make_job):
     """Two inputs, two hidden units, one output: each unit's incoming weights, then its bias."""
-    init = FixedInit([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0])
+    init = Fixed([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0])
     state = networks.start([make_job(task=Parity(), hidden=2, bias=1.0, init=init).config])
     assert state.weights[0].tolist() == [[[1.0, 4.0], [2.0, 5.0], [3.0, 6.0]]]
     assert state.weights[1].tolist() == [[[7.0], [8.0], [9.0]]]
@@ -88,19 +88,19 @@ def test_fixed_weights_are_given_unit_by_unit(make_job):
 
 def test_every_trial_has_the_optimizer_of_its_configuration(make_job):
     def optimizer(*configs):
-        return networks.optimizer([make_job(**changes).config for changes in configs])
+        return networks.start([make_job(**changes).config for changes in configs]).optimizer
 
     plain = optimizer({"lr": 0.1, "trials": 2}, {"lr": 0.5})
     assert isinstance(plain, nn_core.GradientDescent)
     assert np.asarray(plain.learning_rate).tolist() == [0.1, 0.1, 0.5]
     momentum = optimizer(
-        {"optimizer": MomentumOptimizer(0.3, scaled=True), "lr": 0.1},
-        {"optimizer": MomentumOptimizer(0.6, scaled=True), "lr": 0.2, "trials": 2},
+        {"optimizer": Momentum(momentum=0.3, scaled=True), "lr": 0.1},
+        {"optimizer": Momentum(momentum=0.6, scaled=True), "lr": 0.2, "trials": 2},
     )
     assert isinstance(momentum, nn_core.Momentum)
     assert momentum.scaled
     assert np.asarray(momentum.momentum).tolist() == [0.3, 0.6, 0.6]
-    quickprop = optimizer({"optimizer": QuickpropOptimizer(2.0, split_by_fan_in=True), "lr": 4.0})
+    quickprop = optimizer({"optimizer": Quickprop(mu=2.0, split_by_fan_in=True), "lr": 4.0})
     assert isinstance(quickprop, nn_core.Quickprop)
     assert quickprop.split_by_fan_in
     assert (np.asarray(quickprop.mu).tolist(), np.asarray(quickprop.learning_rate).tolist()) == ([2.0], [4.0])
@@ -112,11 +112,12 @@ SAME_FAMILY = [
     {"trials": 4},
     {"epochs": 7},
     {"hidden": [4]},
-    {"init": NormalInit()},
-    {"optimizer": MomentumOptimizer(0.1)},
+    {"init": Normal()},
+    {"optimizer": Momentum(momentum=0.1)},
 ]
 
 OTHER_FAMILIES = [
+    {"shortcuts": True},
     {"hidden": 5},
     {"hidden": [4, 4]},
     {"task": Xor(low=-1.0)},
@@ -126,32 +127,32 @@ OTHER_FAMILIES = [
     {"bias": 1.0},
     {"loss": "half_sse"},
     {"weight_decay": 0.1},
-    {"optimizer": GradientDescentOptimizer()},
-    {"optimizer": MomentumOptimizer(scaled=True)},
-    {"optimizer": QuickpropOptimizer()},
+    {"optimizer": GradientDescent()},
+    {"optimizer": Momentum(scaled=True)},
+    {"optimizer": Quickprop()},
     {"update": "online"},
-    {"criterion": ToleranceCriterion(0.1)},
-    {"criterion": MseCriterion()},
+    {"criterion": Tolerance(0.1)},
+    {"criterion": MeanSquaredError()},
     {"stop_when_converged": True},
     {"record": Record(10)},
 ]
 
 
 def test_families_are_what_can_train_together(make_job):
-    momentum = {"optimizer": MomentumOptimizer()}
+    momentum = {"optimizer": Momentum()}
     usual = networks.family(make_job(**momentum).config)
     for changes in SAME_FAMILY:
         assert networks.family(make_job(**{**momentum, **changes}).config) == usual
     others = {networks.family(make_job(**{**momentum, **changes}).config) for changes in OTHER_FAMILIES}
     assert len(others | {usual}) == len(OTHER_FAMILIES) + 1
-    assert networks.family(make_job(optimizer=QuickpropOptimizer(2.0)).config) in others
+    assert networks.family(make_job(optimizer=Quickprop(mu=2.0)).config) in others
 
 
 def test_a_family_starts_together_in_the_order_of_its_configurations(make_job):
     configs = [
         make_job(seed=3, trials=2).config,
-        make_job(seed=8, init=NormalInit(2.0), lr=0.7).config,
-        make_job(seed=3, hidden=[4], init=FixedInit(list(range(16)))).config,
+        make_job(seed=8, init=Normal(2.0), lr=0.7).config,
+        make_job(seed=3, hidden=[4], init=Fixed(list(range(16)))).config,
     ]
     together = networks.start(configs)
     alone = [networks.start([config]) for config in configs]

@@ -10,9 +10,9 @@ from nn_core import ensembles
 
 
 def state_of(seeds: range, rates: np.ndarray, **training: object) -> nn_core.State:
-    weights = nn_core.initial_ensemble(nn_core.Uniform(-2.0, 2.0), (3, 3, 1), None, seeds)
+    weights = nn_core.initial_ensemble(nn_core.Uniform(-2.0, 2.0), nn_core.layer_fans((3, 3, 1), None), seeds)
     optimizer = nn_core.Momentum(rates, 0.9)
-    return nn_core.start(nn_core.Training(nn_core.tasks.xor(), **training), optimizer, weights)
+    return nn_core.start(nn_core.Training(nn_core.Xor(), **training), optimizer, weights)
 
 
 def assert_same(ours: nn_core.State, theirs: nn_core.State) -> None:

@@ -4,44 +4,57 @@ import numpy as np
 import pytest
 
 from nn_core import (
-    ACTIVATIONS,
-    LOSSES,
+    Encoder,
     GradientError,
     Normal,
+    Parity,
     Training,
     check_gradients,
-    initial_weights,
+    layer_fans,
     numerical_gradient,
-    tasks,
+    part,
 )
 from nn_core.network import backward
 
 # Targets that every activation can reach and that lie within 1 of every output, where the arctanh loss is smooth.
-TARGETS = {"sigmoid": (0.0, 1.0), "symmetric_sigmoid": (-0.5, 0.5), "tanh": (-0.2, 0.2)}
+TARGETS = {
+    "sigmoid": (0.0, 1.0),
+    "symmetric_sigmoid": (-0.5, 0.5),
+    "tanh": (-0.2, 0.2),
+    "scaled_tanh": (-0.2, 0.2),
+    "relu": (0.0, 1.0),
+    "softplus": (0.5, 1.5),
+}
+EVERYWHERE = ["sse", "half_sse"]
+PAIRS = [
+    *((activation, loss) for activation in TARGETS for loss in EVERYWHERE),
+    *((activation, "arctanh") for activation in TARGETS if activation not in ("relu", "softplus")),
+    ("sigmoid", "cross_entropy"),
+]
 DEPTHS = {0: (), 1: (4,), 2: (3, 5), 3: (4, 2, 3)}
 
 
-def training_of(activation, loss, bias, task=tasks.parity):
+def training_of(activation, loss, bias, task=Parity, shortcuts=False):
     low, high = TARGETS[activation]
-    return Training(task(3, -0.5, 1.0, low, high), ACTIVATIONS[activation], bias=bias, loss=LOSSES[loss])
+    coded = task(3, low=-0.5, high=1.0, target_low=low, target_high=high)
+    return Training(coded, part("activation", activation)(), bias=bias, loss=part("loss", loss)(), shortcuts=shortcuts)
 
 
 def weights_of(training, hidden, seed=0, std=0.25):
     sizes = (training.task.inputs.shape[1], *hidden, training.task.targets.shape[1])
-    return initial_weights(Normal(std), sizes, training.bias, np.random.default_rng(seed))
+    return Normal(std).matrices(layer_fans(sizes, training.bias, training.shortcuts), np.random.default_rng(seed))
 
 
 @pytest.mark.parametrize("bias", [None, 1.0, 0.5])
 @pytest.mark.parametrize("depth", DEPTHS)
-@pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize(("activation", "loss"), PAIRS)
 def test_backpropagation_is_the_slope_of_the_loss(activation, loss, depth, bias):
-    for task in (tasks.parity, tasks.encoder):
-        training = training_of(activation, loss, bias, task)
+    for task, shortcuts in ((Parity, False), (Encoder, False), (Parity, depth > 0)):
+        training = training_of(activation, loss, bias, task, shortcuts)
         check_gradients(training, weights_of(training, DEPTHS[depth]), tolerance=1e-8)
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", TARGETS)
 def test_a_wrong_gradient_is_shown_with_both_numbers(activation):
     training = training_of(activation, "sse", 1.0)
     weights = weights_of(training, (3,))
@@ -77,7 +90,7 @@ def test_one_wrong_weight_is_found(monkeypatch):
         gradients[1][2, 0] += 1e-4
         return gradients
 
-    monkeypatch.setattr("nn_core.gradient_check.backward", slightly_wrong)
+    monkeypatch.setattr("nn_core.training.backward", slightly_wrong)
     with pytest.raises(GradientError, match=r"^weights2\[2, 0\].*\(1 of this layer's 4 weights differ\)$"):
         check_gradients(training, weights)
 

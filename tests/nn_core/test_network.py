@@ -4,20 +4,22 @@ import numpy as np
 import pytest
 
 from nn_core import (
-    ACTIVATIONS,
-    LOSSES,
     GradientDescent,
     NeuralNetwork,
+    Sigmoid,
+    SumOfSquares,
+    Tanh,
     Tolerance,
     Training,
     Uniform,
+    Xor,
     advance,
     backward,
     forward,
     initial_ensemble,
+    layer_fans,
     results,
     start,
-    tasks,
 )
 
 
@@ -74,8 +76,8 @@ def test_neural_network_is_the_lesson(lessons):
 
 
 def test_an_ensemble_is_the_lesson_many_times(lessons):
-    weights = initial_ensemble(Uniform(0, 1), (3, 4, 1), None, SEEDS)
-    trained = results(advance(start(Training(tasks.xor()), GradientDescent(0.1), weights), 10_000))
+    weights = initial_ensemble(Uniform(0, 1), layer_fans((3, 4, 1), None), SEEDS)
+    trained = results(advance(start(Training(Xor()), GradientDescent(0.1), weights), 10_000))
     for ours, theirs in zip(trained, lessons, strict=True):
         np.testing.assert_allclose(ours.weights[0], theirs.weights1, rtol=1e-10)
         np.testing.assert_allclose(ours.weights[1], theirs.weights2, rtol=1e-10)
@@ -87,8 +89,8 @@ def test_an_ensemble_is_the_lesson_many_times(lessons):
 def test_the_lessons_story():
     """At 1500 epochs no network has learned XOR to within 0.1, at 10,000 all have."""
     seeds = range(100)
-    training = Training(tasks.xor(), criterion=Tolerance(0.1))
-    state = start(training, GradientDescent(0.1), initial_ensemble(Uniform(0, 1), (3, 4, 1), None, seeds))
+    training = Training(Xor(), criterion=Tolerance(0.1))
+    state = start(training, GradientDescent(0.1), initial_ensemble(Uniform(0, 1), layer_fans((3, 4, 1), None), seeds))
     state = advance(state, 1500)
     assert not any(result.converged for result in results(state))
     assert all(result.converged for result in results(advance(state, 10_000)))
@@ -149,24 +151,24 @@ def test_forward_and_backward_by_hand():
     # Hidden: z = 1 * ln 2 + 1 * 0 = ln 2, h = 2/3. Output: z = 2/3 * 3 ln 2 - 1 * ln 2 = ln 2, o = 2/3.
     ln2 = math.log(2)
     weights = [np.array([[ln2], [0.0]]), np.array([[3 * ln2], [-ln2]])]
-    layers = forward(weights, np.array([[1.0]]), ACTIVATIONS["sigmoid"], bias=1.0)
+    layers = forward(weights, np.array([[1.0]]), Sigmoid(), bias=1.0)
     assert [layer.item() for layer in layers] == pytest.approx([1, 2 / 3, 2 / 3])
 
     # Target 1, E = (1 - o)^2: dE/do = -2/3; s' = 2/9; delta = -4/27.
     # dE/dw = h delta = -8/81, its bias: delta. Handed down: 3 ln 2 * delta = -4/9 ln 2; times s' = 2/9: -8/81 ln 2.
-    slope = LOSSES["sse"].slope(np.array([[1.0]]), layers[-1])
-    lower, upper = backward(weights, layers, slope, ACTIVATIONS["sigmoid"], bias=1.0)
+    slope = SumOfSquares().slope(np.array([[1.0]]), layers[-1])
+    lower, upper = backward(weights, layers, slope, Sigmoid(), bias=1.0)
     assert upper.ravel() == pytest.approx([-8 / 81, -4 / 27])
     assert lower.ravel() == pytest.approx([-8 / 81 * ln2, -8 / 81 * ln2])
 
     # A bias unit of 1/2 halves what its weights feed and what they are blamed for.
-    halved = forward([W * [[1], [2]] for W in weights], np.array([[1.0]]), ACTIVATIONS["sigmoid"], bias=0.5)
+    halved = forward([W * [[1], [2]] for W in weights], np.array([[1.0]]), Sigmoid(), bias=0.5)
     assert [layer.item() for layer in halved] == pytest.approx([1, 2 / 3, 2 / 3])
-    _, upper = backward(weights, halved, slope, ACTIVATIONS["sigmoid"], bias=0.5)
+    _, upper = backward(weights, halved, slope, Sigmoid(), bias=0.5)
     assert upper.ravel() == pytest.approx([-8 / 81, -2 / 27])
 
     # An offset of 1/9 makes both slopes 1/3: delta = -2/9, handed down -2/3 ln 2, times 1/3.
-    lower, upper = backward(weights, layers, slope, ACTIVATIONS["sigmoid"], bias=1.0, derivative_offset=1 / 9)
+    lower, upper = backward(weights, layers, slope, Sigmoid(), bias=1.0, derivative_offset=1 / 9)
     assert upper.ravel() == pytest.approx([-4 / 27, -2 / 9])
     assert lower.ravel() == pytest.approx([-2 / 9 * ln2, -2 / 9 * ln2])
 
@@ -174,14 +176,14 @@ def test_forward_and_backward_by_hand():
 def test_any_number_of_leading_axes():
     rng = np.random.default_rng(0)
     weights = [rng.normal(size=(2, 3, 4, 5)), rng.normal(size=(2, 3, 6, 1))]
-    tanh = ACTIVATIONS["tanh"]
-    task = tasks.xor()
+    tanh = Tanh()
+    task = Xor()
     layers = forward(weights, task.inputs, tanh, bias=1.0)
-    gradients = backward(weights, layers, LOSSES["sse"].slope(task.targets, layers[-1]), tanh, bias=1.0)
+    gradients = backward(weights, layers, SumOfSquares().slope(task.targets, layers[-1]), tanh, bias=1.0)
     assert [layer.shape for layer in layers] == [(4, 3), (2, 3, 4, 5), (2, 3, 4, 1)]
     for index in np.ndindex(2, 3):
         alone = [W[index] for W in weights]
         own = forward(alone, task.inputs, tanh, bias=1.0)
         assert layers[-1][index].tolist() == own[-1].tolist()
-        theirs = backward(alone, own, LOSSES["sse"].slope(task.targets, own[-1]), tanh, bias=1.0)
+        theirs = backward(alone, own, SumOfSquares().slope(task.targets, own[-1]), tanh, bias=1.0)
         assert [G[index].tolist() for G in gradients] == [G.tolist() for G in theirs]

@@ -5,21 +5,24 @@ import pytest
 from scipy.stats import chi2_contingency
 
 from nn_core import (
-    ACTIVATIONS,
-    LOSSES,
     NEVER,
+    Arctanh,
+    Encoder,
     GradientDescent,
+    HalfSumOfSquares,
     Momentum,
+    Parity,
     Quickprop,
+    SymmetricSigmoid,
     Tolerance,
     Training,
     Uniform,
     advance,
     forward,
     initial_ensemble,
+    layer_fans,
     results,
     start,
-    tasks,
 )
 
 # Fahlman, nn-bench, 10 March 1989: epochs to converge of 10,000 quickprop trials on XOR, counted between these edges
@@ -55,16 +58,16 @@ FAHLMAN = [
 def quickprop_xor(bias=0.5, derivative_offset=0.1, unit=0.5):
     """Epochs to converge of 4000 trials."""
     training = Training(
-        tasks.parity(2, -unit, unit, -0.5, 0.5),
-        ACTIVATIONS["symmetric_sigmoid"],
+        Parity(2, low=-unit, high=unit, target_low=-0.5, target_high=0.5),
+        SymmetricSigmoid(),
         derivative_offset=derivative_offset,
         bias=bias,
-        loss=LOSSES["arctanh"],
+        loss=Arctanh(),
         weight_decay=0.0001,
         criterion=Tolerance(0.4),
         stop_when_converged=True,
     )
-    weights = initial_ensemble(Uniform(-1, 1), (2, 2, 1), bias, range(4000))
+    weights = initial_ensemble(Uniform(-1, 1), layer_fans((2, 2, 1), bias), range(4000))
     return advance(start(training, Quickprop(4.0, 2.25, split_by_fan_in=True), weights), 99).first_success
 
 
@@ -91,9 +94,9 @@ def test_fahlmans_histogram_tells_wrong_variants(wrong):
 def test_hameys_success_rate_and_efficiency():
     """Hamey 1991, Table 1: success rate .66 at 54 epochs; peak efficiency 17.1 +- .3 at 49 epochs; N = 10,000."""
     training = Training(
-        tasks.parity(2), bias=1.0, loss=LOSSES["half_sse"], criterion=Tolerance(0.4), stop_when_converged=True
+        Parity(2), bias=1.0, loss=HalfSumOfSquares(), criterion=Tolerance(0.4), stop_when_converged=True
     )
-    weights = initial_ensemble(Uniform(-1.4, 1.4), (2, 2, 1), 1.0, range(10_000))
+    weights = initial_ensemble(Uniform(-1.4, 1.4), layer_fans((2, 2, 1), 1.0), range(10_000))
     epochs = advance(start(training, Momentum(7.0, 0.65), weights), 75).first_success.astype(float)
     epochs[epochs == NEVER] = np.inf
     # Twice the sampling variance, theirs and ours, at 3.3 standard errors; the published digits are rounded.
@@ -106,8 +109,8 @@ def test_hameys_success_rate_and_efficiency():
 
 def test_an_encoders_hidden_units_find_a_code():
     """Ackley, Hinton & Sejnowski 1985: four patterns through two hidden units need four different codes."""
-    training = Training(tasks.encoder(4), bias=1.0)
-    weights = initial_ensemble(Uniform(-1, 1), (4, 2, 4), 1.0, range(20))
+    training = Training(Encoder(4), bias=1.0)
+    weights = initial_ensemble(Uniform(-1, 1), layer_fans((4, 2, 4), 1.0), range(20))
     trained = results(advance(start(training, GradientDescent(1.0), weights), 2000))
     assert sum(result.converged for result in trained) >= 15
     for result in trained:

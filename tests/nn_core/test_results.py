@@ -2,34 +2,38 @@ import numpy as np
 import pytest
 
 from nn_core import (
+    Batch,
     Fixed,
     GradientDescent,
     Momentum,
+    Online,
+    Parity,
     Status,
     Training,
     Uniform,
+    Xor,
     advance,
     initial_ensemble,
+    layer_fans,
     recorded_epochs,
     results,
     start,
-    tasks,
 )
 
 NUMBERS = {"learns": (1.0, 0.9), "crawls": (1e-6, 0.0), "overflows": (1.0, 1.5)}
 
 
-def ensemble(update="batch", stop=False):
+def ensemble(update=Batch(), stop=False):  # noqa: B008
     """One network that learns XOR, one too slow to, and one whose momentum takes it out of float64."""
-    training = Training(tasks.xor(), derivative_offset=0.1, bias=1.0, update=update, stop_when_converged=stop)
+    training = Training(Xor(), derivative_offset=0.1, bias=1.0, update=update, stop_when_converged=stop)
     learning_rates, momenta = map(np.array, zip(*NUMBERS.values(), strict=True))
-    weights = initial_ensemble(Uniform(-1, 1), (3, 4, 1), 1.0, [0, 1, 4])
+    weights = initial_ensemble(Uniform(-1, 1), layer_fans((3, 4, 1), 1.0), [0, 1, 4])
     return start(training, Momentum(learning_rates, momenta), weights)
 
 
 def predict(weights, bias=1.0):
     """XOR as the network of one result answers it, written out."""
-    values = tasks.xor().inputs
+    values = Xor().inputs
     for W in weights:
         with np.errstate(over="ignore"):
             values = 1 / (1 + np.exp(-(values @ W[:-1] + bias * W[-1])))
@@ -75,7 +79,7 @@ def test_messages_say_what_happened_and_what_to_do(trained):
 
 
 def test_predictions_loss_and_error_are_those_of_the_final_weights(trained):
-    targets = tasks.xor().targets
+    targets = Xor().targets
     for name in ("learns", "crawls"):
         result = trained[name]
         outputs = predict(result.weights)
@@ -101,10 +105,10 @@ def test_curves_hold_every_cut_off_once(cut_off):
     assert result.epochs == cut_off
     for epoch, loss in zip(result.loss_epochs.tolist(), result.losses.tolist(), strict=True):
         outputs = predict([W[0] for W in advance(first, epoch).weights])
-        assert loss == pytest.approx(((tasks.xor().targets - outputs) ** 2).sum(), rel=1e-12)
+        assert loss == pytest.approx(((Xor().targets - outputs) ** 2).sum(), rel=1e-12)
 
 
-@pytest.mark.parametrize("update", ["batch", "online"])
+@pytest.mark.parametrize("update", [Batch(), Online()])
 def test_a_network_that_stopped_made_only_its_epochs(update):
     learned, slow, _ = results(advance(ensemble(update, stop=True), 2500))
     assert learned.status is Status.CONVERGED
@@ -123,8 +127,8 @@ def test_reading_results_at_several_cut_offs_on_the_way():
 
 
 def test_meeting_the_criterion_and_then_overflowing_is_both():
-    weights = [W[np.newaxis] for W in Fixed((2.0, -1.0)).matrices((1, 1), 1.0)]
-    training = Training(tasks.parity(1), derivative_offset=0.1, bias=1.0)
+    weights = [W[np.newaxis] for W in Fixed((2.0, -1.0)).matrices(layer_fans((1, 1), 1.0))]
+    training = Training(Parity(1), derivative_offset=0.1, bias=1.0)
     (result,) = results(advance(start(training, Momentum(1.0, 1.5), weights), 3000))
     assert result.status is Status.DIVERGED
     assert result.converged
@@ -134,8 +138,8 @@ def test_meeting_the_criterion_and_then_overflowing_is_both():
 
 def test_meeting_the_criterion_and_losing_it_again_is_converged():
     # Weight decay that takes all of every weight away: an answer known at the start is forgotten with the first update.
-    training = Training(tasks.parity(1), bias=1.0, weight_decay=1000.0)
-    weights = [W[np.newaxis] for W in Fixed((20.0, -10.0)).matrices((1, 1), 1.0)]
+    training = Training(Parity(1), bias=1.0, weight_decay=1000.0)
+    weights = [W[np.newaxis] for W in Fixed((20.0, -10.0)).matrices(layer_fans((1, 1), 1.0))]
     (result,) = results(advance(start(training, GradientDescent(0.001), weights), 5))
     assert (result.status, result.epochs_to_converge, result.epochs) == (Status.CONVERGED, 0, 5)
     assert result.max_error == pytest.approx(0.5, abs=0.01)

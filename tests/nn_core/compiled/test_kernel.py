@@ -16,12 +16,12 @@ NUMPY, NUMBA = training.advance, compiled.advance
 # Ensembles to train.
 
 TASKS = (
-    nn.tasks.xor(),
-    nn.tasks.xor(-1.0, 1.0, -1.0, 1.0),
-    nn.tasks.parity(2, -0.5, 0.5, -0.5, 0.5),
-    nn.tasks.parity(3),
-    nn.tasks.encoder(3),
-    nn.tasks.encoder(5, 0.0, 1.0, 0.1, 0.9),
+    nn.Xor(),
+    nn.Xor(low=-1.0, high=1.0, target_low=-1.0, target_high=1.0),
+    nn.Parity(2, low=-0.5, high=0.5, target_low=-0.5, target_high=0.5),
+    nn.Parity(3),
+    nn.Encoder(3),
+    nn.Encoder(5, target_low=0.1, target_high=0.9),
 )
 
 
@@ -33,12 +33,12 @@ WILD = st.one_of(st.floats(0.01, 10.0), st.sampled_from([1e5, 1e200, 1e308]))
 def trainings(draw):
     return nn.Training(
         task=draw(st.sampled_from(TASKS)),
-        activation=draw(st.sampled_from(list(nn.ACTIVATIONS.values()))),
+        activation=draw(st.sampled_from([nn.Sigmoid(), nn.SymmetricSigmoid(), nn.Tanh()])),
         derivative_offset=draw(st.sampled_from([0.0, 0.1])),
         bias=draw(st.sampled_from([None, 1.0, -0.5, 0.0])),
-        loss=draw(st.sampled_from(list(nn.LOSSES.values()))),
+        loss=draw(st.sampled_from([nn.SumOfSquares(), nn.HalfSumOfSquares(), nn.Arctanh()])),
         weight_decay=draw(st.sampled_from([0.0, 1e-3])),
-        update=draw(st.sampled_from(["batch", "online"])),
+        update=draw(st.sampled_from([nn.Batch(), nn.Online()])),
         criterion=draw(
             st.one_of(
                 st.builds(nn.Tolerance, st.floats(0.05, 1.0)),
@@ -71,14 +71,16 @@ def states(draw, rates=MODERATE, most=20):
     hidden = draw(st.lists(st.integers(1, 5), min_size=1, max_size=3))
     sizes = (common.task.inputs.shape[1], *hidden, common.task.targets.shape[1])
     first = draw(st.integers(0, 10**6))
-    weights = nn.initial_ensemble(nn.Uniform(-1.5, 1.5), sizes, common.bias, range(first, first + networks))
+    weights = nn.initial_ensemble(
+        nn.Uniform(-1.5, 1.5), nn.layer_fans(sizes, common.bias), range(first, first + networks)
+    )
     return nn.start(common, draw(optimizers(networks, rates)), weights)
 
 
 def lesson(networks, lr, hidden=4, **shared):
     """Make an ensemble like the lesson's network."""
-    weights = nn.initial_ensemble(nn.Uniform(0.0, 1.0), (3, hidden, 1), None, range(networks))
-    return nn.start(nn.Training(nn.tasks.xor(), **shared), nn.GradientDescent(lr), weights)
+    weights = nn.initial_ensemble(nn.Uniform(0.0, 1.0), nn.layer_fans((3, hidden, 1), None), range(networks))
+    return nn.start(nn.Training(nn.Xor(), **shared), nn.GradientDescent(lr), weights)
 
 
 def arrays(state):
@@ -119,11 +121,19 @@ def sensitivity(state, to_epoch):
     def nudged(W):
         return W * (1.0 + 4e-16 * rng.choice([-1.0, 1.0], size=W.shape))
 
+    class Nudged(nn.Activation):
+        low, high = activation.low, activation.high
+
+        def function(self, z):
+            return nudged(activation.function(z))
+
+        def derivative(self, s):
+            return activation.derivative(s)
+
     def rounded_otherwise():
-        units = replace(activation, function=lambda z: nudged(activation.function(z)))
         return replace(
             state,
-            training=replace(state.training, activation=units),
+            training=replace(state.training, activation=Nudged()),
             weights=[nudged(W) for W in state.weights],
             memory=tuple([nudged(M) for M in layers] for layers in state.memory),
         )
@@ -186,8 +196,8 @@ def test_learning_times_equal_the_reference():
 @pytest.mark.parametrize("optimizer", [nn.GradientDescent(8.0), nn.Momentum(2.0, momentum=0.9), nn.Quickprop(1.0)])
 def test_as_many_networks_converge_as_in_the_reference_where_rounding_grows(optimizer):
     networks = 200
-    weights = nn.initial_ensemble(nn.Uniform(-1.0, 1.0), (2, 3, 1), 1.0, range(networks))
-    state = nn.start(nn.Training(nn.tasks.parity(2), bias=1.0), optimizer, weights)
+    weights = nn.initial_ensemble(nn.Uniform(-1.0, 1.0), nn.layer_fans((2, 3, 1), 1.0), range(networks))
+    state = nn.start(nn.Training(nn.Parity(2), bias=1.0), optimizer, weights)
     ours, theirs = ((engine(state, 800).first_success != nn.NEVER).sum() for engine in (NUMBA, NUMPY))
     assert 0 < theirs < networks
     assert abs(ours - theirs) <= 0.05 * networks
@@ -197,7 +207,9 @@ def test_as_many_networks_converge_as_in_the_reference_where_rounding_grows(opti
 @settings(max_examples=50)
 def test_a_small_step_is_the_numerical_gradient(state):
     rate = 1e-3
-    plain = replace(state.training, derivative_offset=0.0, update="batch", weight_decay=0.0, stop_when_converged=False)
+    plain = replace(
+        state.training, derivative_offset=0.0, update=nn.Batch(), weight_decay=0.0, stop_when_converged=False
+    )
     training, task = plain, plain.task
     outputs = nn.forward(state.weights, task.inputs, training.activation, training.bias)[-1]
     assume(np.abs(task.targets - outputs).max() < 0.99)  # the arctanh loss is capped at 1, where it has no slope
@@ -258,7 +270,7 @@ def test_advancing_leaves_the_state_it_came_from_alone(state):
 def test_divergence_equals_the_reference(state, epochs):
     ours, theirs = NUMBA(state, epochs), NUMPY(state, epochs)
     # After an update at a rate of 1e308, a last-bit difference is whatever it likes.
-    first_update = (theirs.diverged_at == 0) & (state.training.update == "batch")
+    first_update = (theirs.diverged_at == 0) & (state.training.update == nn.Batch())
     same = first_update | (np.asarray(state.optimizer.learning_rate) == 0.1)
     np.testing.assert_array_equal(ours.diverged_at[same], theirs.diverged_at[same])
     for W, V, start in zip(ours.weights, theirs.weights, state.weights, strict=True):
@@ -267,15 +279,15 @@ def test_divergence_equals_the_reference(state, epochs):
         assert V.shape == W.shape
 
 
-@pytest.mark.parametrize("update", ["batch", "online"])
+@pytest.mark.parametrize("update", [nn.Batch(), nn.Online()])
 @pytest.mark.parametrize("stop", [False, True])
 def test_a_network_keeps_its_last_finite_weights(update, stop):
     # Weights grow by a factor of about -1000 a step, so the epoch at which they leave the range of float64 is known.
-    shared = nn.Training(nn.tasks.xor(), weight_decay=1001.0, update=update, stop_when_converged=stop)
-    weights = nn.initial_ensemble(nn.Uniform(0.5, 1.0), (3, 4, 1), None, range(20))
+    shared = nn.Training(nn.Xor(), weight_decay=1001.0, update=update, stop_when_converged=stop)
+    weights = nn.initial_ensemble(nn.Uniform(0.5, 1.0), nn.layer_fans((3, 4, 1), None), range(20))
     state = nn.start(shared, nn.GradientDescent(np.where(np.arange(20) % 3 == 0, 1.0, 1e-5)), weights)
     ours, theirs = NUMBA(state, 200), NUMPY(state, 200)
-    steps = 1 if update == "batch" else 4
+    steps = 1 if update == nn.Batch() else 4
     assert set(ours.diverged_at[::3]) == {int((308.3 - 0.3) / 3 / steps)}
     assert (np.delete(ours.diverged_at, np.s_[::3]) == nn.NEVER).all()
     assert_close(ours, theirs, relative=1e-10)
@@ -309,15 +321,20 @@ def test_what_was_not_compiled_is_refused():
         pass
 
     state = lesson(2, 0.1)
-    cubic = nn.Loss("cubic", lambda targets, outputs: outputs, lambda targets, outputs: outputs)
-    step = nn.Activation("step", np.sign, np.zeros_like, -1.0, 1.0)
+
+    class Cubic(nn.SumOfSquares):
+        pass
+
+    class Step(nn.Tanh):
+        pass
+
     for different, name in (
-        (replace(state, training=replace(state.training, loss=cubic)), "cubic"),
-        (replace(state, training=replace(state.training, activation=step)), "step"),
-        (replace(state, training=replace(state.training, criterion=object())), "object"),
+        (replace(state, training=replace(state.training, loss=Cubic())), "Cubic"),
+        (replace(state, training=replace(state.training, activation=Step())), "Step"),
+        (replace(state, training=replace(state.training, criterion=nn.GradientNorm())), "GradientNorm"),
         (replace(state, optimizer=Other(np.array([0.1, 0.1]))), "Other"),
     ):
-        with pytest.raises(ValueError, match=f"not.* {name}; the NumPy engine"):
+        with pytest.raises(ValueError, match=f"{name} has no compiled twin; the NumPy engine"):
             NUMBA(different, 1)
 
 
@@ -328,10 +345,13 @@ from dataclasses import replace
 import numpy as np
 import nn_core as nn
 logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
-task = nn.tasks.xor()
-own = replace(task, inputs=np.asfortranarray(task.inputs), targets=task.targets.copy())
-weights = nn.initial_ensemble(nn.Uniform(), (3, 4, 1), None, range(2))
-for training in (nn.Training(task), nn.Training(own, update="online", stop_when_converged=True)):
+task = nn.Xor()
+class Own(nn.Xor):
+    def patterns(self):
+        return nn.Patterns(np.asfortranarray(task.inputs), task.targets.copy(), task.pattern_names)
+own = Own()
+weights = nn.initial_ensemble(nn.Uniform(), nn.layer_fans((3, 4, 1), None), range(2))
+for training in (nn.Training(task), nn.Training(own, update=nn.Online(), stop_when_converged=True)):
     for optimizer in (nn.GradientDescent(0.1), nn.Quickprop(0.1, split_by_fan_in=True)):
         state = nn.start(training, optimizer, weights)
         nn.engine("numba")(nn.engine("numba")(state, 1), 2)

@@ -17,11 +17,11 @@ del codegen.magic_tuple
 import numpy as np
 import nn_core as nn
 digest = hashlib.sha256()
-for task, hidden, bias in (nn.tasks.xor(), 4, None), (nn.tasks.parity(3), 3, 1.0), (nn.tasks.encoder(5), 2, 1.0):
+for task, hidden, bias in (nn.Xor(), 4, None), (nn.Parity(3), 3, 1.0), (nn.Encoder(5), 2, 1.0):
     for optimizer in nn.GradientDescent(np.linspace(0.1, 9.0, 77)), nn.Momentum(0.5), nn.Quickprop(0.5):
-        for update in "batch", "online":
+        for update in nn.Batch(), nn.Online():
             sizes = (task.inputs.shape[1], hidden, task.targets.shape[1])
-            weights = nn.initial_ensemble(nn.Uniform(-1.0, 1.0), sizes, bias, range(77))
+            weights = nn.initial_ensemble(nn.Uniform(-1.0, 1.0), nn.layer_fans(sizes, bias), range(77))
             training = nn.Training(task, bias=bias, update=update, stop_when_converged=True)
             state = nn.engine("numba")(nn.start(training, optimizer, weights), 200)
             for array in (*state.weights, state.losses, state.first_success, state.diverged_at):

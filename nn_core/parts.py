@@ -1,0 +1,289 @@
+"""Parts: what an experiment is put together from, each declared in one place.
+
+A part is a frozen dataclass of one of the kinds task, activation, init, loss, optimizer, update and criterion. Its
+class names it, its docstring explains it, and its fields are its options, each with a default, a word on what it is,
+and the values that are valid. Defining the class is all it takes; whoever offers parts to a user reads them from here:
+
+    @dataclass(frozen=True)
+    class Momentum(Optimizer, name="momentum"):
+        \"\"\"Heavy-ball momentum: ...\"\"\"
+
+        momentum: Numbers = number(0.9, "share of the last step that is kept", at_least=0)
+        scaled: bool = flag(False, "whether the gradient's term is multiplied by (1 - momentum)")
+
+Other packages bring parts by the entry point group ``convergence_atlas.parts``: each entry point names a module, and
+importing that defines them.
+"""
+
+from abc import ABC
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, field, fields
+from functools import cache
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from inspect import cleandoc
+from math import isfinite
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+
+if TYPE_CHECKING:
+    from nn_core.condition import Condition
+
+ENTRY_POINTS = "convergence_atlas.parts"
+
+
+class PartError(Exception):
+    """A part that cannot be declared, found or made; the message says which and why."""
+
+
+@dataclass(frozen=True)
+class Valid:
+    """Which values an option may have.
+
+    Attributes
+    ----------
+    words : str
+        Completes the sentence "valid is ...".
+    holds : callable
+        Whether a value is among them; never raises.
+    """
+
+    words: str
+    holds: Callable[[Any], bool]
+
+
+def number(
+    default: float | None,
+    about: str,
+    *,
+    above: float | None = None,
+    at_least: float | None = None,
+    below: float | None = None,
+    **facts: Any,
+) -> Any:
+    """Declare a finite number; of an optimizer, each network of an ensemble may have its own.
+
+    Parameters
+    ----------
+    default : float
+    about : str
+        What it is, in a word or two.
+    above, at_least : float, optional
+        Its lower bound, exclusive or inclusive.
+    below : float, optional
+        Its upper bound, exclusive.
+    **facts
+        ``key``: where a configuration has it, if not among the part's own options. ``later=True``: the option joined a
+        part that runs had been made with; at its default value it is left out of what tells runs apart.
+    """
+
+    def holds(value: Any) -> bool:
+        return (
+            _is_number(value)
+            and (above is None or value > above)
+            and (at_least is None or value >= at_least)
+            and (below is None or value < below)
+        )
+
+    bound = f" above {above:g}" if above is not None else f", {at_least:g} or above" if at_least is not None else ""
+    bound += f" and below {below:g}" if below is not None else ""
+    return _option(default, about, Valid(f"a finite number{bound}", holds), facts)
+
+
+def number_or_null(about: str, **facts: Any) -> Any:
+    """Declare a finite number other than 0, or none, which is the default."""
+    valid = Valid("null, or a finite number other than 0", lambda v: v is None or (_is_number(v) and v != 0))
+    return _option(None, about, valid, facts)
+
+
+def whole(default: int, about: str, low: int, high: int, **facts: Any) -> Any:
+    """Declare a whole number from `low` to `high`."""
+    largest = f"{high:,}" if high < 2**40 else f"2^{high.bit_length() - 1}"
+    valid = Valid(f"a whole number from {low} to {largest}", lambda v: is_whole(v, low, high))
+    return _option(default, about, valid, facts)
+
+
+def numbers(about: str, **facts: Any) -> Any:
+    """Declare a list of finite numbers, which has no default."""
+    valid = Valid("a list of finite numbers", lambda values: all(map(_is_number, values)))
+    return _option(MISSING, about, valid, facts)
+
+
+def flag(default: bool, about: str, **facts: Any) -> Any:
+    """Declare something that is so or not."""
+    return _option(default, about, Valid("true or false", lambda v: isinstance(v, bool)), facts)
+
+
+def one_of(default: str, about: str, names: Callable[[], Iterable[str]], **facts: Any) -> Any:
+    """Declare one of some names; ``names()`` lists them."""
+    return _option(default, about, None, {**facts, "names": names})
+
+
+def _option(default: Any, about: str, valid: Valid | None, facts: Mapping[str, Any]) -> Any:
+    return field(default=default, metadata={"about": about, "valid": valid, **facts})
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+
+
+def is_whole(value: Any, low: int, high: int) -> bool:
+    """Whether a value is a whole number from `low` to `high`."""
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+_registry: dict[str, dict[str, type["Part"]]] = {}
+
+
+@dataclass(frozen=True)
+class Part(ABC):  # noqa: B024  # what is abstract, a kind says
+    """What all parts share.
+
+    A kind of parts is a subclass that says so, ``class Optimizer(Part, kind="optimizer")``; a part is a subclass of
+    its kind that has a name, ``class Momentum(Optimizer, name="momentum")``.
+
+    Attributes
+    ----------
+    kind : str
+        The key of a configuration that chooses among parts of this kind.
+    name : str
+        The value of that key that chooses this one.
+    twin : str or None
+        Where its compiled twin is, as ``module:name``; None if only the NumPy reference has it. See
+        `nn_core.compiled`.
+    """
+
+    kind: ClassVar[str] = ""
+    name: ClassVar[str] = ""
+    twin: ClassVar[str | None] = None
+
+    def __init_subclass__(cls, kind: str = "", name: str = "", twin: str | None = None, **others: Any) -> None:
+        super().__init_subclass__(**others)
+        if kind:
+            cls.kind = kind
+            _registry.setdefault(kind, {})
+        # What a part inherits is its mathematics, not its name, nor a twin of other mathematics.
+        cls.name, cls.twin = name, twin
+        if not name:
+            return
+        there = _registry[cls.kind].setdefault(name, cls)
+        if (there.__module__, there.__qualname__) != (cls.__module__, cls.__qualname__):
+            raise PartError(f"{cls.kind}={name} is declared twice: in {there.__module__} and in {cls.__module__}")
+
+    def problems(self, condition: "Condition") -> Iterator[str]:
+        """Say what this part cannot tolerate: of its own options together, or of the parts it is to work with.
+
+        Each problem is a line that begins with key and value and says what would be valid.
+        """
+        return iter(())
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, Any]) -> Self:
+        """Make the part of this kind that the params of a run name.
+
+        Parameters
+        ----------
+        params : mapping of str
+            ``kind`` holds the part's name and ``kind.option`` an option, as text as MLflow has them or of a type
+            already. What is missing (``none`` and NaN in a table of several kinds of runs) has its default value.
+
+        Raises
+        ------
+        PartError
+            If there is no such part.
+        """
+        of = part(cls.kind, str(params[cls.kind]))
+        given = {option: params.get(f"{cls.kind}.{option.name}") for option in options(of)}
+        made: Any = of(**{o.name: _typed(o, value) for o, value in given.items() if not _is_missing(value)})
+        return cast("Self", made)
+
+
+def parts(kind: str) -> Mapping[str, type[Part]]:
+    """All parts of a kind by name, those of other packages after ours.
+
+    Raises
+    ------
+    PartError
+        If a package that brings parts cannot be imported.
+    """
+    _import_entry_points()
+    return _registry[kind]
+
+
+def part(kind: str, name: str) -> type[Part]:
+    """Find a part.
+
+    Raises
+    ------
+    PartError
+        If there is none of that name.
+    """
+    found = parts(kind).get(name)
+    if found is None:
+        raise PartError(f"{kind}={name}: valid is one of {', '.join(parts(kind))}")
+    return found
+
+
+_options: dict[type[Part], tuple[Field[Any], ...]] = {}  # asked for several times a job
+
+
+def options(of: type[Part]) -> tuple[Field[Any], ...]:
+    """Fields of a part that are its options in a configuration, in the order of their declaration."""
+    if of not in _options:
+        _options[of] = tuple(e for e in fields(of) if "about" in e.metadata and "key" not in e.metadata)
+    return _options[of]
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or value != value or value in ("none", "null")  # NaN is not itself
+
+
+def _typed(entry: Field[Any], value: Any) -> Any:
+    if isinstance(entry.default, bool):
+        return str(value).lower() == "true"
+    if isinstance(entry.default, int):
+        return int(value)
+    if isinstance(entry.default, float):
+        return float(value)
+    return tuple(float(each) for each in (value.strip("[]").split(",") if isinstance(value, str) else value))
+
+
+def require_valid(part: Part) -> None:
+    """Refuse a part that no table or network can be made of.
+
+    Raises
+    ------
+    ValueError
+        If the value of an option is not valid.
+    """
+    for option in options(type(part)):
+        value, valid = getattr(part, option.name), option.metadata["valid"]
+        if not valid.holds(value):
+            raise ValueError(f"{part.kind}.{option.name}={value}: valid is {valid.words}")
+
+
+def summary(of: type[Part]) -> str:
+    """First line of a part's docstring."""
+    return cleandoc(of.__doc__ or "").partition("\n")[0]
+
+
+def import_modules(package: str, path: Sequence[str]) -> None:
+    """Import all modules of a package, so that a part in a new file is found."""
+    for module in iter_modules(path):
+        import_module(f"{package}.{module.name}")
+
+
+@cache
+def _import_entry_points() -> None:
+    for entry_point in entry_points(group=ENTRY_POINTS):
+        try:
+            entry_point.load()
+        except PartError:
+            raise
+        except Exception as error:
+            raise PartError(f"{_origin(entry_point)} cannot be imported ({type(error).__name__}: {error})") from error
+
+
+def _origin(entry_point: EntryPoint) -> str:
+    package = entry_point.dist.name if entry_point.dist else "a package"
+    return f"{entry_point.value}, which brings parts of {package},"

@@ -1,0 +1,134 @@
+"""What a task is: a table.
+
+Row p of the inputs is shown to the network, row p of the targets is what it should answer.
+"""
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nn_core.parts import Part, number, require_valid
+
+if TYPE_CHECKING:
+    from nn_core.condition import Condition
+
+Array = NDArray[np.float64]
+Bits = NDArray[np.bool_]
+
+
+class Patterns(NamedTuple):
+    """The table of a task.
+
+    Attributes
+    ----------
+    inputs : array, shape (patterns, inputs)
+    targets : array, shape (patterns, outputs)
+    names : tuple of str
+        One a pattern.
+    """
+
+    inputs: Array
+    targets: Array
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Task(Part, kind="task"):
+    """Patterns with their targets.
+
+    Raises
+    ------
+    ValueError
+        When the table is first looked at, if an option is not valid.
+    """
+
+    @abstractmethod
+    def patterns(self) -> Patterns:
+        """Make the table; asked for once."""
+
+    @property
+    def inputs(self) -> Array:
+        """What is shown, shape (patterns, inputs)."""
+        return self._table.inputs
+
+    @property
+    def targets(self) -> Array:
+        """What should be answered, shape (patterns, outputs)."""
+        return self._table.targets
+
+    @property
+    def pattern_names(self) -> tuple[str, ...]:
+        """One name a pattern."""
+        return self._table.names
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """How many inputs and outputs a network for this task has."""
+        return self.inputs.shape[1], self.targets.shape[1]
+
+    @property
+    def target_ends(self) -> Mapping[str, float]:
+        """The lowest and the highest target, each by what a user would call it."""
+        return {"the lowest target": float(self.targets.min()), "the highest target": float(self.targets.max())}
+
+    @cached_property
+    def _table(self) -> Patterns:
+        require_valid(self)
+        table = self.patterns()
+        for array in (table.inputs, table.targets):
+            array.setflags(write=False)
+        return table
+
+
+@dataclass(frozen=True, kw_only=True)
+class BitTask(Task):
+    """A task of bits, and the values that encode them.
+
+    A pattern's name is its input bits joined by hyphens (``0-1-1``), whatever values encode them.
+    """
+
+    low: float = number(0.0, "value of an input bit that is 0")
+    high: float = number(1.0, "value of an input bit that is 1")
+    target_low: float = number(0.0, "value of a target bit that is 0")
+    target_high: float = number(1.0, "value of a target bit that is 1")
+
+    @abstractmethod
+    def in_bits(self) -> tuple[Bits, Bits]:
+        """Input and target bits, shapes (patterns, inputs) and (patterns, outputs)."""
+
+    def patterns(self) -> Patterns:
+        """Encode the bits."""
+        inputs, targets = self.in_bits()
+        return Patterns(
+            np.where(inputs, float(self.high), float(self.low)),
+            np.where(targets, float(self.target_high), float(self.target_low)),
+            tuple("-".join(str(int(bit)) for bit in row) for row in inputs),
+        )
+
+    @property
+    def target_ends(self) -> Mapping[str, float]:
+        """The two targets, by the options that set them."""
+        return {"task.target_low": self.target_low, "task.target_high": self.target_high}
+
+    def problems(self, condition: "Condition") -> Iterator[str]:
+        """Two bits that have the same value cannot be told apart."""
+        if self.low == self.high:
+            yield (
+                f"task.low={self.low} task.high={self.high}: valid are two different values, or all patterns are alike"
+            )
+        if self.target_low == self.target_high:
+            yield (
+                f"task.target_low={self.target_low} task.target_high={self.target_high}: valid are two different "
+                "values, or there is nothing to learn"
+            )
+
+
+def all_patterns(bits: int) -> Bits:
+    """Count from 0 to 2^bits - 1 in binary, most significant bit first; shape (2^bits, bits)."""
+    numbers = np.arange(2**bits)[:, np.newaxis]
+    return np.asarray((numbers >> np.arange(bits)[::-1]) & 1 == 1)
