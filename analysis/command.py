@@ -39,12 +39,11 @@ def run(
     atexit.register(gc.freeze)
     os.environ["MPLBACKEND"] = "Agg"  # figures go to files, also where there is a screen
     from analysis.loading import SelectionError
-    from analysis.store import StoreError, readable
+    from tracking.errors import TrackingError
 
     try:
-        with readable():
-            work(options)
-    except (SelectionError, StoreError) as error:
+        work(options)
+    except (SelectionError, TrackingError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

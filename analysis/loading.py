@@ -3,27 +3,24 @@
 import io
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis.store import SWEEP, Record, Store, search
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
-    from mlflow.entities import Run
+from tracking import names
+from tracking.errors import FilterError
+from tracking.reader import Condition, Reader
+from tracking.record import Run
 
 NO_CONDITION = ("seed", "trials")
 """Parameters that tell trials of one condition apart, and are no condition themselves."""
 
-_QUANTILES = {"loss/q10": 0.1, "loss/q50": 0.5, "loss/q90": 0.9}
-
-
 _SHORT = 12
+
+_FINISHED: Condition = ("attributes.status", "=", "FINISHED")
 
 
 class SelectionError(Exception):
@@ -36,7 +33,7 @@ class Sweep:
 
     Attributes
     ----------
-    run_id, name, experiment : str
+    run_id, name, experiment, artifact_uri : str
         Of the parent run.
     label : str
         What figures call it when sweeps are compared; else empty.
@@ -53,6 +50,7 @@ class Sweep:
     run_id: str
     name: str
     experiment: str
+    artifact_uri: str
     label: str
     started: int
     status: str
@@ -92,8 +90,8 @@ class Data:
         In the order asked for; empty if a filter alone was given.
     run_filter : str
         The MLflow filter, or "".
-    artifact_uris : dict
-        By run id.
+    runs : dict of str to Run
+        Those that `trials` come from, by run id.
     """
 
     trials: pd.DataFrame
@@ -101,10 +99,10 @@ class Data:
     parameters: tuple[str, ...]
     sweeps: tuple[Sweep, ...]
     run_filter: str
-    artifact_uris: dict[str, str]
+    runs: dict[str, Run]
 
 
-def load(store: Store, sweeps: Sequence[str] = ("latest",), labels: Sequence[str] = (), run_filter: str = "") -> Data:
+def load(reader: Reader, sweeps: Sequence[str] = ("latest",), labels: Sequence[str] = (), run_filter: str = "") -> Data:
     """Load sweeps, or what a filter finds.
 
     A run that belongs to several of the sweeps counts once under each label. The same trial from two runs (a sweep
@@ -112,7 +110,7 @@ def load(store: Store, sweeps: Sequence[str] = ("latest",), labels: Sequence[str
 
     Parameters
     ----------
-    store : Store
+    reader : Reader
     sweeps : sequence of str
         Each ``latest``, a parent's run id, or a unique beginning of one. None: `run_filter` alone selects, over
         the whole store.
@@ -128,25 +126,38 @@ def load(store: Store, sweeps: Sequence[str] = ("latest",), labels: Sequence[str
     SelectionError
         If a sweep is not found or not unique, or nothing finished was selected.
     """
-    parents = _find_sweeps(store.client, sweeps) if sweeps else []
+    parents = _find_sweeps(reader, sweeps) if sweeps else []
     if labels and len(labels) != len(parents):
         raise SelectionError(f"labels: {len(labels)} given for {len(parents)} sweeps")
-    tables = [_jobs(store.client, parent) for parent in parents]
-    wanted = [run_id for table in tables if table is not None for run_id in table["run_id"].dropna()]
-    filtered = _filtered(store.client, run_filter) if run_filter else []
-    records = store.records([parent.info.run_id for parent in parents], wanted if parents else filtered)
-    parts: list[tuple[str, list[Record]]] = []
+    tables = [reader.jobs(parent) for parent in parents]
+    wanted = [job["run_id"] for table in tables for job in table if job["run_id"]]
+    filtered = _filtered(reader, run_filter) if run_filter else []
+    runs = _finished(reader, [parent.run_id for parent in parents], wanted if parents else filtered)
+    experiments = {experiment.id: experiment.name for experiment in reader.experiments()} if parents else {}
+    parts: list[tuple[str, list[Run]]] = []
     described = []
     for i, (parent, table) in enumerate(zip(parents, tables, strict=True)):
-        members = _members(parent.info.run_id, table, records)
-        jobs = len(members) if table is None else len(table)
+        members = _members(parent.run_id, table, runs)
         label = labels[i] if labels else ""
-        described.append(_sweep(store.client, parent, label, jobs, len(members)))
+        described.append(
+            Sweep(
+                run_id=parent.run_id,
+                name=parent.name or parent.run_id,
+                experiment=experiments[parent.experiment_id],
+                artifact_uri=parent.artifact_uri,
+                label=label,
+                started=parent.start_ms,
+                status=parent.status,
+                jobs=len(table) or len(members),
+                loaded=len(members),
+                tags=parent.tags,
+            )
+        )
         if run_filter:
             members = [m for m in members if m.run_id in set(filtered)]
         parts.append((label, members))
     if not parents:
-        parts = [("", [r for r in records.values() if "lr" in r.params])]
+        parts = [("", [r for r in runs.values() if "lr" in r.params])]
     if not any(members for _, members in parts):
         raise SelectionError(
             "no finished run was found"
@@ -157,23 +168,16 @@ def load(store: Store, sweeps: Sequence[str] = ("latest",), labels: Sequence[str
         parts = [(str(i + 1), members) for i, (_, members) in enumerate(parts)]
         described = [replace(sweep, label=label) for sweep, (label, _) in zip(described, parts, strict=True)]
     used = {m.run_id: m for _, members in parts for m in members}
-    several = {run_id for run_id, m in used.items() if m.params.get("trials", "1") != "1"}
-    trials, parameters = _trials(parts)
+    several = {run_id for run_id, m in used.items() if m.params.get(names.TRIALS, "1") != "1"}
+    trials, parameters = _trials(reader, parts)
     return Data(
         trials=trials,
-        curves=_curves(store, list(dict.fromkeys(trials["run_id"])), several),
+        curves=_curves(reader, list(dict.fromkeys(trials["run_id"])), several),
         parameters=parameters,
         sweeps=tuple(described),
         run_filter=run_filter,
-        artifact_uris={run_id: m.artifact_uri for run_id, m in used.items()},
+        runs=used,
     )
-
-
-def download(uri: str) -> Path:
-    """Fetch an artifact; returns its local path (the artifact itself where the store is on this machine)."""
-    from mlflow.artifacts import download_artifacts
-
-    return Path(download_artifacts(artifact_uri=uri, tracking_uri=None))
 
 
 def counted(count: int, noun: str) -> str:
@@ -191,11 +195,11 @@ def keep_longest(trials: pd.DataFrame, parameters: Sequence[str]) -> pd.DataFram
     return trials.sort_values("epochs", kind="stable").drop_duplicates(identity, keep="last").sort_index()
 
 
-def _find_sweeps(client: "MlflowClient", names: Sequence[str]) -> list["Run"]:
-    parents = search(client, SWEEP)
-    known = ", ".join(f"{p.info.run_id[:_SHORT]} ({p.info.run_name})" for p in parents[:5])
+def _find_sweeps(reader: Reader, wanted: Sequence[str]) -> list[Run]:
+    parents = reader.sweeps()[::-1]
+    known = ", ".join(f"{p.run_id[:_SHORT]} ({p.name})" for p in parents[:5])
     if not parents:
-        single = len(search(client, "params.lr LIKE '%' and attributes.status = 'FINISHED'"))
+        single = sum(1 for _ in reader.rows(["attributes.run_id"], ("params.lr", "LIKE", "%"), _FINISHED))
         raise SelectionError(
             "there is no sweep in this store yet"
             + (
@@ -206,8 +210,8 @@ def _find_sweeps(client: "MlflowClient", names: Sequence[str]) -> list["Run"]:
             )
         )
     found, problems = [], []
-    for name in names:
-        matches = parents[:1] if name == "latest" else [p for p in parents if p.info.run_id.startswith(name)]
+    for name in wanted:
+        matches = parents[:1] if name == "latest" else [p for p in parents if p.run_id.startswith(name)]
         if len(matches) == 1:
             found.append(matches[0])
         elif matches:
@@ -219,22 +223,26 @@ def _find_sweeps(client: "MlflowClient", names: Sequence[str]) -> list["Run"]:
     return found
 
 
-def _filtered(client: "MlflowClient", run_filter: str) -> list[str]:
+def _filtered(reader: Reader, run_filter: str) -> list[str]:
     """Ids of the runs that a filter finds."""
-    from mlflow.exceptions import MlflowException
-
     try:
-        return [run.info.run_id for run in search(client, run_filter)]
-    except MlflowException as error:
-        if error.error_code != "INVALID_PARAMETER_VALUE":
-            raise
+        return reader.search(run_filter)
+    except FilterError as error:
         raise SelectionError(
-            f"filter={run_filter}: MLflow says: {error.message.rstrip('.')}. One that works, as an argument in quotes: "
+            f"filter={run_filter}: MLflow says: {error}. One that works, as an argument in quotes: "
             "\"filter=params.lr = '0.5'\""
         ) from error
 
 
-def _confounded(sweeps: Sequence[Sequence[Record]]) -> bool:
+def _finished(reader: Reader, sweep_ids: Sequence[str], run_ids: Sequence[str]) -> dict[str, Run]:
+    """The finished runs among those that the sweeps made and those named."""
+    of_sweep = f"tags.{names.SWEEP_ID}"
+    runs = {run.run_id: run for sweep_id in sweep_ids for run in reader.runs((of_sweep, "=", sweep_id), _FINISHED)}
+    missing = [run_id for run_id in dict.fromkeys(run_ids) if run_id not in runs]
+    return runs | {run_id: run for run_id, run in reader.by_ids(missing).items() if run.status == "FINISHED"}
+
+
+def _confounded(sweeps: Sequence[Sequence[Run]]) -> bool:
     """Whether two parameters that each sweep holds constant differ between sweeps, and only together.
 
     A parameter that not every sweep has (the momentum of one of two optimizers) goes with the choice that brings it.
@@ -246,48 +254,21 @@ def _confounded(sweeps: Sequence[Sequence[Record]]) -> bool:
     return any(len({*zip(a, b, strict=True)}) == len({*a}) for a, b in itertools.permutations(differing, 2))
 
 
-def _jobs(client: "MlflowClient", parent: "Run") -> pd.DataFrame | None:
-    """The sweep's table of jobs, which says what belongs to it; None if its parent has none."""
-    if not any(f.path == "jobs.csv" for f in client.list_artifacts(parent.info.run_id)):
-        return None
-    path = download(f"{parent.info.artifact_uri}/jobs.csv")
-    return pd.read_csv(io.StringIO(path.read_text("utf-8")), dtype="str")
-
-
-def _members(sweep_id: str, table: pd.DataFrame | None, records: dict[str, Record]) -> list[Record]:
-    """The finished runs that belong to a sweep."""
+def _members(sweep_id: str, table: Sequence[Mapping[str, str]], runs: Mapping[str, Run]) -> list[Run]:
+    """The finished runs that belong to a sweep, which its table of jobs says if there is one."""
     children = {
-        record.tags.get("config_hash", record.run_id): record
-        for record in records.values()
-        if record.tags.get("sweep_id") == sweep_id
+        run.tags.get(names.CONFIG_HASH, run.run_id): run
+        for run in runs.values()
+        if run.tags.get(names.SWEEP_ID) == sweep_id
     }
-    if table is None:
+    if not table:
         return list(children.values())
-    members = {}
-    for run_id, config_hash in zip(table["run_id"], table["config_hash"], strict=True):
-        # A sweep that was killed could not write down the runs it had made since it planned them.
-        record = records.get(run_id) if isinstance(run_id, str) else children.get(config_hash)
-        if record is not None:
-            members[record.run_id] = record
-    return list(members.values())
+    # A sweep that was killed could not write down the runs it had made since it planned them.
+    found = (runs.get(job["run_id"]) if job["run_id"] else children.get(job["config_hash"]) for job in table)
+    return list({run.run_id: run for run in found if run is not None}.values())
 
 
-def _sweep(client: "MlflowClient", parent: "Run", label: str, jobs: int, loaded: int) -> Sweep:
-    info = parent.info
-    return Sweep(
-        run_id=info.run_id,
-        name=info.run_name or info.run_id,
-        experiment=client.get_experiment(info.experiment_id).name,
-        label=label,
-        started=info.start_time,
-        status=info.status,
-        jobs=jobs,
-        loaded=loaded,
-        tags=dict(parent.data.tags),
-    )
-
-
-def _trials(parts: list[tuple[str, list[Record]]]) -> tuple[pd.DataFrame, tuple[str, ...]]:
+def _trials(reader: Reader, parts: list[tuple[str, list[Run]]]) -> tuple[pd.DataFrame, tuple[str, ...]]:
     members = [(label, record) for label, records in parts for record in records]
     params = pd.DataFrame([record.params for _, record in members], dtype="str")
     params = params.apply(typed)
@@ -296,14 +277,14 @@ def _trials(parts: list[tuple[str, list[Record]]]) -> tuple[pd.DataFrame, tuple[
             "sweep": [label for label, _ in members],
             "run_id": [record.run_id for _, record in members],
             "trial": 0,
-            "started": [record.start_time for _, record in members],
+            "started": [record.start_ms for _, record in members],
         }
     )
     outcomes = pd.DataFrame([_outcome(record) for _, record in members])
     frame = pd.concat([single, params, outcomes], axis=1)
     several = frame["trials"] > 1 if "trials" in frame else pd.Series(data=False, index=frame.index)
     expanded = [
-        _expanded(row, record)
+        _expanded(reader, row, record)
         for (_, row), (_, record) in zip(
             frame[several].iterrows(), (m for m, s in zip(members, several, strict=True) if s), strict=True
         )
@@ -322,20 +303,23 @@ def _trials(parts: list[tuple[str, list[Record]]]) -> tuple[pd.DataFrame, tuple[
     return frame[["sweep", "run_id", "trial", "seed", *parameters, *outcome, *predictions]], parameters
 
 
-def _outcome(record: Record) -> dict[str, float]:
+def _outcome(record: Run) -> dict[str, float]:
     """The numbers of a run with one trial; those of a run with several are in its trials.parquet."""
     metrics = record.metrics
     return {
-        "converged": metrics.get("converged", 0.0) == 1.0,
-        "epochs_to_converge": metrics.get("epochs_to_converge", np.inf),
-        "final_loss": metrics.get("final_loss", np.nan),
-        "max_error": metrics.get("max_error", np.nan),
-        "diverged": float(record.tags.get("diverged", "nan")),
-    } | {key: value for key, value in metrics.items() if key.startswith("prediction/")}
+        "converged": metrics.get(names.CONVERGED, 0.0) == 1.0,
+        "epochs_to_converge": metrics.get(names.EPOCHS_TO_CONVERGE, np.inf),
+        "final_loss": metrics.get(names.FINAL_LOSS, np.nan),
+        "max_error": metrics.get(names.MAX_ERROR, np.nan),
+        "diverged": float(record.tags.get(names.DIVERGED, "nan")),
+    } | {key: value for key, value in metrics.items() if key.startswith(names.PREDICTION)}
 
 
-def _expanded(row: "pd.Series[Any]", record: Record) -> pd.DataFrame:
-    table = pd.read_parquet(download(f"{record.artifact_uri}/trials.parquet"))
+def _expanded(reader: Reader, row: "pd.Series[Any]", record: Run) -> pd.DataFrame:
+    content = reader.artifact(record, names.TRIALS_TABLE)
+    if content is None:
+        raise SelectionError(f"run {record.run_id} of several trials has lost its {names.TRIALS_TABLE}")
+    table = pd.read_parquet(io.BytesIO(content))
     table["epochs_to_converge"] = table["epochs_to_converge"].astype("Float64").fillna(np.inf).astype(float)
     table["diverged"] = np.nan
     table["trial"] = np.arange(len(table))
@@ -343,13 +327,13 @@ def _expanded(row: "pd.Series[Any]", record: Record) -> pd.DataFrame:
     return table.assign(**{str(k): v for k, v in constant.items() if not str(k).startswith("prediction/")})
 
 
-def _curves(store: Store, runs: Sequence[str], several: set[str]) -> pd.DataFrame:
+def _curves(reader: Reader, runs: Sequence[str], several: set[str]) -> pd.DataFrame:
     """Loss curves of all runs; those that hold several networks have three, of quantiles."""
     holds_several = np.array([run in several for run in runs])
     parts = []
-    for wanted, quantiles in ((~holds_several, {"loss": np.nan}), (holds_several, _QUANTILES)):
+    for wanted, quantiles in ((~holds_several, {names.LOSS: np.nan}), (holds_several, names.LOSS_QUANTILES)):
         chosen = np.flatnonzero(wanted)
-        points = store.histories([runs[int(i)] for i in chosen], list(quantiles))
+        points = reader.histories([runs[int(i)] for i in chosen], list(quantiles))
         parts.append(
             pd.DataFrame(
                 {

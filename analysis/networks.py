@@ -1,13 +1,16 @@
 """Rebuilding from its parameters what a run trained: its task and its trained network."""
 
+import io
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.loading import download
 from nn_core import Activation, Task, forward
+from tracking import names
+from tracking.reader import Reader
+from tracking.record import Run
 
 Array = NDArray[np.float64]
 
@@ -23,17 +26,28 @@ def task_of(trial: "pd.Series[Any]") -> Task:
     return Task.from_params(dict(trial))
 
 
-def weights_of(artifact_uri: str, trial: int) -> list[Array]:
+def weights_of(reader: Reader, run: Run, trial: int) -> list[Array]:
     """Final weights from a run's ``weights.npz``, layer by layer, shapes (units below [+ 1], units above).
 
     Parameters
     ----------
-    artifact_uri
-        Of the run.
+    reader
+        Of the store that holds the run.
+    run
     trial
         Which of its networks, if it has several.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the run has no such file.
+    TrackingError
+        If it cannot be read.
     """
-    with np.load(download(f"{artifact_uri}/weights.npz")) as file:
+    content = reader.artifact(run, names.WEIGHTS)
+    if content is None:
+        raise FileNotFoundError(f"there is no {names.WEIGHTS}")
+    with np.load(io.BytesIO(content)) as file:
         layers = [file[f"weights{i + 1}"] for i in range(len(file.files))]
     return [W[trial] if W.ndim == 3 else W for W in layers]
 

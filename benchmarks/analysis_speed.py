@@ -33,7 +33,7 @@ def sweep(folder: Path, seeds: int) -> None:
 
 def by_server(folder: Path, rows: list[tuple[str, float]]) -> None:
     from analysis.loading import load
-    from analysis.store import open_store
+    from tracking.store import open_reader
 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -46,7 +46,7 @@ def by_server(folder: Path, rows: list[tuple[str, float]]) -> None:
                 with suppress(subprocess.TimeoutExpired):
                     server.wait(timeout=0.1)
                     raise SystemExit("the tracking server did not start")
-            timed(rows, "load through a tracking server", lambda: load(open_store(f"http://127.0.0.1:{port}")))
+            timed(rows, "load through a tracking server", lambda: load(open_reader(f"http://127.0.0.1:{port}")))
         finally:
             server.terminate()
 

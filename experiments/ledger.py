@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Literal
 
-from tracking import overview
-from tracking.outcomes import Outcome, outcomes
-from tracking.record import LONGEST_TAG, RunUpdate
+from tracking import names
+from tracking.record import LONGEST_TAG, Outcome, RunUpdate
 
 if TYPE_CHECKING:
     from experiments.jobs import Job
@@ -58,12 +57,6 @@ _BY_STATUS = {state.status: state for state in State}  # FINISHED is NEW: whoeve
 _NO_RUN = Outcome("", "", "")
 
 _SEED = re.compile(r"\+*seed=")
-
-TABLE = "jobs.csv"
-"""The artifact of a sweep that lists its jobs."""
-
-NOTE = "mlflow.note.content"
-"""The tag that MLflow's UI shows as a run's description."""
 
 RESULTS = ("converged", "epochs_to_converge", "final_loss", "max_error")
 """Columns of the table of jobs that say what came of each."""
@@ -234,7 +227,7 @@ class Ledger:
 
     def update(self, ending: Ending | None) -> RunUpdate:
         """What the parent run is to say, and to end as."""
-        return RunUpdate(self._ended, {NOTE: self.description}, {TABLE: self.table}, ending)
+        return RunUpdate(self._ended, {names.NOTE: self.description}, {names.JOBS_CSV: self.table}, ending)
 
     @property
     def _ended(self) -> dict[str, int]:
@@ -266,18 +259,18 @@ class Ledger:
 
 def revise(store: "Store", sweep_id: str, now_ms: int) -> None:
     """Have a sweep that has ended say what is there of it now; doing so again changes nothing."""
-    sweep = overview.run(store, sweep_id)
-    table = overview.read_artifact(store, sweep, TABLE) if sweep is not None else None
+    sweep = store.reader.run(sweep_id)
+    table = store.reader.artifact(sweep, names.JOBS_CSV) if sweep is not None else None
     if sweep is None or sweep.end_ms is None or not table:
         return
-    runs = {run.run_id: run for run in outcomes(store)}
+    runs = {run.run_id: run for run in store.reader.outcomes()}
     ledger = Ledger.read(table, (run for run in runs.values() if run.sweep_id == sweep_id), runs)
     if not len(ledger):
         return
-    ledger.look_up(lambda run_id: overview.params(store, run_id))
+    ledger.look_up(lambda run_id: run.params if (run := store.reader.run(run_id)) else {})
     update = ledger.update(None if ledger.left else ledger.ending(interrupted=False))
-    says = update.status or sweep.status, update.metrics, update.tags[NOTE], update.artifacts[TABLE]
-    if says != (sweep.status, sweep.metrics, sweep.tags.get(NOTE), table):
+    says = update.status or sweep.status, update.metrics, update.tags[names.NOTE], update.artifacts[names.JOBS_CSV]
+    if says != (sweep.status, sweep.metrics, sweep.tags.get(names.NOTE), table):
         # Later than what it said itself when it ended, which MLflow's client would keep otherwise.
         store.writer.update(sweep_id, update, max(sweep.end_ms, now_ms) + 1)
 

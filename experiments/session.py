@@ -17,13 +17,12 @@ from experiments.identity import NOT_PART_OF_A_RUN, literal
 from experiments.interruption import Interrupted, SweepStopped
 from experiments.jobs import ConfigurationError, Job
 from experiments.launchers import Launcher
-from experiments.ledger import NOTE, TABLE, Ending, Entry, Ledger, State
+from experiments.ledger import Ending, Entry, Ledger, State
 from experiments.validation import job_problems
-from tracking import overview
+from tracking import names
 from tracking.errors import StoreUnreachableError, TrackingError
-from tracking.outcomes import Outcome, outcomes
 from tracking.provenance import provenance
-from tracking.record import RunUpdate
+from tracking.record import Outcome, RunUpdate
 from tracking.stale import repair
 from tracking.store import open_store
 
@@ -32,9 +31,6 @@ logging.raiseExceptions = False  # or a full disk would be told with a traceback
 
 LONGEST_LIST = 20
 """Failed jobs that are listed one by one."""
-
-DIFF = "git_diff.patch"
-"""What a dirty checkout adds to its commit, among the artifacts that `provenance` gives."""
 
 
 class SweepSession:
@@ -98,7 +94,7 @@ class SweepSession:
         self._made_by = provenance(engine=self.settings.engine, launcher=self.launcher.name)
         try:
             with interruption.held():
-                self._run_id = self.store.start_parent(name, {"kind": "sweep", **self._made_by.tags})
+                self._run_id = self.store.start_parent(name, {names.KIND: names.SWEEP, **self._made_by.tags})
                 self._update(RunUpdate(artifacts={**self._made_by.artifacts, **artifacts}))
         except Interrupted:
             if not self._run_id:
@@ -132,10 +128,10 @@ class SweepSession:
         self.ledger.add(jobs)
         entries = [self.ledger[job.config_hash] for job in jobs]
         if self.settings.resume:
-            self.ledger.reuse(outcomes(self.store))
+            self.ledger.reuse(self.store.reader.outcomes())
         log.info(plan.line(jobs, self.ledger))
         self._warn_of_other_code(entries)
-        self._update(RunUpdate(artifacts={TABLE: self.ledger.table}))
+        self._update(RunUpdate(artifacts={names.JOBS_CSV: self.ledger.table}))
         interruption.check()
         to_do = {job.config_hash: job for job, entry in zip(jobs, entries, strict=True) if not entry.done}
         if to_do:
@@ -172,13 +168,13 @@ class SweepSession:
         update = ledger.update(self.ending)
         self._update(update)
         if self._folder:
-            copy = self._folder / TABLE
+            copy = self._folder / names.JOBS_CSV
             try:
-                copy.write_bytes(update.artifacts[TABLE])
+                copy.write_bytes(update.artifacts[names.JOBS_CSV])
             except OSError as error:
                 log.warning("%s could not be written (%s); the artifact of that name is", copy, error.strerror)
-        self.store.analyze()
-        log.info("%s\n", update.tags[NOTE])
+        self.store.writer.analyze()
+        log.info("%s\n", update.tags[names.NOTE])
         failed = ledger.having(State.FAILED)
         for entry in failed[:LONGEST_LIST]:
             log.error("failed: python -m experiments.train %s", entry.overrides)
@@ -228,7 +224,7 @@ class SweepSession:
         if self._lost:
             raise self._lost
         try:
-            made = list(outcomes(self.store, self._run_id))
+            made = list(self.store.reader.of_sweep(self._run_id))
         except StoreUnreachableError as error:
             self._lost = error
             raise
@@ -239,14 +235,15 @@ class SweepSession:
     def _warn_of_other_code(self, entries: Sequence[Entry]) -> None:
         """Name the versions of the code, other than the present one, that reused runs were made by."""
         origins = {entry.run.sweep_id or entry.run.run_id for entry in entries if entry.state is State.REUSED}
-        present = self._made_by.tags["git_commit"], self._made_by.artifacts.get(DIFF, b"")
+        present = self._made_by.tags["git_commit"], self._made_by.artifacts.get(names.GIT_DIFF, b"")
         others = set()
         for origin in origins - self._origins:
-            if run := overview.run(self.store, origin):
-                commit, diff = run.tags.get("git_commit"), overview.read_artifact(self.store, run, DIFF) or b""
+            if run := self.store.reader.run(origin):
+                commit, diff = run.tags.get("git_commit"), self.store.reader.artifact(run, names.GIT_DIFF) or b""
                 if (commit, diff) != present:
                     others.add(f"{commit or 'unknown'}{' with uncommitted changes' if diff else ''}")
         self._origins |= origins
         if others:
-            names = ", ".join(sorted(others))
-            log.warning("Finished runs come from other code: %s. resume=false would run them again", names)
+            log.warning(
+                "Finished runs come from other code: %s. resume=false would run them again", ", ".join(sorted(others))
+            )

@@ -19,9 +19,8 @@ from experiments.launchers import HydraLauncher, Launcher, log_into_folder
 from experiments.ledger import Ending, Ledger
 from experiments.session import SweepSession
 from experiments.validation import sweep_problems
-from tracking import files
+from tracking import disk
 from tracking.errors import TrackingError
-from tracking.outcomes import outcomes
 from tracking.store import find_store
 
 
@@ -91,7 +90,7 @@ def _run(config: DictConfig, name: str, launcher: Launcher, jobs: Sequence[Job])
     """Do what is left to do, and leave a parent run that says what came of it."""
     folder = Path(config.hydra.sweep.dir)
     with _in_folder(folder):
-        files.try_to_write(folder)  # before a store is made for a sweep that cannot be
+        disk.try_to_write(folder)  # before a store is made for a sweep that cannot be
     session = SweepSession(jobs[0].config, launcher)
     folder = _make_folder(config)
     log_into_folder(config)
@@ -109,7 +108,7 @@ def _announce(jobs: Sequence[Job]) -> None:
     """Say what would be done."""
     ledger, settings = Ledger(jobs), jobs[0].config
     if settings.resume and (store := find_store(settings.experiment)) is not None:
-        ledger.reuse(outcomes(store))
+        ledger.reuse(store.reader.outcomes())
     print(plan.table(jobs, ledger))
     print(plan.line(jobs, ledger))
 

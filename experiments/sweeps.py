@@ -4,7 +4,6 @@ Reading a SQLite store needs no MLflow, so that every command but ``ui`` answers
 """
 
 import argparse
-import functools
 import json
 import os
 import re
@@ -17,17 +16,15 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from experiments.interruption import ending_with_the_reader
-from experiments.ledger import TABLE, Ledger, revise
+from experiments.ledger import Ledger, revise
 from experiments.startup import collect_garbage_seldom
-from tracking import overview, stale
+from tracking import names, stale
+from tracking.addresses import is_server, tracking_uri
 from tracking.creation import artifact_root
 from tracking.errors import TrackingError, without_password
-from tracking.outcomes import Outcome, outcomes
-from tracking.overview import RunInfo
-from tracking.record import RunUpdate
+from tracking.record import Outcome, Run, RunUpdate
 from tracking.store import Store, find_stores
 from tracking.sync import sync
-from tracking.uri import tracking_uri
 from tracking.view import runs_page, save_view
 
 SHOWN_ID = 12
@@ -86,13 +83,13 @@ def sweep_states(stores: Sequence[Store]) -> list[SweepState]:
     """Say what has become of every sweep, oldest first."""
     states = []
     for store in stores:
-        runs = {run.run_id: run for run in outcomes(store)}
+        runs = {run.run_id: run for run in store.reader.outcomes()}
         made: dict[str | None, list[Outcome]] = {}
         for run in runs.values():
             made.setdefault(run.sweep_id, []).append(run)
         dead = {run.run_id for run in stale.stale_runs(store)}
-        for sweep in overview.sweeps(store):
-            ledger = Ledger.read(overview.read_artifact(store, sweep, TABLE) or b"", made.get(sweep.run_id, ()), runs)
+        for sweep in store.reader.sweeps():
+            ledger = Ledger.read(store.reader.artifact(sweep, names.JOBS_CSV) or b"", made.get(sweep.run_id, ()), runs)
             states.append(
                 SweepState(
                     run_id=sweep.run_id,
@@ -208,11 +205,11 @@ def _repair(options: argparse.Namespace) -> int:
     for store in stores:
         for stale_run in stale.repair(store):
             print(f"KILLED  {stale_run.run_id}  {_printable(stale_run.name)} (process {stale_run.pid} is dead)")
-        if removed := stale.remove_abandoned_files(store):
+        if removed := store.writer.remove_abandoned_files():
             print(
                 f"removed the files of {removed:,} runs in {store.experiment} that were killed before they were stored"
             )
-    left = [(run, stale.life(run.tags)) for store in stores for run in overview.running(store)]
+    left = [(run, stale.life(run.tags)) for store in stores for run in store.reader.running()]
     print(f"{len(left):,} runs are under way." if left else "No run is under way.")
     for run, life in left:
         print(f"  {run.run_id}  {_printable(run.name)}: {life.value}, {run.tags.get('host', 'unknown host')}")
@@ -222,9 +219,9 @@ def _repair(options: argparse.Namespace) -> int:
 def _show(options: argparse.Namespace) -> int:
     stores = find_stores()
     store, run = _find(stores, options.run_name)
-    parent = overview.run(store, run.tags["sweep_id"]) if "sweep_id" in run.tags else None
+    parent = store.reader.run(run.tags[names.SWEEP_ID]) if names.SWEEP_ID in run.tags else None
     origin = run if parent is None else parent
-    is_sweep = run.tags.get("kind") == "sweep"
+    is_sweep = run.tags.get(names.KIND) == names.SWEEP
     took = "" if run.end_ms is None else f", {(run.end_ms - run.start_ms) / 1000:.1f} s"
     print(f"{_printable(run.name)}: {run.status}, {_local_time(run.start_ms)}{took}")
     print(f"run {run.run_id} in experiment {_printable(store.experiment)}")
@@ -234,12 +231,11 @@ def _show(options: argparse.Namespace) -> int:
     if is_sweep:
         print(f"  {_printable(run.tags.get('command', 'unknown'))}")
     else:
-        params = overview.params(store, run.run_id)
-        print(f"  {repeat_command(params, experiment=store.experiment, engine=origin.tags.get('engine'))}")
+        print(f"  {repeat_command(run.params, experiment=store.experiment, engine=origin.tags.get('engine'))}")
     print("\nResult")
     _print_pairs({key: repr(value) for key, value in sorted(run.metrics.items())})
-    if "diverged" in run.tags:
-        print(f"  diverged at epoch {run.tags['diverged']}")
+    if names.DIVERGED in run.tags:
+        print(f"  diverged at epoch {run.tags[names.DIVERGED]}")
     print("\nProvenance" if parent is None else "\nProvenance, of its sweep")
     _print_pairs({key: origin.tags[key] for key in _PROVENANCE if key in origin.tags})
     print(f"\nFiles: {run.artifact_uri}")
@@ -272,7 +268,7 @@ def _sync(_: argparse.Namespace) -> int:
 def _ui(options: argparse.Namespace) -> int:
     uri = tracking_uri()
     page = _ui_page(find_stores(), options.sweep)
-    if uri.startswith(("http://", "https://")):
+    if is_server(uri):
         print(f"{without_password(uri).rstrip('/')}/{page}")
         return 0
     port = options.port or _free_port()
@@ -291,19 +287,18 @@ def _ui_page(stores: Sequence[Store], wanted: str | None) -> str:
     """Where to open the UI: the sweep that is meant, the newest one, or what there is."""
     if wanted is not None:
         store, sweep = _find(stores, wanted)
-        if sweep.tags.get("kind") != "sweep":
+        if sweep.tags.get(names.KIND) != names.SWEEP:
             return f"#/experiments/{store.experiment_id}/runs/{sweep.run_id}"
         return save_view(store, sweep)
-    sweeps = [(store, sweep) for store in stores for sweep in overview.sweeps(store)]
+    sweeps = [(store, sweep) for store in stores for sweep in store.reader.sweeps()]
     if sweeps:
         return save_view(*max(sweeps, key=lambda pair: (pair[1].start_ms, pair[1].run_id)))
     return runs_page(stores[-1].experiment_id) if stores else "#/experiments"
 
 
-def _find(stores: Sequence[Store], wanted: str) -> tuple[Store, RunInfo]:
+def _find(stores: Sequence[Store], wanted: str) -> tuple[Store, Run]:
     """Find the one run that an id, the beginning of one, a name or ``latest`` stands for."""
-    look = overview.latest if wanted == "latest" else functools.partial(overview.matching, wanted=wanted)
-    found = [(store, run) for store in stores for run in look(store)]
+    found = [(store, run) for store in stores for run in store.reader.matching(wanted)]
     if not found:
         uri = without_password(tracking_uri())
         raise TrackingError(f"no run {wanted!r} in {uri}; python -m experiments.sweeps status lists the sweeps")

@@ -1,53 +1,21 @@
 """Runs written through MLflow's public client: any store, one run at a time, with the fewest calls."""
 
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tracking.errors import RESUME, StoreUnreachableError, TrackingError, explain_os, without_password
+from tracking import names
+from tracking.client import mlflow_client, mlflow_errors
+from tracking.errors import StoreUnreachableError, TrackingError
 from tracking.record import RunRecord, RunUpdate, short_name
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-
-
-@contextmanager
-def mlflow_errors(uri: str) -> Iterator[None]:
-    """Turn what MLflow raises into a `TrackingError` that names the store."""
-    from mlflow.exceptions import MlflowException
-    from requests import RequestException
-    from sqlalchemy.exc import SQLAlchemyError
-
-    remote, uri = uri.startswith(("http://", "https://")), without_password(uri)
-    try:
-        yield
-    except MlflowException as error:
-        status = error.get_http_status_code()  # type: ignore[no-untyped-call]
-        message = without_password(" ".join(error.message.split()))
-        if "out-of-date database schema" in message:
-            raise TrackingError(
-                f"the store {uri} was made by another version of MLflow. Back it up, then: mlflow db upgrade {uri}"
-            ) from error
-        if remote and status >= 500:
-            # A failed connection is told at length and in terms of the libraries involved.
-            detail = "" if "failed with exception" in message else f": {message[:500]}"
-            raise StoreUnreachableError(f"the tracking server {uri} does not answer{detail}") from error
-        raise TrackingError(f"the store {uri} refused: {message[:500]}. {RESUME}") from error
-    except RequestException as error:
-        status = 503 if error.response is None else error.response.status_code
-        if status >= 500:
-            raise StoreUnreachableError(
-                f"the tracking server {uri} does not answer: {without_password(str(error))}"
-            ) from error
-        raise TrackingError(f"the tracking server {uri} refused: {without_password(str(error))}. {RESUME}") from error
-    except SQLAlchemyError as error:
-        detail = without_password(str(getattr(error, "orig", error)))
-        raise TrackingError(f"the store {uri} refused: {detail[:500]}. {RESUME}") from error
-    except OSError as error:
-        raise explain_os(error, uri) from error
 
 
 @dataclass(frozen=True)
@@ -56,18 +24,39 @@ class ClientWriter:
 
     Attributes
     ----------
-    client : MlflowClient
     uri : str
-        The tracking URI, for messages.
+        Tracking URI.
     experiment_id : str
     tags : mapping of str to str
         Tags of every run, unless it brings its own.
     """
 
-    client: "MlflowClient"
     uri: str
     experiment_id: str
     tags: Mapping[str, str]
+
+    runs_at_once = 1
+
+    @cached_property
+    def client(self) -> "MlflowClient":
+        """MLflow's own (imports MLflow, which takes seconds)."""
+        return mlflow_client(self.uri)
+
+    def begin(self, records: Sequence[RunRecord]) -> list[str]:
+        """Create runs that `write` is to fill, and return their ids."""
+        return [self.start(record.name, record.tags, record.start_ms) for record in records]
+
+    def write(self, records: Sequence[RunRecord], run_ids: Sequence[str]) -> None:
+        """Fill the runs that were begun, and end them; one that cannot be filled is ended as KILLED."""
+        for record, run_id in zip(records, run_ids, strict=True):
+            try:
+                self._fill(run_id, record)
+            except StoreUnreachableError:
+                raise  # it will be filled later
+            except BaseException:
+                with suppress(TrackingError):
+                    self.update(run_id, RunUpdate(status="KILLED"), time.time_ns() // 1_000_000)
+                raise
 
     def start(self, name: str, tags: Mapping[str, str], start_ms: int) -> str:
         """Create a run that is under way, and return its id."""
@@ -77,7 +66,7 @@ class ClientWriter:
             )
         return str(run.info.run_id)
 
-    def fill(self, run_id: str, record: RunRecord) -> None:
+    def _fill(self, run_id: str, record: RunRecord) -> None:
         """Log all of a started run and end it; doing so again changes nothing."""
         from mlflow.entities import Metric, Param
 
@@ -92,26 +81,27 @@ class ClientWriter:
             self._log_artifacts(run_id, record.artifacts)
             self.client.set_terminated(run_id, record.status, record.end_ms)
 
-    def complete(self, run_id: str, record: RunRecord, spool_id: str) -> None:
+    def complete(self, record: RunRecord, run_id: str, spool_id: str) -> None:
         """Store a run that was kept on disk, going on from whatever of it an earlier attempt has stored.
 
         Parameters
         ----------
+        record : RunRecord
         run_id : str
             The run that was begun for it; empty if there is none.
-        record : RunRecord
         spool_id : str
             Tags the run if it has to be created, so that the next attempt finds it.
         """
-        tags = {**record.tags, "spool_id": spool_id}
+        tags = {**record.tags, names.SPOOL_ID: spool_id}
         with mlflow_errors(self.uri):
             begun = self.client.search_runs(
-                [self.experiment_id], f"attributes.run_id = '{run_id}'" if run_id else f"tags.spool_id = '{spool_id}'"
+                [self.experiment_id],
+                f"attributes.run_id = '{run_id}'" if run_id else f"tags.{names.SPOOL_ID} = '{spool_id}'",
             )
         if not begun:
-            self.fill(self.start(record.name, tags, record.start_ms), record)
+            self._fill(self.start(record.name, tags, record.start_ms), record)
         elif begun[0].info.status != record.status:
-            self.fill(begun[0].info.run_id, record)
+            self._fill(begun[0].info.run_id, record)
 
     def update(self, run_id: str, update: RunUpdate, now_ms: int) -> None:
         """Add to a run that is under way, and end it if the update says so."""
@@ -128,6 +118,13 @@ class ClientWriter:
         """Set a tag of the experiment."""
         with mlflow_errors(self.uri):
             self.client.set_experiment_tag(self.experiment_id, key, value)
+
+    def remove_abandoned_files(self) -> int:
+        """Nothing: MLflow creates a run before its files."""
+        return 0
+
+    def analyze(self) -> None:
+        """Nothing: whoever keeps the store looks after it."""
 
     def _log_artifacts(self, run_id: str, artifacts: Mapping[str, bytes]) -> None:
         if not artifacts:

@@ -4,20 +4,15 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from tracking import database as databases
-from tracking import files
-from tracking.client_writer import mlflow_errors
-from tracking.database import PostgresDatabase, SqliteDatabase, sqlite_uri
-from tracking.errors import TrackingError, explain_os, explain_sqlite, without_password
-from tracking.sql_writer import mlflow_models
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
+from tracking import artifacts
+from tracking.addresses import sqlite_uri
+from tracking.client import mlflow_client, mlflow_errors
+from tracking.database import Database, SqliteDatabase, explain_sqlite, models
+from tracking.disk import explain_os
+from tracking.errors import TrackingError, without_password
 
 log = logging.getLogger(__name__)
 
@@ -36,44 +31,24 @@ def artifact_root() -> str:
     return str(Path.cwd() / "mlartifacts").replace("%", "%25")  # MLflow decodes even plain paths
 
 
-def mlflow_client(uri: str) -> "MlflowClient":
-    """MLflow's client for a store (imports MLflow, which takes seconds)."""
-    with mlflow_errors(uri):
-        from mlflow import MlflowClient
-
-        return MlflowClient(tracking_uri=uri, registry_uri=uri)
-
-
-def make_schema(uri: str, database: SqliteDatabase | PostgresDatabase) -> None:
+def make_schema(database: Database) -> None:
     """Make the tables of a database that has none, or let MLflow say what is wrong with those it has."""
-    files.require_writable(artifact_root())
-    if isinstance(database, PostgresDatabase):
-        from sqlalchemy import func, select
-
-        with database.session() as session:
-            session.execute(select(func.pg_advisory_xact_lock(func.hashtext("mlflow schema"))))
-            if databases.differences(database):
-                _make_tables(uri, uri)
+    if not database.differences():
         return
-    try:
-        database.path.parent.mkdir(parents=True, exist_ok=True)
-        with _folder_lock(database.path.parent):
-            if not database.path.exists():
-                _make_sqlite(database.path)
-                return
-    except OSError as error:
-        raise explain_os(error, database.path) from error
-    except sqlite3.Error as error:
-        raise explain_sqlite(error, database.path) from error
-    # Somebody else has made the file. If that is another program, such as `mlflow ui`, it may still be at it.
-    while databases.differences(database):
-        if time.time() - database.path.stat().st_mtime > _UNDER_WAY_S:
-            _make_tables(uri, uri)
-            return
-        time.sleep(0.1)
+    artifacts.require_writable(artifact_root())
+    if isinstance(database, SqliteDatabase):
+        _make_sqlite(database)
+        return
+    with database.transaction() as session:
+        if database.dialect == "postgresql":
+            from sqlalchemy import func, select
+
+            session.execute(select(func.pg_advisory_xact_lock(func.hashtext("mlflow schema"))))
+        if database.differences():
+            _make_tables(database.uri, database.uri)
 
 
-def make_experiment(uri: str, database: SqliteDatabase | PostgresDatabase | None, name: str) -> None:
+def make_experiment(uri: str, database: Database | None, name: str) -> None:
     """Make an experiment, unless another process does so first.
 
     Raises
@@ -84,7 +59,7 @@ def make_experiment(uri: str, database: SqliteDatabase | PostgresDatabase | None
     if not 0 < len(name) <= LONGEST_NAME:
         raise TrackingError(f"experiment={name[:80]!r} cannot name an experiment: 1 to {LONGEST_NAME} characters can")
     if database is not None:
-        files.require_writable(artifact_root())
+        artifacts.require_writable(artifact_root())
         _insert_experiment(database, name)
         return
     with mlflow_errors(uri):
@@ -97,14 +72,14 @@ def make_experiment(uri: str, database: SqliteDatabase | PostgresDatabase | None
                 raise
 
 
-def _insert_experiment(database: SqliteDatabase | PostgresDatabase, name: str) -> None:
+def _insert_experiment(database: Database, name: str) -> None:
     """Do what MLflow's client would, which cannot put artifacts below the current folder, under the number it gives."""
     from sqlalchemy.dialects import postgresql, sqlite
 
     insert = sqlite.insert if isinstance(database, SqliteDatabase) else postgresql.insert
-    experiments = mlflow_models().SqlExperiment
+    experiments = models().SqlExperiment
     now_ms = time.time_ns() // 1_000_000
-    with database.session() as session:
+    with database.transaction() as session:
         made = session.scalars(
             insert(experiments)
             .values(name=name, creation_time=now_ms, last_update_time=now_ms)
@@ -115,7 +90,32 @@ def _insert_experiment(database: SqliteDatabase | PostgresDatabase, name: str) -
             experiment.artifact_location = f"{artifact_root()}/{experiment.experiment_id}"
 
 
-def _make_sqlite(path: Path) -> None:
+def _make_sqlite(database: SqliteDatabase) -> None:
+    from filelock import FileLock
+
+    path = database.path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.with_name(f".{path.stem}.lock")
+        with FileLock(lock):  # it saves others from doing the same work
+            try:
+                if not path.exists():
+                    _make_file(path)
+            finally:
+                lock.unlink(missing_ok=True)
+    except OSError as error:
+        raise explain_os(error, path) from error
+    except sqlite3.Error as error:
+        raise explain_sqlite(error, path) from error
+    # Another program, such as `mlflow ui`, may have made the file, and still be at it.
+    while database.differences():
+        if time.time() - path.stat().st_mtime > _UNDER_WAY_S:
+            _make_tables(database.uri, database.uri)
+            return
+        time.sleep(0.1)
+
+
+def _make_file(path: Path) -> None:
     """Build the schema in a file beside the store, then link it into place.
 
     Whoever finds a store finds it whole, even after a kill in mid-migration.
@@ -142,20 +142,3 @@ def _make_tables(uri: str, shown: str) -> None:
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
         SqlAlchemyStore(uri, artifact_root())._dispose_engine()  # type: ignore[no-untyped-call]
-
-
-@contextmanager
-def _folder_lock(folder: Path) -> Iterator[None]:
-    """Hold a lock on a folder where the system has such locks: it saves others from doing the same work."""
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

@@ -1,24 +1,24 @@
-"""MLflow's SQL database: the tables that hold runs, read by the database's own driver and written through SQLAlchemy.
+"""MLflow's SQL database, spoken to through SQLAlchemy.
 
-SQLite and PostgreSQL only; any other store is reached through MLflow's client. SQLAlchemy is imported only to write,
-so that commands that read answer at once.
+What is written goes through MLflow's own models of its tables. What is read does not need them, and importing MLflow
+takes seconds that a command which only reads should not take.
 """
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from functools import cache
-from itertools import chain
+from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import unquote
+from typing import TYPE_CHECKING, Any
 
-from tracking.errors import StoreUnreachableError, TrackingError, explain_sqlite, without_password
+from tracking.addresses import sqlite_path
+from tracking.errors import RESUME, StoreUnreachableError, TrackingError, without_password
 
 if TYPE_CHECKING:
-    import psycopg
-    from sqlalchemy import Engine
+    from types import ModuleType
+
+    from sqlalchemy import Connection, Engine
     from sqlalchemy.orm import Session
 
 TABLES = {
@@ -30,20 +30,16 @@ TABLES = {
     "tags": ("key", "value", "run_uuid"),
     "metrics": ("key", "value", "timestamp", "step", "is_nan", "run_uuid"),
     "latest_metrics": ("key", "value", "timestamp", "step", "is_nan", "run_uuid"),
-}  # fmt: skip
-"""Columns of the tables that hold runs, in the order of MLflow 3.17's models.
-
-A store whose tables differ is none of ours to write to.
-"""
-
-EXPERIMENT_TABLES = {
     "experiments": (
         "experiment_id", "name", "workspace", "artifact_location", "lifecycle_stage", "creation_time",
         "last_update_time",
     ),
     "experiment_tags": ("key", "value", "experiment_id"),
 }  # fmt: skip
-"""Columns of the tables that hold experiments."""
+"""Columns of the tables that are used, in the order of MLflow 3.17's models.
+
+A store whose tables differ is none of ours to write to.
+"""
 
 _LOCK_TIMEOUT_S = 120.0
 """How long to wait for other writers: far longer than any of our transactions lasts."""
@@ -52,35 +48,116 @@ _CONNECT_TIMEOUT_S = 10
 
 _CACHE_KIB = 65536
 
+_ROWS_AT_ONCE = 5000
 
-class Database(Protocol):
-    """A database that holds an MLflow tracking store."""
-
-    def rows(self, statement: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
-        """Read row by row, outside any transaction; parameters are written as ``?``."""
-
-    def query(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Read all rows at once."""
-
-    def session(self) -> "AbstractContextManager[Session]":
-        """Open a session of SQLAlchemy: one transaction, committed at the end and rolled back on any exception."""
-
-    def columns(self, table: str) -> set[str]:
-        """Names of a table's columns; empty if there is no such table."""
+_IDS_AT_ONCE = 500
 
 
-def differences(database: Database) -> list[str]:
-    """Say where the database's tables differ from `TABLES`; empty if they do not."""
-    found = []
-    for table, known in (TABLES | EXPERIMENT_TABLES).items():
-        columns = database.columns(table)
-        if columns != set(known):
-            found.append(f"{table}: {', '.join(sorted(columns ^ set(known)))}")
-    return found
+@cache
+def models() -> "ModuleType":
+    """MLflow's models of its tables (imports MLflow, which takes a second or more)."""
+    from mlflow.store.tracking.dbmodels import models
+
+    return models
+
+
+def unknown_models() -> list[str]:
+    """Say where the models of the MLflow that is installed differ from `TABLES`; empty if they do not."""
+    known = models().Base.metadata.tables
+    return [
+        f"{table}: {', '.join(known[table].columns.keys() if table in known else ['missing'])}"
+        for table, columns in TABLES.items()
+        if table not in known or tuple(known[table].columns.keys()) != columns
+    ]
 
 
 @dataclass(frozen=True)
-class SqliteDatabase:
+class Database:
+    """A database on a server: PostgreSQL, or another that SQLAlchemy has a driver for.
+
+    Attributes
+    ----------
+    uri : str
+        Its tracking URI.
+    """
+
+    uri: str
+
+    @cached_property
+    def engine(self) -> "Engine":
+        """SQLAlchemy's; a new connection for each use, since a sweep may train for hours between two."""
+        from sqlalchemy import NullPool, create_engine, make_url
+
+        url = make_url(self.uri)
+        if url.get_backend_name() == "postgresql":
+            url = url.set(drivername="postgresql+psycopg")
+        patience = {"connect_timeout": _CONNECT_TIMEOUT_S} if url.get_backend_name() in {"postgresql", "mysql"} else {}
+        return create_engine(url, poolclass=NullPool, connect_args=patience)
+
+    @property
+    def dialect(self) -> str:
+        """SQLAlchemy's name of the kind of database."""
+        return self.engine.dialect.name
+
+    @contextmanager
+    def reading(self) -> "Iterator[Connection]":
+        """Connect to read only; rows stream, and nobody can write to a SQLite file until they have been read."""
+        with self.explained(), self.engine.connect() as connection:
+            connection = connection.execution_options(yield_per=_ROWS_AT_ONCE)
+            if self.dialect == "postgresql":
+                connection = connection.execution_options(postgresql_readonly=True)
+            yield connection
+
+    @contextmanager
+    def transaction(self) -> "Iterator[Session]":
+        """Write: all of it, or nothing if an exception is raised."""
+        from sqlalchemy.orm import Session
+
+        with self.explained(), Session(self.engine) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Turn what the driver raises, by itself or through SQLAlchemy, into a `TrackingError`."""
+        from sqlalchemy.exc import DBAPIError
+
+        try:
+            yield
+        except (DBAPIError, self.engine.dialect.loaded_dbapi.Error) as error:
+            raise self._meaning(getattr(error, "orig", None) or error) from error
+
+    def _meaning(self, error: BaseException) -> TrackingError:
+        driver: Any = self.engine.dialect.loaded_dbapi
+        said = without_password(" ".join(str(error).split()))  # psycopg quotes the address over several lines
+        if isinstance(error, driver.OperationalError | driver.InterfaceError):
+            return StoreUnreachableError(f"the database does not answer: {said}")
+        return TrackingError(f"the database refused: {said}")
+
+    def ping(self) -> None:
+        """Find out whether it answers at all, with no more patience than it takes to connect."""
+        with self.reading():
+            pass
+
+    def columns(self) -> dict[str, set[str]]:
+        """Columns of those tables of `TABLES` that are there."""
+        from sqlalchemy import inspect
+
+        with self.reading() as connection:
+            found = inspect(connection).get_multi_columns(filter_names=list(TABLES))
+        return {table: {column["name"] for column in columns} for (_, table), columns in found.items()}
+
+    def differences(self) -> list[str]:
+        """Say where its tables differ from `TABLES`; empty if they do not."""
+        found = self.columns()
+        different = {table: found.get(table, set()) ^ set(columns) for table, columns in TABLES.items()}
+        return [f"{table}: {', '.join(sorted(columns))}" for table, columns in different.items() if columns]
+
+    def analyze(self) -> None:
+        """Keep queries fast after much was written; servers do so by themselves."""
+
+
+@dataclass(frozen=True)
+class SqliteDatabase(Database):
     """A SQLite file, in whatever journal mode it has.
 
     MLflow's default, the rollback journal, is kept: unlike a write-ahead log it survives being copied
@@ -89,152 +166,85 @@ class SqliteDatabase:
     memory until then.
     """
 
-    path: Path
+    @property
+    def path(self) -> Path:
+        """The file."""
+        path = sqlite_path(self.uri)
+        assert path is not None
+        return path
 
-    def connect(self) -> sqlite3.Connection:
-        """Open the file, which has to be there: a store without tables is of no use to anyone."""
-        return sqlite3.connect(f"{self.path.as_uri()}?mode=rw", uri=True, timeout=_LOCK_TIMEOUT_S, isolation_level=None)
+    @cached_property
+    def engine(self) -> "Engine":
+        """SQLAlchemy's, which leaves transactions to `transaction`."""
+        from sqlalchemy import NullPool, create_engine
 
-    def rows(self, statement: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
-        """Read row by row, outside any transaction; parameters are written as ``?``."""
-        with self._explained(), closing(self.connect()) as connection:
-            yield from connection.execute(statement, values)
-
-    def query(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Read all rows at once."""
-        return list(self.rows(statement, values))
+        return create_engine("sqlite://", creator=self._connect, poolclass=NullPool)
 
     @contextmanager
-    def session(self) -> "Iterator[Session]":
+    def reading(self) -> "Iterator[Connection]":
+        """Connect to read only; each statement sees what has been committed by then."""
+        with super().reading() as connection:
+            connection.exec_driver_sql("PRAGMA query_only = ON")
+            yield connection
+
+    @contextmanager
+    def transaction(self) -> "Iterator[Session]":
         """Write, alone from the start: no reader has to be upgraded, so no two writers can block each other."""
-        with self._explained(), _transaction(_sqlite_engine(self)) as session:
+        with super().transaction() as session:
+            # The driver, left to itself, would begin at the first insertion, and without the lock.
+            session.connection().exec_driver_sql("BEGIN IMMEDIATE")
             yield session
 
-    def columns(self, table: str) -> set[str]:
-        """Names of a table's columns; empty if there is no such table."""
-        return {name for (name,) in self.query("SELECT name FROM pragma_table_info(?)", (table,))}
+    def columns(self) -> dict[str, set[str]]:
+        """Columns of those tables of `TABLES` that are there; none if there is no file."""
+        return super().columns() if self.path.exists() else {}
 
     def analyze(self) -> None:
         """Let SQLite count, or it picks an index that makes a metric history fifty times slower."""
-        with self._explained(), closing(self.connect()) as connection:
+        with self.explained(), closing(self._connect()) as connection:
             connection.execute("PRAGMA analysis_limit = 400")
             connection.execute("ANALYZE")
 
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise explain_sqlite(error, self.path) from error
-
-
-@dataclass(frozen=True)
-class PostgresDatabase:
-    """A PostgreSQL database, by psycopg 3."""
-
-    conninfo: str
-
-    def connect(self) -> "psycopg.Connection":
-        """Connect to the server."""
-        import psycopg
-
-        return psycopg.connect(self.conninfo, connect_timeout=_CONNECT_TIMEOUT_S)
-
-    def rows(self, statement: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
-        """Read row by row; parameters are written as ``?``."""
-        with self._explained(), self.connect() as connection, connection.cursor("rows") as cursor:
-            yield from cursor.execute(statement.replace("?", "%s"), values)
-
-    def query(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Read all rows at once."""
-        return list(self.rows(statement, values))
-
-    @contextmanager
-    def session(self) -> "Iterator[Session]":
-        """Write."""
-        with self._explained(), _transaction(_postgres_engine(self)) as session:
-            yield session
-
-    def columns(self, table: str) -> set[str]:
-        """Names of a table's columns; empty if there is no such table."""
-        found = self.query(
-            "SELECT column_name FROM information_schema.columns "
-            "WHERE table_schema = current_schema() AND table_name = ?",
-            (table,),
+    def _connect(self) -> sqlite3.Connection:
+        """Open the file, which has to be there: a store without tables is of no use to anyone."""
+        connection = sqlite3.connect(
+            f"{self.path.as_uri()}?mode=rw", uri=True, timeout=_LOCK_TIMEOUT_S, isolation_level=None
         )
-        return set(chain.from_iterable(found))
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        import psycopg
-
-        try:
-            yield
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            raise StoreUnreachableError(f"the database does not answer: {_told(error)}") from error
-        except psycopg.Error as error:
-            raise TrackingError(f"the database refused: {_told(error)}") from error
-
-
-@contextmanager
-def _transaction(engine: "Engine") -> "Iterator[Session]":
-    """Open a session whose errors are the driver's own, as those of reading are."""
-    from sqlalchemy.exc import DBAPIError
-    from sqlalchemy.orm import Session
-
-    try:
-        with Session(engine) as session, session.begin():
-            yield session
-    except DBAPIError as error:
-        raise (error.orig or error) from error
-
-
-@cache
-def _sqlite_engine(database: SqliteDatabase) -> "Engine":
-    from sqlalchemy import NullPool, create_engine, event
-
-    def connect() -> sqlite3.Connection:
-        connection = database.connect()
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         connection.execute("PRAGMA cache_spill = OFF")
         return connection
 
-    engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
-    # The driver, left to itself, would begin at the first insertion, and without the lock.
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-    return engine
+    def _meaning(self, error: BaseException) -> TrackingError:
+        assert isinstance(error, sqlite3.Error)
+        return explain_sqlite(error, self.path)
 
 
-@cache
-def _postgres_engine(database: PostgresDatabase) -> "Engine":
-    from sqlalchemy import NullPool, create_engine
-
-    return create_engine("postgresql+psycopg://", creator=database.connect, poolclass=NullPool)
+def chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Divide ids among queries that name them, well below the number of variables that any database allows."""
+    return (ids[first : first + _IDS_AT_ONCE] for first in range(0, len(ids), _IDS_AT_ONCE))
 
 
-def _told(error: Exception) -> str:
-    """Write what PostgreSQL says in several lines as one, without the password that it may quote."""
-    return without_password(" ".join(str(error).split()))
-
-
-def sqlite_path(uri: str) -> Path | None:
-    """Path of the file that a tracking URI such as ``sqlite:///mlflow.db`` names; None if it names something else."""
-    for prefix in ("sqlite:///", "sqlite+pysqlite:///"):
-        if uri.startswith(prefix) and "?" not in uri:
-            return Path(unquote(uri.removeprefix(prefix))).absolute()
-    return None
-
-
-def sqlite_uri(path: Path) -> str:
-    """Tracking URI of a SQLite file."""
-    return f"sqlite:///{str(path).replace('%', '%25').replace('?', '%3F')}"
-
-
-def connect(uri: str) -> SqliteDatabase | PostgresDatabase | None:
+def connect(uri: str) -> Database | None:
     """Choose the database for a tracking URI; None if only MLflow's client can reach it."""
-    if path := sqlite_path(uri):
-        return SqliteDatabase(path)
-    scheme, _, rest = uri.partition("://")
-    if scheme.split("+")[0] == "postgresql":
-        return PostgresDatabase(f"postgresql://{rest}")
+    match uri.partition(":")[0].split("+")[0]:
+        case "sqlite":
+            return SqliteDatabase(uri)
+        case "postgresql" | "mysql" | "mssql":
+            return Database(uri)
     return None
+
+
+def explain_sqlite(error: sqlite3.Error, path: Path) -> TrackingError:
+    """Say what an error of SQLite means for the store at `path`."""
+    code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return TrackingError(f"{path} stays locked by another program. Let it finish or end it. {RESUME}")
+    if code == sqlite3.SQLITE_FULL:
+        return TrackingError(f"no space left for {path}: free some. {RESUME}")
+    if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN}:
+        return TrackingError(f"{path} cannot be written to. Mend its permissions or work in another folder. {RESUME}")
+    if code in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
+        return TrackingError(f"{path} is no SQLite database, or a damaged one. Restore it, or move it away.")
+    if code == sqlite3.SQLITE_IOERR:
+        return TrackingError(f"reading or writing {path} failed ({error}): is the disk full, or failing? {RESUME}")
+    return TrackingError(f"the database {path} refused: {error}. {RESUME}")

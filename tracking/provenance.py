@@ -14,6 +14,7 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
+from tracking import names
 from tracking.record import LONGEST_TAG
 
 PACKAGES = ("convergence-atlas", "numpy", "numba", "hydra-core", "mlflow")
@@ -66,7 +67,7 @@ def provenance(*, engine: str, launcher: str) -> Provenance:
     }
     if commit is not None:
         tags["mlflow.source.git.commit"] = commit  # the name under which MLflow's UI looks for it
-    return Provenance(tags, {"git_diff.patch": diff} if diff else {})
+    return Provenance(tags, {names.GIT_DIFF: diff} if diff else {})
 
 
 def command() -> str:

@@ -1,4 +1,7 @@
-"""One run as MLflow is to know it: pure data, checked when made, so that nothing a store would refuse gets that far."""
+"""One run, as MLflow keeps it and as MLflow is to know it: pure data.
+
+What is to be written is checked when made, so that nothing a store would refuse gets that far.
+"""
 
 import posixpath
 import re
@@ -51,9 +54,68 @@ class Curve:
             raise ValueError("a curve must be finite: leave out what is not, MLflow cannot store it")
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run as it is read: everything but its curves and artifacts.
+
+    Attributes
+    ----------
+    run_id, experiment_id, name, status : str
+        The status is MLflow's: RUNNING, FINISHED, FAILED, KILLED.
+    start_ms : int
+        Milliseconds since 1970.
+    end_ms : int or None
+        None while it is under way.
+    artifact_uri : str
+    params, tags : dict of str to str
+    metrics : dict of str to float
+        Their latest values.
+    """
+
+    run_id: str
+    experiment_id: str
+    name: str
+    status: str
+    start_ms: int
+    end_ms: int | None
+    artifact_uri: str
+    params: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a run that trains something, in short: what is read of many runs at once.
+
+    Attributes
+    ----------
+    run_id, config_hash, status : str
+    sweep_id : str or None
+        The sweep that made it; None for a single run.
+    trials : int
+    converged : float or None
+        Share of its trials that converged.
+    epochs_to_converge : float or None
+        Of several trials the median; None if that is infinite.
+    final_loss, max_error : float or None
+        Of a single trial.
+    """
+
+    run_id: str
+    config_hash: str
+    status: str
+    sweep_id: str | None = None
+    trials: int = 1
+    converged: float | None = None
+    epochs_to_converge: float | None = None
+    final_loss: float | None = None
+    max_error: float | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class RunRecord:
-    """Everything MLflow is to know of one run.
+    """A run that is over, as it is to be written: everything MLflow is to know of it.
 
     Attributes
     ----------

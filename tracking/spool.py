@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from tracking.errors import TrackingError, explain_os
+from tracking import names
+from tracking.disk import explain_os
+from tracking.errors import TrackingError
 from tracking.record import Curve, RunRecord, RunUpdate
 
 FOLDER = "spool"
@@ -53,7 +54,7 @@ class Kept:
     @property
     def sweep_id(self) -> str:
         """The sweep that it belongs to; empty for a single run."""
-        return self.run_id if isinstance(self.content, RunUpdate) else self.content.tags.get("sweep_id", "")
+        return self.run_id if isinstance(self.content, RunUpdate) else self.content.tags.get(names.SWEEP_ID, "")
 
 
 def keep(folder: Path, kept: Kept) -> None:
@@ -95,18 +96,21 @@ def forget(folder: Path, kept: Kept) -> None:
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """Keep a second upload of the same folder waiting."""
-    try:
-        import fcntl
-
-        descriptor = os.open(folder, os.O_RDONLY)
-    except (ImportError, OSError):
+    if not folder.exists():
         yield
         return
+    from filelock import FileLock
+
+    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        lock.acquire()
+    except OSError as error:
+        raise explain_os(error, folder) from error
+    try:
         yield
     finally:
-        os.close(descriptor)
+        Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
 
 
 def _path(folder: Path, kept: Kept) -> Path:
@@ -150,29 +154,36 @@ def _encode(kept: Kept) -> bytes:
 def _decode(path: Path) -> Kept:
     try:
         with np.load(path) as arrays:
-            told = json.loads(arrays["description"].tobytes())
-            artifacts = {name: arrays[f"artifact{place}"].tobytes() for place, name in enumerate(told["artifacts"])}
+            facts = json.loads(arrays["description"].tobytes())
+            artifacts = {name: arrays[f"artifact{place}"].tobytes() for place, name in enumerate(facts["artifacts"])}
             content: RunRecord | RunUpdate
-            if told["kind"] == RunRecord.__name__:
+            if facts["kind"] == RunRecord.__name__:
                 curves = {
                     key: Curve(arrays[f"steps{place}"], arrays[f"values{place}"])
-                    for place, key in enumerate(told["curves"])
+                    for place, key in enumerate(facts["curves"])
                 }
                 content = RunRecord(
-                    name=told["name"],
-                    params=told["params"],
-                    metrics=told["metrics"],
-                    step=told["step"],
+                    name=facts["name"],
+                    params=facts["params"],
+                    metrics=facts["metrics"],
+                    step=facts["step"],
                     curves=curves,
-                    tags=told["tags"],
+                    tags=facts["tags"],
                     artifacts=artifacts,
-                    start_ms=told["start_ms"],
-                    end_ms=told["end_ms"],
-                    status=told["status"],
+                    start_ms=facts["start_ms"],
+                    end_ms=facts["end_ms"],
+                    status=facts["status"],
                 )
             else:
-                content = RunUpdate(told["metrics"], told["tags"], artifacts, told["status"])
-            kept = Kept(told["id"], told["order"], told["experiment"], told["destination"], told["run_id"], content)
+                content = RunUpdate(facts["metrics"], facts["tags"], artifacts, facts["status"])
+            kept = Kept(
+                facts["id"],
+                facts["order"],
+                facts["experiment"],
+                facts["destination"],
+                facts["run_id"],
+                content,
+            )
     except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise TrackingError(f"{path} holds no finished run ({error}); move it away, then sync again") from error
     if _path(path.parent, kept) != path:

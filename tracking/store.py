@@ -1,85 +1,68 @@
-"""A tracking store: found or made, written to by the fastest way it allows, and asked what it holds."""
+"""A tracking store: found or made, read, and written to by the fastest way it allows."""
 
 import getpass
 import logging
-import os
-import ssl
 import sys
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
-from http.client import HTTPException
 from pathlib import Path
-from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from tracking import creation, files, spool
-from tracking import database as databases
-from tracking.client_writer import ClientWriter, mlflow_errors
-from tracking.creation import mlflow_client
-from tracking.database import PostgresDatabase, SqliteDatabase
-from tracking.errors import StoreUnreachableError, TrackingError, explain_os, without_password
+from tracking import artifacts, creation, spool
+from tracking.addresses import VALID, VARIABLE, describe, tracking_uri
+from tracking.client import mlflow_errors
+from tracking.client_reader import ClientReader
+from tracking.client_writer import ClientWriter
+from tracking.database import Database, SqliteDatabase, connect, unknown_models
+from tracking.disk import require_writable
+from tracking.errors import StoreUnreachableError, TrackingError, without_password
+from tracking.reader import Experiment, Reader
 from tracking.record import RunRecord, RunUpdate
-from tracking.sql_writer import RUNS_PER_TRANSACTION, SqlWriter, new_run_ids, unknown_models
-from tracking.uri import VALID, named, tracking_uri
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
-    from mlflow.entities import Run
+from tracking.sql_reader import SqlReader
+from tracking.sql_writer import SqlWriter
 
 log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class Experiment:
-    """An MLflow experiment."""
-
-    id: str
-    name: str
-    artifact_location: str
-    active: bool
+_WRITTEN_BY_SQL = ("sqlite", "postgresql")
 
 
 @dataclass
 class Store:
-    """One experiment in a tracking store.
+    """One experiment in a tracking store, to be read and written.
 
     Attributes
     ----------
-    uri : str
-        Tracking URI.
     experiment : str
         The experiment's name.
     experiment_id : str
     artifact_location : str
         Where the experiment keeps its artifacts.
-    database : SqliteDatabase, PostgresDatabase or None
-        Set if runs are read by SQL, and written so if MLflow's models are known too.
+    reader : Reader
+        Reads this experiment.
     spooled : int
         Finished runs and updates that did not get through and were kept on disk; see `write`.
     """
 
-    uri: str
     experiment: str
     experiment_id: str
     artifact_location: str
-    database: SqliteDatabase | PostgresDatabase | None
+    reader: Reader
     spooled: int = 0
 
-    @cached_property
-    def client(self) -> "MlflowClient":
-        """MLflow's client for this store (imports MLflow, which takes seconds)."""
-        return mlflow_client(self.uri)
+    @property
+    def uri(self) -> str:
+        """Tracking URI."""
+        return self.reader.uri
 
     @cached_property
     def writer(self) -> SqlWriter | ClientWriter:
-        """The fastest way to write to this store."""
-        if (database := _if_models_known(self.uri, self.database)) is None:
-            return ClientWriter(self.client, self.uri, self.experiment_id, _context_tags())
+        """The fastest way to write to this store (imports MLflow)."""
+        database = _database_to_write_to(self.reader)
+        if database is None:
+            return ClientWriter(self.uri, self.experiment_id, _context_tags())
         return SqlWriter(database, self.experiment_id, self.artifact_location, _context_tags())
 
     def write(self, records: Sequence[RunRecord]) -> list[str]:
@@ -103,14 +86,9 @@ class Store:
         TrackingError
             If the store cannot be written to for another reason: disk full, no permission, experiment deleted.
         """
-        run_ids: list[str] = []
-        for first in range(0, len(records), RUNS_PER_TRANSACTION):
-            chunk = records[first : first + RUNS_PER_TRANSACTION]
-            if isinstance(self.writer, SqlWriter):
-                run_ids += self._write_by_sql(self.writer, chunk)
-            else:
-                run_ids += [self._write_by_client(self.writer, record) for record in chunk]
-        return run_ids
+        size = self.writer.runs_at_once
+        chunks = (records[first : first + size] for first in range(0, len(records), size))
+        return [run_id for chunk in chunks for run_id in self._write(chunk)]
 
     def start_parent(self, name: str, tags: Mapping[str, str]) -> str:
         """Create the run of a sweep that begins now, and return its id."""
@@ -131,104 +109,29 @@ class Store:
 
     def upload(self, kept: spool.Kept) -> None:
         """Store what was kept on disk; doing so again changes nothing."""
-        writer = self.writer
         if isinstance(kept.content, RunUpdate):
-            writer.update(kept.run_id, kept.content, kept.now_ms)
-        elif isinstance(writer, SqlWriter):
-            writer.write([kept.content], [kept.run_id or kept.id])
+            self.writer.update(kept.run_id, kept.content, kept.now_ms)
         else:
-            writer.complete(kept.run_id, kept.content, kept.id)
+            self.writer.complete(kept.content, kept.run_id, kept.id)
 
-    def finished(self, config_hashes: Collection[str]) -> dict[str, str]:
-        """Look up which configurations this experiment holds as finished runs.
-
-        Returns
-        -------
-        dict of str to str
-            Configuration hash to run id, of the latest run where there are several.
-        """
-        return self._by_config_hash("FINISHED", config_hashes)
-
-    def failed(self, config_hashes: Collection[str]) -> dict[str, str]:
-        """Look up which configurations this experiment holds as failed runs; see `finished`."""
-        return self._by_config_hash("FAILED", config_hashes)
-
-    def analyze(self) -> None:
-        """Keep MLflow's own queries fast after many runs were added; cheap, and nothing but SQLite needs it."""
-        if isinstance(self.database, SqliteDatabase):
-            self.database.analyze()
-
-    def search(self, matching: str) -> "Iterator[Run]":
-        """Ask MLflow for all runs of the experiment that match, oldest first, page by page."""
-        token = None
-        while True:
-            with mlflow_errors(self.uri):
-                page = self.client.search_runs(
-                    [self.experiment_id],
-                    matching,
-                    max_results=10_000,
-                    order_by=["attributes.start_time ASC"],
-                    page_token=token,
-                )
-            yield from page
-            token = page.token
-            if not token:
-                return
-
-    def _by_config_hash(self, status: str, config_hashes: Collection[str]) -> dict[str, str]:
-        wanted = set(config_hashes)
-        if self.database is not None:
-            rows = self.database.query(
-                "SELECT tags.value, runs.run_uuid FROM tags JOIN runs ON runs.run_uuid = tags.run_uuid "
-                "WHERE tags.key = 'config_hash' AND runs.experiment_id = ? AND runs.status = ? "
-                "AND runs.lifecycle_stage = 'active' ORDER BY runs.start_time, runs.run_uuid",
-                (int(self.experiment_id), status),
-            )
-            return {config_hash: run_id for config_hash, run_id in rows if config_hash in wanted}
-        found = {
-            run.data.tags["config_hash"]: run.info.run_id
-            for run in self.search(f"attributes.status = '{status}' AND tags.config_hash LIKE '%'")
-        }
-        return {config_hash: run_id for config_hash, run_id in found.items() if config_hash in wanted}
-
-    def _write_by_sql(self, writer: SqlWriter, chunk: Sequence[RunRecord]) -> list[str]:
-        run_ids = new_run_ids(len(chunk))
+    def _write(self, records: Sequence[RunRecord]) -> list[str]:
+        """Write runs that are written together."""
+        run_ids = [""] * len(records)
         if self._given_up():
-            return [self._keep("", record) for record in chunk]
-        for pause in (*_pauses(), None):
-            try:
-                writer.write(chunk, run_ids)
-            except StoreUnreachableError as error:
-                if pause is None:
-                    # The last transaction may have gone through without an answer, hence the same ids later.
-                    return [self._keep(i, record, error) for i, record in zip(run_ids, chunk, strict=True)]
-                time.sleep(pause)
-            else:
-                break
-        return run_ids
-
-    def _write_by_client(self, writer: ClientWriter, record: RunRecord) -> str:
-        run_id = ""
-        if self._given_up():
-            return self._keep("", record)
+            return [self._keep("", record) for record in records]
         try:
-            run_id = writer.start(record.name, record.tags, record.start_ms)
-            writer.fill(run_id, record)
+            run_ids = self.writer.begin(records)
+            self.writer.write(records, run_ids)
         except StoreUnreachableError as error:
-            return self._keep(run_id, record, error)
-        except BaseException:
-            if run_id:
-                with suppress(TrackingError):
-                    writer.update(run_id, RunUpdate(status="KILLED"), _now_ms())
-            raise
-        return run_id
+            return [self._keep(run_id, record, error) for run_id, record in zip(run_ids, records, strict=True)]
+        return run_ids
 
     def _given_up(self) -> bool:
         """Whether earlier runs did not get through, and the server still does not answer."""
         if self.spooled == 0:
             return False
         try:
-            _ask(self.uri, self.database)
+            self.reader.ping()
         except StoreUnreachableError:
             return True
         return False
@@ -263,25 +166,23 @@ def open_store(experiment: str) -> Store:
         If the store cannot be written to, or the experiment has been deleted.
     """
     uri = tracking_uri()
-    database = _reached(uri)
-    if isinstance(database, SqliteDatabase) and not database.path.exists():
-        creation.make_schema(uri, database)
-    if database is not None and databases.differences(database):
-        creation.make_schema(uri, database)
-    database = _if_known(uri, database)
-    found = _experiments(uri, database, experiment)
-    if not found:
-        creation.make_experiment(uri, _if_models_known(uri, database), experiment)
-        found = _experiments(uri, database, experiment)
-    if not found or not found[0].active:
+    if (database := connect(uri)) is not None:
+        with _advised(uri):
+            creation.make_schema(database)
+    reader = open_reader(uri)
+    found = next((one for one in reader.experiments() if one.name == experiment), None)
+    if found is None:
+        creation.make_experiment(uri, _database_to_write_to(reader), experiment)
+        found = next((one for one in reader.experiments() if one.name == experiment), None)
+    if found is None or not found.active:
         raise TrackingError(
             f"experiment {experiment!r} has been deleted: choose another name, or bring it back with "
-            f"`mlflow experiments restore --experiment-id {found[0].id if found else '?'}`"
+            f"`mlflow experiments restore --experiment-id {found.id if found else '?'}`"
         )
     if isinstance(database, SqliteDatabase):
-        _require_writable(database.path)
-    files.require_writable(found[0].artifact_location)
-    return _store(uri, database, found[0])
+        require_writable(database.path)
+    artifacts.require_writable(found.artifact_location)
+    return _store(reader, found)
 
 
 def find_store(experiment: str) -> Store | None:
@@ -297,37 +198,74 @@ def find_stores() -> list[Store]:
     TrackingError
         If the store cannot be read.
     """
-    uri = tracking_uri()
-    database = _reached(uri)
-    if isinstance(database, SqliteDatabase) and not database.path.exists():
+    reader = _existing(tracking_uri())
+    if reader is None:
         return []
-    database = _if_known(uri, database)
-    return [_store(uri, database, experiment) for experiment in _experiments(uri, database) if experiment.active]
+    return [_store(reader, experiment) for experiment in reader.experiments() if experiment.active]
 
 
-def _store(uri: str, database: SqliteDatabase | PostgresDatabase | None, experiment: Experiment) -> Store:
-    return Store(uri, experiment.name, experiment.id, experiment.artifact_location, database)
+def open_reader(uri: str | None = None) -> Reader:
+    """Open all active experiments of a tracking store to be read, without making anything.
+
+    Parameters
+    ----------
+    uri : str, optional
+        By default that of `tracking_uri`.
+
+    Raises
+    ------
+    TrackingError
+        If there is no store, or it cannot be read.
+    """
+    uri = tracking_uri(uri)
+    reader = _existing(uri)
+    if reader is None:
+        raise TrackingError(
+            f"{describe(uri)}: there is no tracking store; run a sweep in this folder first, or set {VARIABLE}"
+        )
+    return reader
 
 
-def _if_known(uri: str, database: SqliteDatabase | PostgresDatabase | None) -> SqliteDatabase | PostgresDatabase | None:
-    """Go on with a database only if its tables are known."""
-    if database is not None and (different := databases.differences(database)):
-        _warn_once(f"The tables of {without_password(uri)}", "; ".join(different))
-        return None
-    return database
-
-
-def _if_models_known(
-    uri: str, database: SqliteDatabase | PostgresDatabase | None
-) -> SqliteDatabase | PostgresDatabase | None:
-    """Write to a database only if MLflow's models of its tables are known (imports MLflow)."""
-    if database is not None:
-        with mlflow_errors(uri):
-            different = unknown_models()
-        if different:
-            _warn_once("The models of the MLflow that is installed", "; ".join(different))
+def _existing(uri: str) -> Reader | None:
+    """Choose the fastest way to read a store; None if it is a database that holds none."""
+    database = connect(uri)
+    with _advised(uri):
+        if database is None:
+            reader = ClientReader(uri)
+            reader.ping()
+            return reader
+        if "runs" not in database.columns():
             return None
-    return database
+        different = database.differences()
+    if different:
+        _warn_once(f"The tables of {without_password(uri)}", "; ".join(different))
+        return ClientReader(uri)
+    return SqlReader(database)
+
+
+def _store(reader: Reader, experiment: Experiment) -> Store:
+    return Store(experiment.name, experiment.id, experiment.artifact_location, reader.within(experiment.id))
+
+
+def _database_to_write_to(reader: Reader) -> Database | None:
+    """Choose the database that runs are written to by SQL; None if MLflow's client has to write them."""
+    if not isinstance(reader, SqlReader) or reader.database.dialect not in _WRITTEN_BY_SQL:
+        return None
+    with mlflow_errors(reader.uri):
+        different = unknown_models()
+    if different:
+        _warn_once("The models of the MLflow that is installed", "; ".join(different))
+        return None
+    return reader.database
+
+
+@contextmanager
+def _advised(uri: str) -> Iterator[None]:
+    """Say what can be done about a store that does not answer when it is opened."""
+    try:
+        yield
+    except StoreUnreachableError as error:
+        raise StoreUnreachableError(f"{describe(uri)}: {error}. Start it, or name another store; {VALID}") from error
 
 
 @cache
@@ -338,82 +276,6 @@ def _warn_once(what: str, different: str) -> None:
         what,
         different,
     )
-
-
-def _experiments(
-    uri: str, database: SqliteDatabase | PostgresDatabase | None, name: str | None = None
-) -> list[Experiment]:
-    """All experiments, deleted ones included, or the one of that name."""
-    if database is not None:
-        rows = database.query(
-            "SELECT experiment_id, name, artifact_location, lifecycle_stage FROM experiments "
-            "WHERE workspace = 'default' ORDER BY experiment_id",
-        )
-        found = [Experiment(str(number), known, where, stage == "active") for number, known, where, stage in rows]
-        return found if name is None else [experiment for experiment in found if experiment.name == name]
-    with mlflow_errors(uri):
-        from mlflow.entities import ViewType
-
-        client = mlflow_client(uri)
-        if name is None:
-            entities = list(client.search_experiments(ViewType.ALL, max_results=10_000))
-        else:
-            entities = [entity for entity in [client.get_experiment_by_name(name)] if entity is not None]
-    return [Experiment(e.experiment_id, e.name, e.artifact_location, e.lifecycle_stage == "active") for e in entities]
-
-
-def _require_writable(path: Path) -> None:
-    """Make sure that SQLite can write to a file, and make its journal beside it."""
-    try:
-        files.try_to_write(path.parent)
-        with path.open("ab"):
-            pass
-    except OSError as error:
-        raise explain_os(error, path) from error
-
-
-def _reached(uri: str) -> SqliteDatabase | PostgresDatabase | None:
-    """Choose the database for a tracking URI, as `databases.connect`, and make sure that it, or the server, answers."""
-    database = databases.connect(uri)
-    try:
-        _ask(uri, database)
-    except StoreUnreachableError as error:
-        raise StoreUnreachableError(f"{named(uri)}: {error}. Start it, or name another store; {VALID}") from error
-    return database
-
-
-def _ask(uri: str, database: SqliteDatabase | PostgresDatabase | None) -> None:
-    """Ask a server whether it is there at all; once, with no patience."""
-    if isinstance(database, PostgresDatabase):
-        database.query("SELECT 1")
-    elif uri.startswith(("http://", "https://")):
-        try:
-            with urllib.request.urlopen(f"{without_password(uri).rstrip('/')}/health", timeout=5):  # noqa: S310
-                return
-        except urllib.error.HTTPError as error:
-            if error.code < 500:
-                return  # somebody answered; whether he knows MLflow, its client will find out
-            reason = str(error)
-        except urllib.error.URLError as error:
-            if isinstance(error.reason, ssl.SSLCertVerificationError):
-                return  # likewise, with a certificate that its client may have been told to trust
-            reason = str(error.reason)
-        except (OSError, HTTPException, ValueError) as error:
-            reason = str(error)
-        raise StoreUnreachableError(f"no tracking server answers there ({reason.strip()})")
-    elif uri.startswith(("mysql", "mssql")):
-        import sqlalchemy
-
-        try:
-            with sqlalchemy.create_engine(uri, poolclass=sqlalchemy.NullPool).connect():
-                pass
-        except sqlalchemy.exc.DBAPIError as error:
-            raise StoreUnreachableError(f"the database does not answer: {error.orig}") from error
-
-
-def _pauses() -> list[int]:
-    """Seconds between attempts: as many as MLflow's client makes over HTTP."""
-    return [2**attempt for attempt in range(int(os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"]))]
 
 
 def _context_tags() -> dict[str, str]:

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tracking import spool
+from tracking.addresses import tracking_uri
 from tracking.errors import TrackingError, without_password
 from tracking.store import Store, open_store
-from tracking.uri import tracking_uri
 
 
 def sync(revise: Callable[[Store, str, int], None]) -> Iterator[spool.Kept]:

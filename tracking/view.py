@@ -11,26 +11,27 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from tracking import overview
-from tracking.overview import RunInfo
+from tracking import names
+from tracking.reader import Condition, Reader
+from tracking.record import Run
 from tracking.store import Store
 
-CURVES = ("loss", "loss/q10", "loss/q50", "loss/q90")
+CURVES = (names.LOSS, *names.LOSS_QUANTILES)
 RESULTS = (
-    "converged",
-    "epochs_to_converge",
-    "final_loss",
-    "max_error",
-    "convergence_rate",
-    "ert",
-    "median_epochs_to_converge",
+    names.CONVERGED,
+    names.EPOCHS_TO_CONVERGE,
+    names.FINAL_LOSS,
+    names.MAX_ERROR,
+    names.CONVERGENCE_RATE,
+    names.ERT,
+    names.MEDIAN_EPOCHS_TO_CONVERGE,
 )
 
 SHOWN_RUNS = 20
 """The most runs that the UI's charts show at first; with the seed sorted first, the same seed of many conditions."""
 
 
-def save_view(store: Store, sweep: RunInfo) -> str:
+def save_view(store: Store, sweep: Run) -> str:
     """Keep the view of a sweep in its experiment, and return the part of the link that opens it.
 
     Raises
@@ -39,9 +40,14 @@ def save_view(store: Store, sweep: RunInfo) -> str:
         If the store cannot be written to.
     """
     key = f"sweep-{sweep.run_id}"
-    members = overview.members(store, sweep)
-    swept = [name for name in _swept(overview.jobs(store, sweep)) if name in members.params]
-    state = view(sweep.run_id if members.own else None, swept, members.metrics)
+    jobs = store.reader.jobs(sweep)
+    made: Condition = (f"tags.{names.SWEEP_ID}", "=", sweep.run_id)
+    own = _finished(store.reader, made)
+    example = own or _finished(
+        store.reader, ("attributes.run_id", "IN", [job["run_id"] for job in jobs if job["origin"] == "reused"][:1])
+    )
+    swept = [name for name in _swept(jobs) if example and name in example.params]
+    state = view(sweep.run_id if own else None, swept, example.metrics if example else ())
     store.writer.tag_experiment(f"mlflow.sharedViewState.{key}", json.dumps(state))
     return runs_page(store.experiment_id, viewStateShareKey=key, compareRunsMode="CHART")
 
@@ -71,7 +77,7 @@ def view(sweep_id: str | None, swept: Sequence[str], metrics: Collection[str]) -
         charts.append(_chart("PARALLEL", "swept", "curves", selectedParams=swept, selectedMetrics=[target]))
     charts += [_chart("BAR", key, "results", metricKey=key, dataAccessKey=key) for key in results]
     return {
-        "searchFilter": f"tags.sweep_id = '{sweep_id}'" if sweep_id else "",
+        "searchFilter": f"tags.{names.SWEEP_ID} = '{sweep_id}'" if sweep_id else "",
         # Sorted by its time, a run is folded under its parent; sorted by anything else it is not.
         "orderByKey": "params.`seed`",
         "orderByAsc": True,
@@ -85,6 +91,12 @@ def view(sweep_id: str | None, swept: Sequence[str], metrics: Collection[str]) -
         "compareRunCharts": charts,
         "compareRunSections": [_section("curves", "Curves", columns=2), _section("results", "Results", columns=3)],
     }
+
+
+def _finished(reader: Reader, condition: Condition) -> Run | None:
+    """One finished run that meets a condition; the runs of a sweep have the same params and metrics."""
+    finished = reader.rows(["attributes.run_id"], condition, ("attributes.status", "=", "FINISHED"), newest=1)
+    return next((reader.run(run_id) for (run_id,) in list(finished)), None)
 
 
 def _swept(jobs: Sequence[Mapping[str, str]]) -> list[str]:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from analysis.figures.view import View
+from tracking import artifacts
+from tracking.errors import TrackingError
 
 
 def folder_of(view: View) -> Path:
@@ -24,10 +26,8 @@ def attach(view: View, paths: Sequence[Path]) -> None:
     """Log files under ``figures/`` of the sweep's parent run, if they show that whole sweep and no other."""
     if len(view.data.sweeps) != 1 or view.data.run_filter or view.where:
         return
-    from mlflow.exceptions import MlflowException
-
+    figures = {f"figures/{path.name}": path.read_bytes() for path in paths}
     try:
-        for path in paths:
-            view.store.client.log_artifact(view.data.sweeps[0].run_id, str(path), "figures")
-    except (MlflowException, OSError) as error:
+        artifacts.save(view.store.uri, view.data.sweeps[0].artifact_uri, figures)
+    except TrackingError as error:
         print(f"not attached to the sweep's run: {error}", file=sys.stderr)

@@ -18,6 +18,7 @@ from analysis.figures.style import wrapped
 from analysis.figures.view import RunId, View
 from analysis.levels import level_name, level_names, levels, parameter_name
 from analysis.networks import answers, task_of, weights_of
+from tracking.errors import TrackingError
 
 _RESOLUTION = 121
 _EXAMPLES = 3
@@ -182,8 +183,6 @@ _COLORS = mpl.colormaps["cividis"]
 
 def _surface(ax: Axes, view: View, trial: "pd.Series[Any]") -> tuple[int, int]:
     """Draw what one network answers over the square of its two varying inputs; returns which inputs these are."""
-    from mlflow.exceptions import MlflowException
-
     task = task_of(trial)
     i, j = _varying(task.inputs)
     span = np.ptp(task.inputs[:, i])
@@ -192,8 +191,8 @@ def _surface(ax: Axes, view: View, trial: "pd.Series[Any]") -> tuple[int, int]:
     inputs = np.repeat(task.inputs[:1], _RESOLUTION**2, axis=0)  # inputs that never vary keep their value
     inputs[:, i], inputs[:, j] = (axis.ravel() for axis in np.meshgrid(ticks, ticks))
     try:
-        weights = weights_of(view.data.artifact_uris[trial["run_id"]], int(trial["trial"]))
-    except (MlflowException, OSError) as error:
+        weights = weights_of(view.store, view.data.runs[trial["run_id"]], int(trial["trial"]))
+    except (TrackingError, OSError) as error:
         raise NotApplicableError(f"the weights of run {trial['run_id']} cannot be read ({error})") from error
     output = answers(trial, weights, inputs).reshape(_RESOLUTION, _RESOLUTION)
     low_target, high_target = task.target_ends.values()

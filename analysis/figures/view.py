@@ -11,7 +11,8 @@ from analysis.figures.sizes import STYLES, Style
 from analysis.levels import assignment, level_name, level_names, levels, listed, plain
 from analysis.loading import Data, SelectionError, keep_longest, load
 from analysis.options import Selection
-from analysis.store import Store, open_store
+from tracking.reader import Reader
+from tracking.store import open_reader
 
 RunId = str
 """As an option of a figure: a run's id or its beginning, found among the selected runs before anything is drawn."""
@@ -23,7 +24,7 @@ class View:
 
     Attributes
     ----------
-    store : Store
+    store : Reader
         For artifacts.
     data : Data
         What was loaded, its trials those that the user chose.
@@ -36,7 +37,7 @@ class View:
     style : Style
     """
 
-    store: Store
+    store: Reader
     data: Data
     layout: Layout
     selection: Selection
@@ -49,10 +50,10 @@ class View:
 
         Raises
         ------
-        StoreError, SelectionError
+        TrackingError, SelectionError
             If the store cannot be read; if something named does not exist, with what does.
         """
-        store = open_store()
+        store = open_reader()
         data = load(store, selection.sweeps, selection.names_of_compared, selection.filter)
         where, problems = _where(selection, data)
         trials = data.trials

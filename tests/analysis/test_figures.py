@@ -25,6 +25,8 @@ from analysis.levels import level_names, plain
 from analysis.loading import Data, Sweep
 from nn_core import Uniform, layer_fans
 from nn_core.statistics import wilson_interval
+from tracking.client_reader import ClientReader
+from tracking.record import Run
 
 mpl.use("Agg")
 
@@ -198,7 +200,7 @@ def test_nothing_overlaps_and_nothing_is_clipped(view_of, name, count, style):
 def test_no_text_leaves_a_narrow_figure(view_of, name, style):
     tags = {"git_commit": "0bb8b2cda8" * 4, "git_dirty": "true"}
     compared = tuple(
-        Sweep(f"01a20a93{i}{'b' * 23}", "a", "xor", label, 0, "FINISHED", 16, 16, tags)
+        Sweep(f"01a20a93{i}{'b' * 23}", "a", "xor", "", label, 0, "FINISHED", 16, 16, tags)
         for i, label in enumerate(["plain", "W" * 60])
     )
     view = view_of(
@@ -248,17 +250,17 @@ def with_weights(view_of, tmp_path):
     def make(trials):
         view = view_of(lr=[0.1])
         trials = pd.DataFrame(trials)
-        uris = {}
+        runs = {}
         for i, (run_id, hidden) in enumerate(zip(trials["run_id"], trials["hidden"], strict=True)):
             folder = tmp_path / run_id
             folder.mkdir(exist_ok=True)
             drawn = Uniform(-2.0, 2.0).matrices(layer_fans((3, hidden, 1), None), np.random.default_rng(i))
             np.savez(folder / "weights.npz", **{f"weights{k + 1}": W for k, W in enumerate(drawn)})
-            uris[run_id] = str(folder)
+            runs[run_id] = Run(run_id, "1", run_id, "FINISHED", 0, 1, str(folder))
         parameters = tuple(c for c in trials if c in ("lr", "hidden", "epochs") or "task" in c)
-        data = Data(trials, view.data.curves, parameters, (), "", uris)
+        data = Data(trials, view.data.curves, parameters, (), "", runs)
         layout = lay_out(trials, parameters, {})
-        return View(None, data, layout, FigureOptions(), {}, STYLES["paper"])
+        return View(ClientReader("sqlite:///none.db"), data, layout, FigureOptions(), {}, STYLES["paper"])
 
     return make
 

@@ -16,7 +16,10 @@ from hypothesis import strategies as st
 
 from analysis.figures.__main__ import main as draw_figures
 from analysis.loading import SelectionError, load, typed
-from analysis.store import ClientStore, SqlStore, StoreError, open_store
+from tracking.client_reader import ClientReader
+from tracking.errors import TrackingError
+from tracking.sql_reader import SqlReader
+from tracking.store import open_reader
 
 
 @pytest.fixture
@@ -27,7 +30,7 @@ def in_demo(demo, monkeypatch):
 
 
 def test_trials_are_what_was_trained(in_demo, retrain):
-    data = load(open_store())
+    data = load(open_reader())
     trials = data.trials
     assert len(trials) == 3 * 2 * 2 * 6
     expected = {(lr, hidden, epochs, seed): r for lr, hidden, epochs, seed, r in retrain()}
@@ -44,7 +47,7 @@ def test_trials_are_what_was_trained(in_demo, retrain):
 
 
 def test_columns_have_types(in_demo):
-    trials = load(open_store()).trials
+    trials = load(open_reader()).trials
     assert trials[["seed", "hidden", "epochs"]].dtypes.eq(np.int64).all()
     assert trials[["lr", "epochs_to_converge", "final_loss", "diverged"]].dtypes.eq(np.float64).all()
     assert trials["converged"].dtype == bool
@@ -55,7 +58,7 @@ def test_columns_have_types(in_demo):
 def test_reading_changes_nothing(in_demo):
     folder, _ = in_demo
     before = hashlib.sha256((folder / "mlflow.db").read_bytes()).hexdigest()
-    load(open_store())
+    load(open_reader())
     assert hashlib.sha256((folder / "mlflow.db").read_bytes()).hexdigest() == before
 
 
@@ -66,27 +69,27 @@ def test_a_server_gives_the_same_frames(in_demo, wait_for_server):
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}", "--workers", "1"]
-    by_sql = load(open_store())
+    by_sql = load(open_reader())
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         try:
             wait_for_server(server, port)
-            store = open_store(f"http://127.0.0.1:{port}")
+            store = open_reader(f"http://127.0.0.1:{port}")
             by_client = load(store)
         finally:
             server.terminate()
-    assert isinstance(store, ClientStore)
+    assert isinstance(store, ClientReader)
     pd.testing.assert_frame_equal(by_sql.trials, by_client.trials)
     pd.testing.assert_frame_equal(by_sql.curves, by_client.curves)
     assert by_sql.sweeps == by_client.sweeps
 
 
 def test_the_database_is_read_by_sql(in_demo):
-    assert isinstance(open_store(), SqlStore)
+    assert isinstance(open_reader(), SqlReader)
 
 
 def test_both_readers_agree_on_a_database(in_demo):
-    sql = open_store()
-    client = ClientStore(sql.client)
+    sql = open_reader()
+    client = ClientReader(sql.uri)
     pd.testing.assert_frame_equal(load(sql).trials, load(client).trials)
     pd.testing.assert_frame_equal(load(sql).curves, load(client).curves)
 
@@ -94,25 +97,25 @@ def test_both_readers_agree_on_a_database(in_demo):
 def test_without_a_store_none_is_made(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    with pytest.raises(StoreError, match="there is no tracking store"):
-        open_store()
+    with pytest.raises(TrackingError, match="there is no tracking store"):
+        open_reader()
     assert not list(tmp_path.iterdir())
 
 
 def test_an_empty_store_has_no_sweep(sweeps):
     with pytest.raises(SelectionError, match="no sweep in this store"):
-        load(open_store())
+        load(open_reader())
 
 
 def test_a_sweep_is_found_by_the_beginning_of_its_id(in_demo):
     _, run_id = in_demo
-    assert load(open_store(), [run_id[:6]]).sweeps[0].run_id == run_id
+    assert load(open_reader(), [run_id[:6]]).sweeps[0].run_id == run_id
 
 
 def test_unknown_sweeps_are_named_with_those_that_exist(in_demo):
     _, run_id = in_demo
     with pytest.raises(SelectionError, match=f"sweep=xyz is no sweep here; sweep=abq is no.*{run_id[:12]}"):
-        load(open_store(), ["xyz", "abq"])
+        load(open_reader(), ["xyz", "abq"])
 
 
 def test_reused_runs_belong_to_the_sweep_that_lists_them(sweeps, trained):
@@ -122,11 +125,11 @@ def test_reused_runs_belong_to_the_sweep_that_lists_them(sweeps, trained):
     second = sweeps.start("second")
     rows = [row | {"origin": "reused"} for row in rows] + [sweeps.run(second, *t) for t in trained[4:6]]
     sweeps.finish(second, rows)
-    data = load(open_store())
+    data = load(open_reader())
     assert data.sweeps[0].name == "second"
     assert len(data.trials) == 6
-    assert len(load(open_store(), [data.sweeps[0].run_id, first.info.run_id]).trials) == 6
-    compared = load(open_store(), [first.info.run_id, second.info.run_id], ["b", "a"]).trials
+    assert len(load(open_reader(), [data.sweeps[0].run_id, first.info.run_id]).trials) == 6
+    compared = load(open_reader(), [first.info.run_id, second.info.run_id], ["b", "a"]).trials
     assert compared["sweep"].value_counts().to_dict() == {"b": 4, "a": 6}
     assert compared["sweep"].cat.categories.tolist() == ["b", "a"]
 
@@ -147,7 +150,7 @@ def test_sweeps_are_pooled_unless_they_differ_in_parameters_that_vary_only_toget
     for changed in (first, second):
         parent = sweeps.start("a sweep")
         ids.append(sweeps.finish(parent, [sweeps.run(parent, *t, **changed) for t in trained[:3]]))
-    data = load(open_store(), ids)
+    data = load(open_reader(), ids)
     assert set(data.trials["sweep"]) == ({"1", "2"} if kept_apart else {""})
     assert [sweep.label for sweep in data.sweeps] == (["1", "2"] if kept_apart else ["", ""])
 
@@ -157,7 +160,7 @@ def test_sweeps_that_make_a_grid_are_pooled(sweeps, trained):
     for loss, bias in itertools.product(("sse", "mse"), ("null", "1.0")):
         parent = sweeps.start(f"{loss} {bias}")
         ids.append(sweeps.finish(parent, [sweeps.run(parent, *trained[0], loss=loss, bias=bias)]))
-    assert set(load(open_store(), ids).trials["sweep"]) == {""}
+    assert set(load(open_reader(), ids).trials["sweep"]) == {""}
 
 
 def test_single_runs_are_offered_where_there_is_no_sweep(sweeps, trained):
@@ -166,19 +169,19 @@ def test_single_runs_are_offered_where_there_is_no_sweep(sweeps, trained):
     with pytest.raises(
         SelectionError, match=r"no sweep .*; it holds 1 finished single run, .*\"filter=(.*?)\""
     ) as error:
-        load(open_store())
+        load(open_reader())
     works = str(error.value).split('"')[1].removeprefix("filter=")
-    assert len(load(open_store(), [], run_filter=works).trials) == 1
+    assert len(load(open_reader(), [], run_filter=works).trials) == 1
 
 
 @pytest.mark.parametrize("bad", ["params.lr = ", "params.lr == 0.5", "lr=0.5", "'"])
 def test_a_bad_filter_is_explained_with_one_that_works(in_demo, bad):
     with pytest.raises(SelectionError) as error:
-        load(open_store(), [], run_filter=bad)
+        load(open_reader(), [], run_filter=bad)
     message = str(error.value)
     assert message.startswith(f"filter={bad}: MLflow says: ")
     works = message.split('"')[-2].removeprefix("filter=")
-    assert set(load(open_store(), [], run_filter=works).trials["lr"]) == {0.5}
+    assert set(load(open_reader(), [], run_filter=works).trials["lr"]) == {0.5}
 
 
 SERVED = "http://127.0.0.1:9"
@@ -188,24 +191,22 @@ SERVED = "http://127.0.0.1:9"
     ("uri", "shown", "reason"),
     [
         (SERVED, SERVED, "no tracking server answers there"),
-        ("http://me:se@cret@127.0.0.1:9", "http://me:***@127.0.0.1:9", "no tracking server answers there"),
-        ("http://[", "http://[", "no tracking server answers there"),
-        ("foo://x", "foo://x", "valid is sqlite:///FILE"),
-        ("./mlruns", "./mlruns", "valid is sqlite:///FILE"),
-        ("mysql+nodriver://me:secret@x/y", "mysql+nodriver://me:***@x/y", "valid is sqlite:///FILE"),
-        ("oracle://me:secret@x/y", "oracle://me:***@x/y", "valid is sqlite:///FILE"),
+        ("http://me:se@cret@127.0.0.1:9", "http://127.0.0.1:9", "no tracking server answers there"),
+        ("http://[", "http://[", "that is no address of a server"),
+        ("foo://x", "foo://x", "that is no kind of store that is supported; valid is sqlite:///FILE"),
+        ("./mlruns", "./mlruns", "that is no kind of store that is supported; valid is sqlite:///FILE"),
+        ("mysql+nodriver://me:secret@x/y", "mysql+nodriver://x/y", "the driver of that database is not installed"),
+        ("oracle://me:secret@x/y", "oracle://x/y", "that is no kind of store that is supported; valid is"),
         (
             "postgresql+psycopg://me:secret@127.0.0.1:1/db",
-            "postgresql+psycopg://me:***@127.0.0.1:1/db",
-            "the database cannot be read",
+            "postgresql+psycopg://127.0.0.1:1/db",
+            "the database does not answer",
         ),
         ("sqlite:///missing.db", "sqlite:///missing.db", "there is no tracking store"),
-        ("sqlite:///garbage.db", "sqlite:///garbage.db", "the database cannot be read"),
-        ("sqlite:///empty.db", "sqlite:///empty.db", "that database holds no tracking store"),
+        ("sqlite:///empty.db", "sqlite:///empty.db", "there is no tracking store"),
     ],
 )
 def test_a_store_that_cannot_be_read_is_told_in_one_line(tmp_path, monkeypatch, capsys, uri, shown, reason):
-    (tmp_path / "garbage.db").write_bytes(b"no database, but longer than the head of one" * 9)
     (tmp_path / "empty.db").touch()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
@@ -218,6 +219,16 @@ def test_a_store_that_cannot_be_read_is_told_in_one_line(tmp_path, monkeypatch, 
     assert (tmp_path / "empty.db").stat().st_size == 0
 
 
+def test_what_is_no_database_is_told_in_one_line(tmp_path, monkeypatch, capsys):
+    (tmp_path / "garbage.db").write_bytes(b"no database, but longer than the head of one" * 9)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///garbage.db")
+    assert draw_figures([]) == 1
+    told = capsys.readouterr()
+    assert told.err.startswith(f"{tmp_path}/garbage.db is no SQLite database")
+    assert told.err.count("\n") == 1
+
+
 def test_a_server_that_is_no_mlflow_is_told(tmp_path):
     with ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -227,7 +238,7 @@ def test_a_server_that_is_no_mlflow_is_told(tmp_path):
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
         server.shutdown()
     assert done.returncode == 1
-    assert f"MLFLOW_TRACKING_URI={uri}: reading failed" in done.stderr
+    assert f"the tracking server {uri} does not answer" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -237,7 +248,7 @@ def test_a_killed_sweep_has_the_runs_it_made(sweeps, trained):
     unknown = [row | {"run_id": None} for row in rows[:3]]
     never = {"config_hash": "never-run", "overrides": "", "run_id": None, "origin": "new"}
     sweeps.finish(parent, [*unknown, never], "KILLED")
-    data = load(open_store())
+    data = load(open_reader())
     assert len(data.trials) == 3
     assert (data.sweeps[0].loaded, data.sweeps[0].jobs) == (3, 4)
 
@@ -248,7 +259,7 @@ def test_failed_runs_are_left_out(sweeps, trained):
     sweeps.client.set_terminated(rows[0]["run_id"], "FAILED")
     rows[0]["origin"] = "failed"
     sweeps.finish(parent, rows)
-    data = load(open_store())
+    data = load(open_reader())
     assert len(data.trials) == 2
     assert (data.sweeps[0].loaded, data.sweeps[0].jobs) == (2, 3)
 
@@ -256,19 +267,19 @@ def test_failed_runs_are_left_out(sweeps, trained):
 def test_the_same_trial_from_two_runs_counts_once(sweeps, trained):
     parent = sweeps.start("twice")
     sweeps.finish(parent, [sweeps.run(parent, *t) for t in [*trained[:2], trained[0]]])
-    assert len(load(open_store()).trials) == 2
+    assert len(load(open_reader()).trials) == 2
 
 
 def test_a_sweep_without_finished_runs_is_refused(sweeps):
     sweeps.finish(sweeps.start("nothing"), [])
     with pytest.raises(SelectionError, match="no finished run was found in nothing"):
-        load(open_store())
+        load(open_reader())
 
 
 def test_a_filter_selects_within_a_sweep_or_alone(in_demo):
-    within = load(open_store(), ["latest"], run_filter="params.hidden = '2'")
+    within = load(open_reader(), ["latest"], run_filter="params.hidden = '2'")
     assert set(within.trials["hidden"]) == {2}
-    alone = load(open_store(), [], run_filter="params.hidden = '2' and params.lr = '0.5'")
+    alone = load(open_reader(), [], run_filter="params.hidden = '2' and params.lr = '0.5'")
     assert len(alone.trials) == 12
     assert alone.sweeps == ()
 
@@ -280,7 +291,7 @@ def test_diverged_runs_keep_their_epoch(sweeps, trained):
     lr, hidden, epochs, seed, result = trained[0]
     diverged = dataclasses.replace(result, diverged_at=7)
     sweeps.finish(parent, [sweeps.run(parent, lr, hidden, epochs, seed, diverged)])
-    assert load(open_store()).trials["diverged"].tolist() == [7]
+    assert load(open_reader()).trials["diverged"].tolist() == [7]
 
 
 def test_a_run_of_several_networks_is_expanded(sweeps, tmp_path):
@@ -306,7 +317,7 @@ def test_a_run_of_several_networks_is_expanded(sweeps, tmp_path):
     sweeps.client.log_artifact(run_id, str(tmp_path / "trials.parquet"))
     sweeps.client.set_terminated(run_id)
     sweeps.finish(parent, [{"config_hash": "h", "overrides": "", "run_id": run_id, "origin": "new"}])
-    data = load(open_store())
+    data = load(open_reader())
     assert data.trials["seed"].tolist() == [10, 11, 12]
     assert data.trials["trial"].tolist() == [0, 1, 2]
     assert data.trials["epochs_to_converge"].tolist() == [50, np.inf, 70]

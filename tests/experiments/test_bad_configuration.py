@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from experiments import sweeps
-from tracking.uri import tracking_uri
+from tracking.addresses import tracking_uri
 
 RANGES = {
     "lr=0": "lr=0.0: valid is a finite number above 0",

@@ -11,7 +11,7 @@ from scipy.stats import binomtest
 
 from experiments import ledger, plan
 from experiments.ledger import Ledger, State
-from tracking.outcomes import Outcome
+from tracking.record import Outcome
 
 STATUSES = ["KILLED", "RUNNING", "FAILED", "FINISHED"]  # from worst to best
 

@@ -22,7 +22,6 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from experiments.sweeps import main, repeat_command
-from tracking import overview
 from tracking.provenance import provenance
 from tracking.store import Store, open_store
 from tracking.view import view
@@ -82,7 +81,11 @@ def test_status(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_rate_is_that_of_all_trials(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     main(["status", "--json"])
     states = json.loads(capsys.readouterr().out)
-    runs = [run for run in store.search("tags.config_hash LIKE '%'") if run.info.run_name != ""]
+    runs = [
+        run
+        for run in store.reader.client.search_runs([store.experiment_id], "tags.config_hash LIKE '%'")
+        if run.info.run_name != ""
+    ]
     for state, seeds in zip(states, ({"0", "1"}, {"0", "1", "2"}), strict=True):
         converged = [run.data.metrics["converged"] for run in runs if run.data.params["seed"] in seeds]
         assert len(converged) == state["jobs"]
@@ -133,7 +136,7 @@ def test_a_killed_sweep_is_stale_until_it_is_mended(store: Store, capsys: pytest
         assert main(["repair", away]) == 1
         assert "nothing to mend" in capsys.readouterr().err
         process.communicate(b"\n")
-    assert [run.run_id for run in overview.running(store)] == [mine]
+    assert [run.run_id for run in store.reader.running()] == [mine]
 
 
 @pytest.mark.parametrize("wanted", ["latest", "lr=2.0 hidden=[2,2] seed=1 task=parity"])
@@ -141,7 +144,11 @@ def test_the_command_shown_repeats_the_run(
     folder: Path, wanted: str, capsys: pytest.CaptureFixture[str], store: Store
 ) -> None:
     if wanted != "latest":
-        matching = [run for run in store.search("params.seed = '1'") if run.data.params["hidden"] == "[2,2]"]
+        matching = [
+            run
+            for run in store.reader.client.search_runs([store.experiment_id], "params.seed = '1'")
+            if run.data.params["hidden"] == "[2,2]"
+        ]
         wanted = max(matching, key=lambda run: float(run.data.params["lr"])).info.run_id
     assert main(["show", wanted]) == 0
     shown = capsys.readouterr().out
@@ -160,13 +167,13 @@ def test_the_command_shown_repeats_the_run(
 
 
 def test_a_run_is_found_by_the_beginning_of_its_id_or_by_name(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
-    sweep, widened = overview.sweeps(store)
+    sweep, widened = store.reader.sweeps()
     for wanted in (sweep.run_id, sweep.run_id[:16]):
         assert main(["show", wanted]) == 0
         shown = capsys.readouterr().out
         assert sweep.tags["command"] in shown
         assert f"run {sweep.run_id}" in shown
-    for child in store.search(f"tags.sweep_id = '{widened.run_id}'"):
+    for child in store.reader.client.search_runs([store.experiment_id], f"tags.sweep_id = '{widened.run_id}'"):
         assert main(["show", child.info.run_name]) == 0
         assert f"of sweep {widened.run_id}" in capsys.readouterr().out
     assert main(["show", "01"]) == 1
@@ -199,12 +206,12 @@ def test_any_experiment_is_named_again(name: str) -> None:
     assert parsed["hidden"] == [8, 4]
 
 
-def test_help_needs_no_mlflow(folder: Path) -> None:
+def test_status_needs_no_mlflow(folder: Path) -> None:
     code = """
 import sys
 from experiments.sweeps import main
 main(["status"])
-print([name for name in ("mlflow", "sqlalchemy", "pandas", "numba", "hydra") if name in sys.modules])
+print([name for name in ("mlflow", "pandas", "numba", "hydra") if name in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
@@ -252,7 +259,7 @@ def opened_ui(folder: Path, wait_for_server: WaitForServer) -> Iterator[str]:
 def test_the_ui_opens_on_the_newest_sweep_for_this_machine_only(
     store: Store, folder: Path, wait_for_server: WaitForServer
 ) -> None:
-    newest = overview.sweeps(store)[-1]
+    newest = store.reader.sweeps()[-1]
     with opened_ui(folder, wait_for_server) as link:
         base, _, page = link.partition("/#/")
         assert f"experiments/{store.experiment_id}/runs" in page
@@ -276,8 +283,11 @@ def test_the_ui_opens_on_the_newest_sweep_for_this_machine_only(
 def test_the_browser_shows_the_runs_and_their_curves(
     store: Store, folder: Path, wait_for_server: WaitForServer
 ) -> None:
-    newest = overview.sweeps(store)[-1]
-    names = {run.info.run_name for run in store.search(f"tags.sweep_id = '{newest.run_id}'")}
+    newest = store.reader.sweeps()[-1]
+    names = {
+        run.info.run_name
+        for run in store.reader.client.search_runs([store.experiment_id], f"tags.sweep_id = '{newest.run_id}'")
+    }
     with opened_ui(folder, wait_for_server) as link:
         command = ["chromium", "--headless", "--no-sandbox", "--window-size=1600,1200"]
         command += ["--virtual-time-budget=60000", "--dump-dom", link]

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tracking.creation import make_schema, sqlite_uri
+from tracking.addresses import sqlite_uri
+from tracking.creation import make_schema
 from tracking.database import SqliteDatabase
 from tracking.record import Curve, RunRecord
 
@@ -78,7 +79,7 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make one empty SQLite store; copying it saves every test the seconds of a schema migration."""
     path = tmp_path_factory.mktemp("template") / "mlflow.db"
-    make_schema(sqlite_uri(path), SqliteDatabase(path))
+    make_schema(SqliteDatabase(sqlite_uri(path)))
     return path
 
 

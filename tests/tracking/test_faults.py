@@ -8,14 +8,19 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-from tracking import database as databases
+from tracking.addresses import sqlite_uri
+from tracking.client_reader import ClientReader
+from tracking.client_writer import ClientWriter
+from tracking.database import SqliteDatabase
 from tracking.errors import TrackingError, without_password
 from tracking.record import RunRecord, RunUpdate
-from tracking.stale import ABANDONED_AFTER_S, remove_abandoned_files
+from tracking.sql_reader import SqlReader
+from tracking.sql_writer import ABANDONED_AFTER_S
 from tracking.store import Store, find_store, find_stores, open_store
 
 Record = Callable[..., RunRecord]
@@ -36,21 +41,28 @@ def python(code: str) -> list[str]:
     return [sys.executable, "-c", WRITER.format(tests=str(Path(__file__).parent)) + code]
 
 
+def query(store: Store, statement: str) -> list[tuple[Any, ...]]:
+    """Ask the database itself."""
+    assert isinstance(store.reader, SqlReader)
+    with store.reader.database.reading() as connection:
+        return [tuple(row) for row in connection.exec_driver_sql(statement)]
+
+
 def assert_whole(store: Store) -> int:
     """Check that every run has all that records have, and return how many there are."""
-    assert isinstance(store.database, databases.SqliteDatabase)
-    counts = store.database.query(
+    counts = query(
+        store,
         "SELECT run_uuid, status, (SELECT count(*) FROM params WHERE run_uuid = r.run_uuid), "
         "(SELECT count(*) FROM tags WHERE run_uuid = r.run_uuid), "
         "(SELECT count(*) FROM metrics WHERE run_uuid = r.run_uuid), "
-        "(SELECT count(*) FROM latest_metrics WHERE run_uuid = r.run_uuid) FROM runs AS r"
+        "(SELECT count(*) FROM latest_metrics WHERE run_uuid = r.run_uuid) FROM runs AS r",
     )
     assert len({row[1:] for row in counts}) <= 1
     for run_id, *_ in counts:
         folder = Path(store.artifact_location) / run_id / "artifacts"
         assert {path.name for path in folder.iterdir()} == {"predictions.json", "weights.npz", "config.yaml"}
         assert (folder / "weights.npz").stat().st_size == 700
-    ((integrity,),) = store.database.query("PRAGMA integrity_check")
+    ((integrity,),) = query(store, "PRAGMA integrity_check")
     assert integrity == "ok"
     return len(counts)
 
@@ -85,22 +97,22 @@ while True:
 def test_files_of_a_killed_run_are_removed_once_they_are_old(sqlite_folder: Path, record: Record) -> None:
     store = open_store("xor")
     kept, abandoned, foreign = store.write([record(seed) for seed in range(3)])
-    assert isinstance(store.database, databases.SqliteDatabase)
-    with store.database.session() as session:
+    assert isinstance(store.reader, SqlReader)
+    with store.reader.database.transaction() as session:
         for table in ("params", "tags", "metrics", "latest_metrics", "runs"):
             session.execute(
                 text(f"DELETE FROM {table} WHERE run_uuid IN (:one, :two)"), {"one": abandoned, "two": foreign}
             )
     folder = Path(store.artifact_location)
     (folder / foreign).rename(folder / ("f" * 32))
-    assert remove_abandoned_files(store) == 0
+    assert store.writer.remove_abandoned_files() == 0
     made_s = int(abandoned[:12], 16) / 1000
     long_ago = made_s - ABANDONED_AFTER_S - 100
     old = f"{int(long_ago * 1000):012x}{abandoned[12:]}"
     (folder / abandoned).rename(folder / old)
     for path in folder.iterdir():
         os.utime(path, (long_ago, long_ago))
-    assert remove_abandoned_files(store) == 1
+    assert store.writer.remove_abandoned_files() == 1
     assert {path.name for path in folder.iterdir()} == {kept, "f" * 32}
 
 
@@ -111,14 +123,13 @@ parent = store.start_parent("sweep", {"kind": "sweep"})
 for first in range(0, 600, 200):
     store.write([make_record(seed, tags={"sweep_id": parent}) for seed in range(first, first + 200)])
 store.update_parent(parent, RunUpdate(metrics={"finished": 600.0}, status="FINISHED"))
-store.analyze()
+store.writer.analyze()
 """
     processes = [subprocess.Popen(python(code), stderr=subprocess.PIPE, text=True) for _ in range(4)]
     reads = 0
     while any(process.poll() is None for process in processes):
         for store in find_stores():
-            assert store.database is not None
-            ((count,),) = store.database.query("SELECT count(*) FROM runs")
+            ((count,),) = query(store, "SELECT count(*) FROM runs")
             reads += count > 0
         with suppress(subprocess.TimeoutExpired):
             processes[-1].wait(timeout=0.1)
@@ -127,8 +138,7 @@ store.analyze()
         assert process.returncode == 0
     assert reads > 0
     store = open_store("xor")
-    assert store.database is not None
-    by_status = store.database.query("SELECT status, count(*) FROM runs GROUP BY status")
+    by_status = query(store, "SELECT status, count(*) FROM runs GROUP BY status")
     assert by_status == [("FINISHED", 4 * 601)]
     assert {path.name for path in empty_folder.iterdir()} == {"mlflow.db", "mlartifacts"}
 
@@ -140,7 +150,7 @@ def test_a_kill_while_the_store_is_made_leaves_no_half_of_one(empty_folder: Path
         process.kill()
     assert not (empty_folder / "mlflow.db").exists()
     store = open_store("xor")
-    assert store.client.get_experiment_by_name("xor").experiment_id == store.experiment_id
+    assert store.reader.client.get_experiment_by_name("xor").experiment_id == store.experiment_id
 
 
 def test_reading_makes_nothing(empty_folder: Path) -> None:
@@ -156,8 +166,8 @@ def test_a_store_under_odd_folders(empty_folder: Path, sqlite_template: Path, re
         shutil.copy(sqlite_template, folder / "mlflow.db")
         store = open_store("xor")
         (run_id,) = store.write([record(0)])
-        assert store.client.get_run(run_id).info.run_name == record(0).name
-        assert [entry.path for entry in store.client.list_artifacts(run_id)] == sorted(record(0).artifacts)
+        assert store.reader.client.get_run(run_id).info.run_name == record(0).name
+        assert [entry.path for entry in store.reader.client.list_artifacts(run_id)] == sorted(record(0).artifacts)
         os.chdir(empty_folder)
 
 
@@ -253,7 +263,7 @@ def test_what_is_no_database_is_said_to_be_none(empty_folder: Path) -> None:
 
 def test_a_deleted_experiment_is_said_to_be_deleted(sqlite_folder: Path, record: Record) -> None:
     store = open_store("xor")
-    store.client.delete_experiment(store.experiment_id)
+    store.reader.client.delete_experiment(store.experiment_id)
     with pytest.raises(TrackingError, match=r"restore --experiment-id 1"):
         store.write([record(0)])
     with pytest.raises(TrackingError, match="restore --experiment-id 1"):
@@ -265,22 +275,23 @@ def test_unknown_tables_are_written_to_by_mlflow_only(
     sqlite_folder: Path, record: Record, caplog: pytest.LogCaptureFixture
 ) -> None:
     known = open_store("xor")
-    assert isinstance(known.database, databases.SqliteDatabase)
-    with known.database.session() as session:
+    assert isinstance(known.reader, SqlReader)
+    with known.reader.database.transaction() as session:
         session.execute(text("ALTER TABLE runs ADD COLUMN colour TEXT"))
     for _ in range(2):
         store = open_store("xor")
-    assert store.database is None
+    assert isinstance(store.reader, ClientReader)
+    assert isinstance(store.writer, ClientWriter)
     assert caplog.text.count("colour") == 1
     (run_id,) = store.write([record(0)])
     store.update_parent(run_id, RunUpdate(tags={"a": "b"}))
-    assert store.client.get_run(run_id).data.tags["a"] == "b"
-    assert store.finished([record(0).tags["config_hash"]]) == {record(0).tags["config_hash"]: run_id}
+    assert store.reader.client.get_run(run_id).data.tags["a"] == "b"
+    assert store.reader.finished([record(0).tags["config_hash"]]) == {record(0).tags["config_hash"]: run_id}
 
 
 def test_a_store_of_an_older_mlflow_is_said_to_be_one(sqlite_folder: Path) -> None:
-    database = databases.SqliteDatabase(sqlite_folder / "mlflow.db")
-    with database.session() as session:
+    database = SqliteDatabase(sqlite_uri(sqlite_folder / "mlflow.db"))
+    with database.transaction() as session:
         session.execute(text("ALTER TABLE runs ADD COLUMN colour TEXT"))
         session.execute(text("UPDATE alembic_version SET version_num = '451aebb31d03'"))
     os.utime(database.path, (0, 0))

@@ -8,9 +8,12 @@ import mlflow
 import numpy as np
 import pytest
 from mlflow.entities import ViewType
+from sqlalchemy import inspect
 
+from tracking.client_reader import ClientReader
 from tracking.client_writer import ClientWriter
 from tracking.record import Curve, RunRecord, RunUpdate
+from tracking.sql_reader import SqlReader
 from tracking.sql_writer import SqlWriter
 from tracking.store import Store, open_store
 
@@ -46,23 +49,26 @@ def records(record: Record) -> list[RunRecord]:
 
 def told(store: Store, run_id: str, folder: Path) -> dict[str, Any]:
     """All that the client tells of one run, but for the ids that must differ."""
-    run = store.client.get_run(run_id)
+    run = store.reader.client.get_run(run_id)
     info = {key: value for key, value in dict(run.info).items() if key not in {"run_id", "run_uuid", "artifact_uri"}}
     keys = sorted(run.data.metrics)
     bulk = {
         key: [
             (m.value, m.timestamp, m.step)
-            for m in store.client._tracking_client.store.get_metric_history_bulk([run_id], key, max_results=10_000)
+            for m in store.reader.client._tracking_client.store.get_metric_history_bulk(
+                [run_id], key, max_results=10_000
+            )
         ]
         for key in keys
     }
     histories = {
-        key: [(m.value, m.timestamp, m.step) for m in store.client.get_metric_history(run_id, key)] for key in keys
+        key: [(m.value, m.timestamp, m.step) for m in store.reader.client.get_metric_history(run_id, key)]
+        for key in keys
     }
     files = {}
-    if store.client.list_artifacts(run_id):
+    if store.reader.client.list_artifacts(run_id):
         folder.mkdir()
-        top = Path(store.client.download_artifacts(run_id, "", str(folder)))
+        top = Path(store.reader.client.download_artifacts(run_id, "", str(folder)))
         files = {path.relative_to(top).as_posix(): path.read_bytes() for path in sorted(top.rglob("*"))}
     return {
         "info": info,
@@ -91,16 +97,17 @@ SEARCHES = [
 
 
 def found(store: Store, search: str, order: list[str]) -> list[str]:
-    runs = store.client.search_runs([store.experiment_id], search, ViewType.ALL, order_by=order)
+    runs = store.reader.client.search_runs([store.experiment_id], search, ViewType.ALL, order_by=order)
     return [run.info.run_name for run in runs]
 
 
 def rows(store: Store, table: str, run_ids: list[str]) -> list[tuple[Any, ...]]:
     """Rows of a table, each run's id replaced by its place, in a fixed order; whatever table and columns there are."""
     place = {run_id: str(i) for i, run_id in enumerate(run_ids)}
-    assert store.database is not None
-    columns = sorted(store.database.columns(table))
-    selected = store.database.query(f"SELECT {', '.join(columns)} FROM {table}")
+    assert isinstance(store.reader, SqlReader)
+    with store.reader.database.reading() as connection:
+        columns = sorted(column["name"] for column in inspect(connection).get_columns(table))
+        selected = list(connection.exec_driver_sql(f"SELECT {', '.join(columns)} FROM {table}"))
     mine = []
     for row in selected:
         cells = dict(zip(columns, row, strict=True))
@@ -113,7 +120,9 @@ def rows(store: Store, table: str, run_ids: list[str]) -> list[tuple[Any, ...]]:
 
 
 def client_store(store: Store) -> Store:
-    return Store(store.uri, store.experiment, store.experiment_id, store.artifact_location, None)
+    return Store(
+        store.experiment, store.experiment_id, store.artifact_location, ClientReader(store.uri, store.experiment_id)
+    )
 
 
 def compare_both_ways(store: Store, records: list[RunRecord], folder: Path) -> None:
@@ -124,14 +133,15 @@ def compare_both_ways(store: Store, records: list[RunRecord], folder: Path) -> N
     seen_by_client = [found(store, *search) for search in SEARCHES]
     assert [len(names) for names in seen_by_client] != [0] * len(SEARCHES)
     for run_id in by_client:
-        store.client.delete_run(run_id)
+        store.reader.client.delete_run(run_id)
     by_sql = store.write(records)
     active_only = [
-        [r.info.run_name for r in store.client.search_runs([store.experiment_id], s, order_by=o)] for s, o in SEARCHES
+        [r.info.run_name for r in store.reader.client.search_runs([store.experiment_id], s, order_by=o)]
+        for s, o in SEARCHES
     ]
     assert active_only == seen_by_client
     for run_id in by_client:
-        store.client.restore_run(run_id)
+        store.reader.client.restore_run(run_id)
 
     for place, (first, second) in enumerate(zip(by_client, by_sql, strict=True)):
         assert told(store, first, folder / f"c{place}") == told(store, second, folder / f"s{place}")
@@ -154,7 +164,7 @@ def test_predictions_are_a_table_to_mlflow(sqlite_folder: Path, record: Record) 
     store = open_store("xor")
     run_ids = store.write([record(0), record(1)])
     mlflow.set_tracking_uri(store.uri)  # load_table looks there, whatever the client
-    frame = store.client.load_table(store.experiment_id, "predictions.json", run_ids, ["run_id"])
+    frame = store.reader.client.load_table(store.experiment_id, "predictions.json", run_ids, ["run_id"])
     assert sorted(frame["run_id"]) == run_ids
     assert list(frame["pattern"]) == ["0-1-1", "0-1-1"]
 
@@ -171,7 +181,7 @@ def test_parents_are_the_same_both_ways(sqlite_folder: Path) -> None:
     pictures = []
     for which in (by_client_store, store):
         run_id = which.start_parent("a sweep", {"kind": "sweep", "mlflow.note.content": "# *Sweep*"})
-        assert store.client.get_run(run_id).info.status == "RUNNING"
+        assert store.reader.client.get_run(run_id).info.status == "RUNNING"
         for step in steps:
             which.update_parent(run_id, step)
         picture = told(store, run_id, sqlite_folder / run_id)
@@ -186,13 +196,13 @@ def test_parents_are_the_same_both_ways(sqlite_folder: Path) -> None:
 
 def test_experiments_are_the_same_both_ways(sqlite_folder: Path) -> None:
     store = open_store("by SQL")
-    other = store.client.create_experiment("by client", str(sqlite_folder / "mlartifacts" / "2"))
+    other = store.reader.client.create_experiment("by client", str(sqlite_folder / "mlartifacts" / "2"))
     for which in (store, client_store(store)):
         which.writer.tag_experiment("view", "old")
         which.writer.tag_experiment("view", "new")
-        assert store.client.get_experiment(store.experiment_id).tags == {"view": "new"}
-        store.client.delete_experiment_tag(store.experiment_id, "view")
-    first, second = (dict(store.client.get_experiment(number)) for number in (store.experiment_id, other))
+        assert store.reader.client.get_experiment(store.experiment_id).tags == {"view": "new"}
+        store.reader.client.delete_experiment_tag(store.experiment_id, "view")
+    first, second = (dict(store.reader.client.get_experiment(number)) for number in (store.experiment_id, other))
     for entity in (first, second):
         assert entity.pop("creation_time") == entity.pop("last_update_time")
     assert [first.pop("name"), second.pop("name")] == ["by SQL", "by client"]
@@ -206,6 +216,6 @@ def test_experiments_are_the_same_both_ways(sqlite_folder: Path) -> None:
 def test_odd_experiment_names_stay_names(sqlite_folder: Path, record: Record, name: str) -> None:
     store = open_store(name)
     store.write([record(0)])
-    assert store.client.get_experiment_by_name(name).experiment_id == open_store(name).experiment_id == "1"
+    assert store.reader.client.get_experiment_by_name(name).experiment_id == open_store(name).experiment_id == "1"
     assert {path.name for path in sqlite_folder.iterdir()} == {"mlflow.db", "mlartifacts"}
     assert {path.name for path in (sqlite_folder / "mlartifacts").iterdir()} == {"1"}

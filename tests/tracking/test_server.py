@@ -18,6 +18,7 @@ from mlflow import MlflowClient
 from experiments.ledger import revise
 from experiments.sweeps import main
 from tracking import spool
+from tracking.client_reader import ClientReader
 from tracking.errors import StoreUnreachableError, TrackingError
 from tracking.record import RunRecord, RunUpdate
 from tracking.store import Store, open_store
@@ -31,31 +32,38 @@ Wire = Any
 
 
 def assert_stored(store: Store, run_id: str, record: RunRecord, folder: Path) -> None:
-    run = store.client.get_run(run_id)
+    run = store.reader.client.get_run(run_id)
     assert (run.info.run_name, run.info.status) == (record.name, record.status)
     assert (run.info.start_time, run.info.end_time) == (record.start_ms, record.end_ms)
     assert run.data.params == record.params
     assert {key: run.data.tags[key] for key in record.tags} == record.tags
     assert run.data.metrics == {**record.metrics, **{key: c.values[-1] for key, c in record.curves.items()}}
     for key, curve in record.curves.items():
-        history = sorted(store.client.get_metric_history(run_id, key), key=lambda metric: metric.step)
+        history = sorted(store.reader.client.get_metric_history(run_id, key), key=lambda metric: metric.step)
         assert [metric.step for metric in history] == curve.steps.tolist()
         assert [metric.value for metric in history] == curve.values.tolist()
     if record.artifacts:
-        top = Path(store.client.download_artifacts(run_id, "", str(folder)))
+        top = Path(store.reader.client.download_artifacts(run_id, "", str(folder)))
         assert {path.name: path.read_bytes() for path in top.iterdir()} == record.artifacts
 
 
 def stored_once(store: Store, records: list[RunRecord], folder: Path) -> None:
-    found = {run.info.run_name: run.info.run_id for run in store.search("tags.config_hash LIKE '%'")}
-    assert len(list(store.search("tags.config_hash LIKE '%'"))) == len(found) == len(records)
+    found = {
+        run.info.run_name: run.info.run_id
+        for run in store.reader.client.search_runs([store.experiment_id], "tags.config_hash LIKE '%'")
+    }
+    assert (
+        len(list(store.reader.client.search_runs([store.experiment_id], "tags.config_hash LIKE '%'")))
+        == len(found)
+        == len(records)
+    )
     for record in records:
         downloads = folder / "downloads"
         downloads.mkdir()
         assert_stored(store, found[record.name], record, downloads)
         shutil.rmtree(downloads)
     hashes = [record.tags["config_hash"] for record in records]
-    assert store.finished(hashes) == {r.tags["config_hash"]: found[r.name] for r in records}
+    assert store.reader.finished(hashes) == {r.tags["config_hash"]: found[r.name] for r in records}
 
 
 def test_a_server_that_goes_away(
@@ -78,7 +86,7 @@ def test_a_server_that_goes_away(
     with pytest.raises(StoreUnreachableError, match="no tracking server answers"):
         list(sync(revise))
     with pytest.raises(StoreUnreachableError):
-        store.finished([])
+        store.reader.finished([])
 
     wire.mend()
     assert all(store.write(records[4:]))
@@ -87,7 +95,7 @@ def test_a_server_that_goes_away(
     assert len(list(sync(revise))) == 3
     assert not (empty_folder / "spool").exists()
     stored_once(store, records, empty_folder)
-    run = store.client.get_run(parent)
+    run = store.reader.client.get_run(parent)
     assert (run.info.status, run.data.metrics) == ("FAILED", {"jobs": 6.0})
 
     # Killed before it could forget what it had uploaded, it uploads that again.
@@ -131,8 +139,8 @@ def undisturbed(wire: Wire, empty_folder: Path, request: pytest.FixtureRequest) 
     """What a sweep says of itself, and of its jobs, that nothing happens to."""
     name = request.node.name
     subprocess.run([sys.executable, "-m", "experiments.train", *SWEEP, f"experiment={name}"], check=True)
-    (parent,) = (run.info.run_id for run in open_store(name).search("tags.kind = 'sweep'"))
-    _, _, note, rows = told(open_store(name).client, parent)
+    (parent,) = (run.run_id for run in open_store(name).reader.sweeps())
+    _, _, note, rows = told(open_store(name).reader.client, parent)
     return note, without_run_ids(rows)
 
 
@@ -156,14 +164,19 @@ def test_a_sweep_is_told_of_its_uploaded_runs(
     assert "python -m experiments.sweeps sync" in output
     wire.mend()
     store = open_store("xor")
-    (parent,) = (run.info.run_id for run in store.search("tags.kind = 'sweep'"))
-    assert store.client.get_run(parent).info.status == "RUNNING"
+    (parent,) = (
+        run.info.run_id for run in store.reader.client.search_runs([store.experiment_id], "tags.kind = 'sweep'")
+    )
+    assert store.reader.client.get_run(parent).info.status == "RUNNING"
     copy = empty_folder / "copy"
     shutil.copytree(empty_folder / "spool", copy)
     for _ in range(2):
         assert main(["sync"]) == 0
-        children = {run.info.run_id for run in store.search(f"tags.sweep_id = '{parent}'")}
-        status, metrics, note, rows = told(store.client, parent)
+        children = {
+            run.info.run_id
+            for run in store.reader.client.search_runs([store.experiment_id], f"tags.sweep_id = '{parent}'")
+        }
+        status, metrics, note, rows = told(store.reader.client, parent)
         assert status == "FINISHED"
         assert metrics == {"jobs": 6, "finished": 6, "reused": 0, "failed": 0}
         assert (note, without_run_ids(rows)) == undisturbed
@@ -199,14 +212,19 @@ def test_a_run_whose_answer_was_lost_has_a_twin_that_does_not_count(
     done = subprocess.run([sys.executable, "-c", SWEEP_THAT_GETS_NO_ANSWER, *SWEEP, "experiment=twin"], check=False)
     assert done.returncode == 1
     store = open_store("twin")
-    (parent,) = (run.info.run_id for run in store.search("tags.kind = 'sweep'"))
-    status, metrics, _, rows = told(store.client, parent)
+    (parent,) = (
+        run.info.run_id for run in store.reader.client.search_runs([store.experiment_id], "tags.kind = 'sweep'")
+    )
+    status, metrics, _, rows = told(store.reader.client, parent)
     assert (status, metrics["finished"]) == ("FAILED", 5)
     assert [row["run_id"] for row in rows].count("") == 1
     assert main(["sync"]) == 0
-    children = {run.info.run_id: run.info.status for run in store.search(f"tags.sweep_id = '{parent}'")}
+    children = {
+        run.info.run_id: run.info.status
+        for run in store.reader.client.search_runs([store.experiment_id], f"tags.sweep_id = '{parent}'")
+    }
     assert sorted(children.values()) == ["FINISHED"] * 6 + ["KILLED"]
-    status, metrics, note, rows = told(store.client, parent)
+    status, metrics, note, rows = told(store.reader.client, parent)
     assert status == "FINISHED"
     assert metrics == {"jobs": 6, "finished": 6, "reused": 0, "failed": 0}
     assert (note, without_run_ids(rows)) == undisturbed
@@ -233,7 +251,7 @@ def test_a_sweep_says_no_more_than_there_is(wire: Wire, record: Record, *, faile
         parent, RunUpdate({"jobs": 3.0, "finished": 0.0, "reused": 1.0, "failed": 0.0}, status="KILLED")
     )
     list(sync(revise))
-    status, metrics, _, rows = told(store.client, parent)
+    status, metrics, _, rows = told(store.reader.client, parent)
     assert status == ("FAILED" if failed else "KILLED")
     assert metrics == {"jobs": 3, "finished": 1, "reused": 1, "failed": int(failed)}
     assert [row["origin"] for row in rows] == ["reused", "new", "failed" if failed else ""]
@@ -280,7 +298,7 @@ def test_what_was_meant_for_another_store_stays(wire: Wire, record: Record, monk
 
 
 def test_a_password_is_not_written_to_disk(record: Record, empty_folder: Path) -> None:
-    store = Store("https://user:secret@example.org/mlflow", "xor", "1", "mlflow-artifacts:/1", None)
+    store = Store("xor", "1", "mlflow-artifacts:/1", ClientReader("https://user:secret@example.org/mlflow", "1"))
     store._keep("", record(0), StoreUnreachableError("gone"))
     (path,) = (empty_folder / "spool").iterdir()
     assert b"secret" not in path.read_bytes()
@@ -295,12 +313,12 @@ def test_the_server_s_own_store_cannot_be_written_past_it(
     store = open_store("behind a server")
     with pytest.raises(TrackingError, match="server's address"):
         store.write([record(0)])
-    assert list(store.search("")) == []
+    assert list(store.reader.client.search_runs([store.experiment_id], "")) == []
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK", b"not an archive at all"])
 def test_a_damaged_file_is_named(record: Record, empty_folder: Path, damage: bytes) -> None:
-    store = Store("http://127.0.0.1:9", "xor", "1", "", None)
+    store = Store("xor", "1", "", ClientReader("http://127.0.0.1:9", "1"))
     store._keep("", record(0), StoreUnreachableError("gone"))
     (path,) = (empty_folder / "spool").iterdir()
     path.write_bytes(damage)
@@ -309,7 +327,7 @@ def test_a_damaged_file_is_named(record: Record, empty_folder: Path, damage: byt
 
 
 def test_a_pickle_is_refused(record: Record, empty_folder: Path) -> None:
-    store = Store("http://127.0.0.1:9", "xor", "1", "", None)
+    store = Store("xor", "1", "", ClientReader("http://127.0.0.1:9", "1"))
     store._keep("", record(0), StoreUnreachableError("gone"))
     (path,) = (empty_folder / "spool").iterdir()
 

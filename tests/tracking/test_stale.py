@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tracking import overview
+from tracking.client_reader import ClientReader
 from tracking.provenance import PACKAGES, process_identity, provenance
 from tracking.record import RunUpdate
 from tracking.stale import Life, life, repair, stale_runs
@@ -30,7 +30,7 @@ def store(sqlite_folder: Path) -> Store:
 
 
 def status(store: Store, run_id: str) -> str:
-    found = overview.run(store, run_id)
+    found = store.reader.run(run_id)
     assert found is not None
     return found.status
 
@@ -38,7 +38,9 @@ def status(store: Store, run_id: str) -> str:
 @pytest.mark.parametrize("by_client", [False, True])
 def test_only_dead_processes_are_ended(store: Store, by_client: bool) -> None:
     if by_client:
-        store = Store(store.uri, store.experiment, store.experiment_id, store.artifact_location, None)
+        store = Store(
+            store.experiment, store.experiment_id, store.artifact_location, ClientReader(store.uri, store.experiment_id)
+        )
     with subprocess.Popen([sys.executable, "-c", CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         parent = process.stdout.readline().decode().strip()
@@ -55,7 +57,7 @@ def test_only_dead_processes_are_ended(store: Store, by_client: bool) -> None:
     assert repair(store) == []
     assert [status(store, run) for run in (parent, child)] == ["KILLED", "KILLED"]
     assert [status(store, run) for run in (mine, foreign, elsewhere)] == ["RUNNING"] * 3
-    assert {run.run_id for run in overview.running(store)} == {mine, foreign, elsewhere}
+    assert {run.run_id for run in store.reader.running()} == {mine, foreign, elsewhere}
 
 
 def test_a_child_of_a_sweep_that_ended_goes_with_its_process(store: Store) -> None:

@@ -7,14 +7,14 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import Column, MetaData, Text
 
-from tracking import sql_writer
+from tracking import database
 from tracking.client_writer import ClientWriter
 from tracking.record import RunRecord
 from tracking.store import open_store
 
 
 def test_the_models_of_the_mlflow_that_is_installed_are_known() -> None:
-    assert sql_writer.unknown_models() == []
+    assert database.unknown_models() == []
 
 
 def test_with_other_models_runs_are_written_by_mlflow_only(
@@ -24,15 +24,15 @@ def test_with_other_models_runs_are_written_by_mlflow_only(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     changed = MetaData()
-    for table in sql_writer.mlflow_models().Base.metadata.tables.values():
+    for table in database.models().Base.metadata.tables.values():
         table.to_metadata(changed)
     changed.tables["tags"].append_column(Column("colour", Text))
-    monkeypatch.setattr(sql_writer, "mlflow_models", lambda: SimpleNamespace(Base=SimpleNamespace(metadata=changed)))
+    monkeypatch.setattr(database, "models", lambda: SimpleNamespace(Base=SimpleNamespace(metadata=changed)))
     for _ in range(2):
         store = open_store("xor")
         assert isinstance(store.writer, ClientWriter)
     assert caplog.text.count("tags: key, value, run_uuid, colour") == 1
     (run_id,) = store.write([record(0)])
     hash_ = record(0).tags["config_hash"]
-    assert store.finished([hash_]) == {hash_: run_id}
-    assert store.client.get_run(run_id).data.tags["config_hash"] == hash_
+    assert store.reader.finished([hash_]) == {hash_: run_id}
+    assert store.reader.client.get_run(run_id).data.tags["config_hash"] == hash_

@@ -19,7 +19,8 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from tracking.creation import make_schema, sqlite_uri
+from tracking.addresses import sqlite_uri
+from tracking.creation import make_schema
 from tracking.database import SqliteDatabase
 from tracking.store import open_store
 
@@ -212,7 +213,7 @@ class Folder:
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make one SQLite store; copying it saves every test the seconds of a schema migration."""
     path = tmp_path_factory.mktemp("template") / "mlflow.db"
-    make_schema(sqlite_uri(path), SqliteDatabase(path))
+    make_schema(SqliteDatabase(sqlite_uri(path)))
     return path
 
 

@@ -64,7 +64,7 @@ def test_while_the_store_is_being_made(new_folder: Callable) -> None:
         ("experiments.networks", "before(module, 'start', lambda *a: interrupt(signal.SIGTERM))", 3),
         ("tracking.store", "before(module.Store, 'write', lambda *a: interrupt())", 3),
         ("experiments.ledger", "before(module.Ledger, 'note', lambda *a: interrupt())", 6),
-        ("tracking.store", "before(module.Store, 'analyze', lambda *a: interrupt())", 6),
+        ("tracking.sql_writer", "before(module.SqlWriter, 'analyze', lambda *a: interrupt())", 6),
     ],
     ids=["starting", "training", "training, SIGTERM", "writing", "closing", "closed"],
 )

@@ -1,14 +1,17 @@
-"""The tracking URI: read, judged before anything is made, and shown without its password."""
+"""The tracking URI: read, judged before anything is made, asked whether anyone answers, shown without its password."""
 
 import os
+import ssl
+import urllib.error
+import urllib.request
+from http.client import HTTPException
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
-from tracking.database import sqlite_path, sqlite_uri
-from tracking.errors import TrackingError, without_password
-from tracking.files import try_to_write
+from tracking.disk import try_to_write
+from tracking.errors import StoreUnreachableError, TrackingError, without_password
 
 VARIABLE = "MLFLOW_TRACKING_URI"
 
@@ -18,26 +21,73 @@ VALID = (
 )
 
 
-def tracking_uri() -> str:
-    """Return ``MLFLOW_TRACKING_URI`` when set, else that of ``mlflow.db`` in the current folder, as MLflow does.
+def tracking_uri(given: str | None = None) -> str:
+    """Return a tracking URI as it is used from here on.
+
+    Parameters
+    ----------
+    given : str, optional
+        By default ``MLFLOW_TRACKING_URI``, or if that is not set ``mlflow.db`` in the current folder, as in MLflow.
 
     Raises
     ------
     TrackingError
         If no store can be there.
     """
-    given = os.environ.get(VARIABLE)
+    given = given or os.environ.get(VARIABLE)
     if not given:
         return sqlite_uri(Path.cwd() / "mlflow.db")
     if problem := _problem(given):
-        raise TrackingError(f"{named(given)}: {problem}; {VALID}")
+        raise TrackingError(f"{describe(given)}: {problem}; {VALID}")
     path = sqlite_path(given)
     return given if path is None else sqlite_uri(path)
 
 
-def named(uri: str) -> str:
+def describe(uri: str) -> str:
     """Name a store in a message to whoever chose it: by the variable that did so, if it is set."""
     return f"{VARIABLE}={without_password(os.environ[VARIABLE])}" if os.environ.get(VARIABLE) else without_password(uri)
+
+
+def sqlite_path(uri: str) -> Path | None:
+    """Path of the file that a tracking URI such as ``sqlite:///mlflow.db`` names; None if it names something else."""
+    for prefix in ("sqlite:///", "sqlite+pysqlite:///"):
+        if uri.startswith(prefix) and "?" not in uri:
+            return Path(unquote(uri.removeprefix(prefix))).absolute()
+    return None
+
+
+def sqlite_uri(path: Path) -> str:
+    """Tracking URI of a SQLite file."""
+    return f"sqlite:///{str(path).replace('%', '%25').replace('?', '%3F')}"
+
+
+def is_server(uri: str) -> bool:
+    """Whether a tracking URI is the address of a tracking server."""
+    return uri.startswith(("http://", "https://"))
+
+
+def ping(uri: str) -> None:
+    """Ask a tracking server whether it is there at all; once, with no patience.
+
+    Raises
+    ------
+    StoreUnreachableError
+        If it is not. Who answers, and whether he knows MLflow, its client will find out.
+    """
+    try:
+        with urllib.request.urlopen(f"{without_password(uri).rstrip('/')}/health", timeout=5):  # noqa: S310
+            return
+    except urllib.error.HTTPError as error:
+        if error.code < 500:
+            return
+        reason = str(error)
+    except urllib.error.URLError as error:
+        if isinstance(error.reason, ssl.SSLError):
+            return  # MLflow's client may have been told to trust that certificate
+        reason = str(error.reason)
+    except (OSError, HTTPException, ValueError) as error:
+        reason = str(error)
+    raise StoreUnreachableError(f"no tracking server answers there ({without_password(reason.strip())})")
 
 
 def _problem(uri: str) -> str | None:

@@ -1,0 +1,119 @@
+"""Artifacts of a run: small files, given and returned as bytes."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlparse
+
+from tracking import disk
+from tracking.addresses import is_server
+from tracking.client import mlflow_errors
+from tracking.errors import TrackingError
+
+if TYPE_CHECKING:
+    from mlflow.store.artifact.artifact_repo import ArtifactRepository
+
+
+def local_folder(artifact_uri: str) -> Path | None:
+    """Folder that an artifact URI names; None if it names something behind a service."""
+    parsed = urlparse(artifact_uri)
+    if parsed.scheme == "file":
+        return Path(unquote(parsed.path))
+    return None if parsed.scheme else Path(unquote(artifact_uri))
+
+
+def require_writable(artifact_uri: str) -> None:
+    """Make sure that artifacts can be written, as far as they go to a folder.
+
+    Raises
+    ------
+    TrackingError
+        If they cannot.
+    """
+    folder = local_folder(artifact_uri)
+    if folder is not None:
+        disk.require_writable(folder)
+
+
+def save(tracking_uri: str, artifact_uri: str, artifacts: Mapping[str, bytes]) -> None:
+    """Write artifacts where a run keeps them.
+
+    Parameters
+    ----------
+    tracking_uri : str
+        Of the store that holds the run.
+    artifact_uri : str
+        A local folder, or whatever MLflow has an artifact repository for.
+    artifacts : mapping of str to bytes
+        Content by file name, which may begin with the name of a folder: ``figures/rate.png``.
+
+    Raises
+    ------
+    TrackingError
+        If they cannot be written.
+    """
+    if not artifacts:
+        return
+    folder = local_folder(artifact_uri)
+    if folder is not None:
+        _write(folder, artifacts)
+        return
+    with tempfile.TemporaryDirectory() as draft, _repository(tracking_uri, artifact_uri) as repository:
+        _write(Path(draft), artifacts)
+        repository.log_artifacts(draft)  # type: ignore[no-untyped-call]
+
+
+def read(tracking_uri: str, artifact_uri: str, name: str) -> bytes | None:
+    """Read an artifact of a run; None if it has no such file.
+
+    Raises
+    ------
+    TrackingError
+        If it cannot be read.
+    """
+    folder = local_folder(artifact_uri)
+    if folder is not None:
+        try:
+            return (folder / name).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise TrackingError(f"{folder / name} cannot be read: {error}") from error
+    with tempfile.TemporaryDirectory() as downloads, _repository(tracking_uri, artifact_uri) as repository:
+        if name not in {entry.path for entry in repository.list_artifacts()}:
+            return None
+        return Path(repository.download_artifacts(name, downloads)).read_bytes()  # type: ignore[no-untyped-call]
+
+
+def forget(artifact_uri: str) -> None:
+    """Remove the folder of a run that did not come to be, as far as possible."""
+    folder = local_folder(artifact_uri)
+    if folder is not None:
+        shutil.rmtree(folder.parent, ignore_errors=True)
+
+
+def _write(folder: Path, artifacts: Mapping[str, bytes]) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in artifacts.items():
+            if "/" in name:
+                (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_bytes(content)
+    except OSError as error:
+        raise disk.explain_os(error, folder) from error
+
+
+@contextmanager
+def _repository(tracking_uri: str, artifact_uri: str) -> "Iterator[ArtifactRepository]":
+    if artifact_uri.startswith("mlflow-artifacts:") and not is_server(tracking_uri):
+        raise TrackingError(
+            f"this experiment keeps its artifacts behind a tracking server ({artifact_uri}): "
+            "set MLFLOW_TRACKING_URI to the server's address, or choose another experiment"
+        )
+    with mlflow_errors(tracking_uri):
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        yield get_artifact_repository(artifact_uri, tracking_uri=tracking_uri)

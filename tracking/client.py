@@ -1,0 +1,84 @@
+"""MLflow's own client, and what it raises."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tracking.addresses import is_server
+from tracking.disk import explain_os
+from tracking.errors import RESUME, StoreUnreachableError, TrackingError, without_password
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+RUNS_A_PAGE = 5000
+
+
+def mlflow_client(uri: str) -> "MlflowClient":
+    """MLflow's client for a store (imports MLflow, which takes seconds)."""
+    with mlflow_errors(uri):
+        from mlflow import MlflowClient
+
+        return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def search(
+    client: "MlflowClient",
+    experiment_ids: Sequence[str],
+    matching: str,
+    *,
+    newest_first: bool,
+    page_size: int = RUNS_A_PAGE,
+) -> "Iterator[Run]":
+    """Ask for all runs that a filter in MLflow's language finds, page by page."""
+    order = "DESC" if newest_first else "ASC"
+    token = None
+    while True:
+        page = client.search_runs(
+            list(experiment_ids),
+            matching,
+            max_results=page_size,
+            order_by=[f"attributes.start_time {order}"],
+            page_token=token,
+        )
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+@contextmanager
+def mlflow_errors(uri: str) -> Iterator[None]:
+    """Turn what MLflow raises into a `TrackingError` that names the store."""
+    from mlflow.exceptions import MlflowException
+    from requests import RequestException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    remote, uri = is_server(uri), without_password(uri)
+    try:
+        yield
+    except MlflowException as error:
+        status = error.get_http_status_code()  # type: ignore[no-untyped-call]
+        message = without_password(" ".join(error.message.split()))
+        if "out-of-date database schema" in message:
+            raise TrackingError(
+                f"the store {uri} was made by another version of MLflow. Back it up, then: mlflow db upgrade {uri}"
+            ) from error
+        if remote and status >= 500:
+            # A failed connection is told at length and in terms of the libraries involved.
+            detail = "" if "failed with exception" in message else f": {message[:500]}"
+            raise StoreUnreachableError(f"the tracking server {uri} does not answer{detail}") from error
+        raise TrackingError(f"the store {uri} refused: {message[:500]}. {RESUME}") from error
+    except RequestException as error:
+        status = 503 if error.response is None else error.response.status_code
+        if status >= 500:
+            raise StoreUnreachableError(
+                f"the tracking server {uri} does not answer: {without_password(str(error))}"
+            ) from error
+        raise TrackingError(f"the tracking server {uri} refused: {without_password(str(error))}. {RESUME}") from error
+    except SQLAlchemyError as error:
+        detail = without_password(str(getattr(error, "orig", error)))
+        raise TrackingError(f"the store {uri} refused: {detail[:500]}. {RESUME}") from error
+    except OSError as error:
+        raise explain_os(error, uri) from error

@@ -1,0 +1,100 @@
+"""A store behind any tracking URI, read through MLflow's public client."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from tqdm import tqdm
+
+from tracking.addresses import is_server, ping
+from tracking.client import RUNS_A_PAGE, mlflow_errors, search
+from tracking.reader import Condition, Experiment, Histories, Reader, ordered
+from tracking.record import Run
+
+if TYPE_CHECKING:
+    from mlflow import entities
+
+_CONNECTIONS = 8
+
+
+class ClientReader(Reader):
+    """A store of any kind; see `Reader`."""
+
+    def ping(self) -> None:
+        """Find out whether a server answers at all, with no patience; raises `StoreUnreachableError` if not."""
+        if is_server(self.uri):
+            ping(self.uri)
+
+    def experiments(self) -> list[Experiment]:
+        """All experiments of the store, deleted ones included."""
+        with mlflow_errors(self.uri):
+            from mlflow.entities import ViewType
+
+            found = self.client.search_experiments(ViewType.ALL, max_results=10_000)
+        return [Experiment(e.experiment_id, e.name, e.artifact_location, e.lifecycle_stage == "active") for e in found]
+
+    def runs(self, *conditions: Condition) -> list[Run]:
+        """All runs that meet all conditions, oldest first."""
+        return [
+            Run(
+                run.info.run_id,
+                run.info.experiment_id,
+                run.info.run_name,
+                run.info.status,
+                run.info.start_time,
+                run.info.end_time or None,
+                run.info.artifact_uri,
+                dict(run.data.params),
+                dict(run.data.metrics),
+                dict(run.data.tags),
+            )
+            for run in self._search(conditions)
+        ]
+
+    def rows(self, columns: Sequence[str], *conditions: Condition, newest: int = 0) -> Iterator[tuple[Any, ...]]:
+        """Some columns of all runs that meet all conditions, oldest first, or of the newest ones, newest first."""
+        for run in itertools.islice(self._search(conditions, newest), newest or None):
+            yield tuple(_cell(run, column) for column in columns)
+
+    def histories(self, run_ids: Sequence[str], keys: Sequence[str]) -> Histories:
+        """Points of these metrics of these runs."""
+        points: list[tuple[int, int, int, float]] = []
+        wanted = [(r, k) for r in range(len(run_ids)) for k in range(len(keys))]
+        with mlflow_errors(self.uri), ThreadPoolExecutor(_CONNECTIONS) as pool:
+            histories = pool.map(lambda rk: self.client.get_metric_history(run_ids[rk[0]], keys[rk[1]]), wanted)
+            for (r, k), history in tqdm(
+                zip(wanted, histories, strict=True), "loss curves", len(wanted), delay=2, leave=False, disable=None
+            ):
+                points.extend((r, k, m.step, m.value) for m in history)
+        return ordered(*np.array(points, np.float64).reshape(-1, 4).T)
+
+    def _search(self, conditions: Sequence[Condition], newest: int = 0) -> "Iterator[entities.Run]":
+        matching = " AND ".join(f"{_quoted(column)} {how} {_literal(value)}" for column, how, value in conditions)
+        with mlflow_errors(self.uri):
+            yield from search(
+                self.client,
+                self._experiment_ids(),
+                matching,
+                newest_first=newest > 0,
+                page_size=newest or RUNS_A_PAGE,
+            )
+
+
+def _cell(run: "entities.Run", column: str) -> Any:
+    kind, _, key = column.partition(".")
+    return getattr(run.info, key) if kind == "attributes" else getattr(run.data, kind).get(key)
+
+
+def _quoted(column: str) -> str:
+    kind, _, key = column.partition(".")
+    return column if kind == "attributes" else f"{kind}.`{key}`"
+
+
+def _literal(value: Any) -> str:
+    """Write a string, or a list of strings, in MLflow's search language."""
+    if isinstance(value, str):
+        quote = '"' if "'" in value else "'"
+        return f"{quote}{value}{quote}"
+    return f"({', '.join(map(_literal, value))})"

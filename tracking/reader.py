@@ -1,0 +1,231 @@
+"""Reading what a tracking store holds, by whichever way it can be read; no row is ever written here."""
+
+import copy
+import csv
+import io
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracking import artifacts, names
+from tracking.client import mlflow_client, mlflow_errors, search
+from tracking.database import chunks
+from tracking.errors import FilterError
+from tracking.record import Outcome, Run
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+Condition = tuple[str, str, Any]
+"""A column, ``=`` or ``LIKE`` or ``IN``, and a value or a list of values.
+
+Columns are named as in MLflow's search: ``attributes.status``, ``params.lr``, ``metrics.converged``, ``tags.kind``.
+"""
+
+HAS_CONFIG_HASH: Condition = (f"tags.{names.CONFIG_HASH}", "LIKE", "%")
+
+_ID = re.compile("[0-9a-f]{32}")
+
+_OUTCOME = (
+    "attributes.run_id",
+    f"tags.{names.CONFIG_HASH}",
+    "attributes.status",
+    f"tags.{names.SWEEP_ID}",
+    f"params.{names.TRIALS}",
+    f"metrics.{names.CONVERGED}",
+    f"metrics.{names.CONVERGENCE_RATE}",
+    f"metrics.{names.EPOCHS_TO_CONVERGE}",
+    f"metrics.{names.MEDIAN_EPOCHS_TO_CONVERGE}",
+    f"metrics.{names.FINAL_LOSS}",
+    f"metrics.{names.MAX_ERROR}",
+)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An MLflow experiment."""
+
+    id: str
+    name: str
+    artifact_location: str
+    active: bool
+
+
+class Histories(NamedTuple):
+    """Points of metric curves, in order of run, key and step; all arrays have the shape (points,)."""
+
+    run: NDArray[np.int64]  # index into the run ids asked for
+    key: NDArray[np.int64]  # index into the keys asked for
+    step: NDArray[np.int64]
+    value: NDArray[np.float64]
+
+
+class Reader(ABC):
+    """A tracking store to read from: one of its experiments, or all that are active.
+
+    Every method raises `TrackingError` if the store cannot be read. Where rows come one by one, a SQLite store cannot
+    be written to until the last of them has been read.
+
+    Parameters
+    ----------
+    uri : str
+        Tracking URI.
+    experiment_id : str, optional
+    """
+
+    def __init__(self, uri: str, experiment_id: str | None = None) -> None:
+        self.uri = uri
+        self.experiment_id = experiment_id
+
+    @cached_property
+    def client(self) -> "MlflowClient":
+        """MLflow's own, for what only it understands (imports MLflow, which takes seconds)."""
+        return mlflow_client(self.uri)
+
+    @abstractmethod
+    def ping(self) -> None:
+        """Find out whether the store answers at all, with no patience; raises `StoreUnreachableError` if not."""
+
+    @abstractmethod
+    def experiments(self) -> list[Experiment]:
+        """All experiments of the store, deleted ones included."""
+
+    @abstractmethod
+    def runs(self, *conditions: Condition) -> list[Run]:
+        """All runs that meet all conditions, oldest first."""
+
+    @abstractmethod
+    def rows(self, columns: Sequence[str], *conditions: Condition, newest: int = 0) -> Iterator[tuple[Any, ...]]:
+        """Some columns of all runs that meet all conditions, oldest first, or of the newest ones, newest first.
+
+        A run has None in the columns that it does not have.
+        """
+
+    @abstractmethod
+    def histories(self, run_ids: Sequence[str], keys: Sequence[str]) -> Histories:
+        """Points of these metrics of these runs."""
+
+    def sweeps(self) -> list[Run]:
+        """Runs of sweeps, oldest first."""
+        return self.runs((f"tags.{names.KIND}", "=", names.SWEEP))
+
+    def running(self) -> list[Run]:
+        """Runs under way, or so their status says."""
+        return self.runs(("attributes.status", "=", "RUNNING"))
+
+    def run(self, run_id: str) -> Run | None:
+        """Look up one run; None if there is none of that id."""
+        found = self.runs(("attributes.run_id", "=", run_id)) if _ID.fullmatch(run_id) else []
+        return found[0] if found else None
+
+    def by_ids(self, run_ids: Sequence[str]) -> dict[str, Run]:
+        """Look up the runs that have these ids, as far as there are such."""
+        return {run.run_id: run for chunk in chunks(run_ids) for run in self.runs(("attributes.run_id", "IN", chunk))}
+
+    def matching(self, wanted: str) -> list[Run]:
+        """Find runs by id, by name, by the beginning of an id, or the one that was started last by ``latest``."""
+        if wanted == "latest":
+            newest = list(self.rows(["attributes.run_id"], newest=1))
+            return self.runs(("attributes.run_id", "=", newest[0][0])) if newest else []
+        if _ID.fullmatch(wanted):
+            return self.runs(("attributes.run_id", "=", wanted))
+        by_name = self.runs(("attributes.run_name", "=", wanted))
+        if not by_name and wanted.isalnum():
+            return self.runs(("attributes.run_id", "LIKE", f"{wanted}%"))
+        return by_name
+
+    def outcomes(self, *conditions: Condition) -> Iterator[Outcome]:
+        """What came of the runs that train something and meet all conditions, oldest first and one by one."""
+        for run_id, config_hash, status, sweep_id, trials, converged, rate, epochs, median, loss, error in self.rows(
+            _OUTCOME, HAS_CONFIG_HASH, *conditions
+        ):
+            yield Outcome(
+                run_id,
+                config_hash,
+                status,
+                sweep_id,
+                int(trials or 1),
+                rate if converged is None else converged,
+                median if epochs is None else epochs,
+                loss,
+                error,
+            )
+
+    def of_sweep(self, sweep_id: str) -> Iterator[Outcome]:
+        """What came of the runs that a sweep made; see `outcomes`."""
+        return self.outcomes((f"tags.{names.SWEEP_ID}", "=", sweep_id))
+
+    def finished(self, config_hashes: Collection[str]) -> dict[str, str]:
+        """Look up which configurations are there as finished runs.
+
+        Returns
+        -------
+        dict of str to str
+            Configuration hash to run id, of the latest run where there are several.
+        """
+        return self._with_status("FINISHED", config_hashes)
+
+    def failed(self, config_hashes: Collection[str]) -> dict[str, str]:
+        """Look up which configurations are there as failed runs; see `finished`."""
+        return self._with_status("FAILED", config_hashes)
+
+    def search(self, text: str) -> list[str]:
+        """Ids of the runs that a filter in MLflow's own language finds, newest first.
+
+        Raises
+        ------
+        FilterError
+            If MLflow does not understand it.
+        """
+        with mlflow_errors(self.uri):
+            from mlflow.exceptions import MlflowException
+
+            found = search(self.client, self._experiment_ids(), text, newest_first=True)
+            try:
+                return [run.info.run_id for run in found]
+            except MlflowException as error:
+                if error.error_code != "INVALID_PARAMETER_VALUE":
+                    raise
+                raise FilterError(error.message.rstrip(".")) from error
+
+    def artifact(self, run: Run, name: str) -> bytes | None:
+        """Read one artifact of a run; None if it has no such file."""
+        return artifacts.read(self.uri, run.artifact_uri, name)
+
+    def jobs(self, sweep: Run) -> list[dict[str, str]]:
+        """Read a sweep's table of jobs; empty if it has none."""
+        table = self.artifact(sweep, names.JOBS_CSV)
+        return list(csv.DictReader(io.StringIO(table.decode()))) if table else []
+
+    def within(self, experiment_id: str) -> Self:
+        """The same store, but only one of its experiments."""
+        reader = copy.copy(self)
+        reader.experiment_id = experiment_id
+        return reader
+
+    def _with_status(self, status: str, config_hashes: Collection[str]) -> dict[str, str]:
+        wanted = set(config_hashes)
+        columns = [f"tags.{names.CONFIG_HASH}", "attributes.run_id"]
+        rows = self.rows(columns, HAS_CONFIG_HASH, ("attributes.status", "=", status))
+        return {config_hash: run_id for config_hash, run_id in rows if config_hash in wanted}
+
+    def _experiment_ids(self) -> list[str]:
+        """Ids of the experiments that are read."""
+        if self.experiment_id is not None:
+            return [self.experiment_id]
+        return [experiment.id for experiment in self.experiments() if experiment.active]
+
+
+def ordered(run: NDArray[Any], key: NDArray[Any], step: NDArray[Any], value: NDArray[Any]) -> Histories:
+    """Sort points, and keep one of those that a repeated upload may have logged twice."""
+    order = np.lexsort((step, key, run))
+    place = np.stack([run, key, step]).astype(np.int64)[:, order]
+    first = np.append(True, (np.diff(place) != 0).any(axis=0))[: place.shape[1]]
+    run, key, step = place[:, first]
+    return Histories(run, key, step, value[order][first].astype(np.float64))

@@ -1,0 +1,146 @@
+"""A store in a database, read by SQL: a tenth of the time that MLflow's client takes."""
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from tqdm import tqdm
+
+from tracking.database import TABLES, Database, chunks
+from tracking.reader import Condition, Experiment, Histories, Reader, ordered
+from tracking.record import Run
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from sqlalchemy import Select, TableClause
+
+_ATTRIBUTES = {
+    "run_id": "run_uuid",
+    "experiment_id": "experiment_id",
+    "run_name": "name",
+    "status": "status",
+    "start_time": "start_time",
+    "end_time": "end_time",
+    "artifact_uri": "artifact_uri",
+}
+"""MLflow's names for the columns of its table of runs that are read."""
+
+_KEYED = {"params": "params", "metrics": "latest_metrics", "tags": "tags"}
+"""Tables with a key and a value for each run."""
+
+
+@cache
+def _table(name: str) -> "TableClause":
+    """Describe a table to SQLAlchemy as far as reading needs it."""
+    import sqlalchemy
+
+    return sqlalchemy.table(name, *map(sqlalchemy.column, TABLES[name]))
+
+
+class SqlReader(Reader):
+    """A store in a database whose tables are known; see `Reader`."""
+
+    def __init__(self, database: Database, experiment_id: str | None = None) -> None:
+        super().__init__(database.uri, experiment_id)
+        self.database = database
+
+    def ping(self) -> None:
+        """Find out whether the store answers at all, with no patience; raises `StoreUnreachableError` if not."""
+        self.database.ping()
+
+    def experiments(self) -> list[Experiment]:
+        """All experiments of the store, deleted ones included."""
+        from sqlalchemy import select
+
+        table = _table("experiments").c
+        query = select(table.experiment_id, table.name, table.artifact_location, table.lifecycle_stage)
+        with self.database.reading() as connection:
+            rows = connection.execute(query.where(table.workspace == "default").order_by(table.experiment_id))
+            return [Experiment(str(number), name, where, stage == "active") for number, name, where, stage in rows]
+
+    def runs(self, *conditions: Condition) -> list[Run]:
+        """All runs that meet all conditions, oldest first."""
+        from sqlalchemy import select
+
+        columns = [f"attributes.{name}" for name in _ATTRIBUTES]
+        chosen = self._select(["attributes.run_id"], conditions)
+        found = {}
+        for run_id, experiment_id, *others in self.rows(columns, *conditions):
+            found[run_id] = Run(run_id, str(experiment_id), *others)
+        with self.database.reading() as connection:
+            for field, name in _KEYED.items():
+                table = _table(name).c
+                query = select(table.run_uuid, table.key, table.value).where(table.run_uuid.in_(chosen))
+                for run_id, key, value in connection.execute(query):
+                    if run_id in found:
+                        getattr(found[run_id], field)[key] = value
+        return list(found.values())
+
+    def rows(self, columns: Sequence[str], *conditions: Condition, newest: int = 0) -> Iterator[tuple[Any, ...]]:
+        """Some columns of all runs that meet all conditions, oldest first, or of the newest ones, newest first."""
+        query, run = self._select(columns, conditions), _table("runs").c
+        if newest:
+            query = query.order_by(run.start_time.desc(), run.run_uuid.desc()).limit(newest)
+        else:
+            query = query.order_by(run.start_time, run.run_uuid)
+        with self.database.reading() as connection:
+            yield from map(tuple, connection.execute(query))
+
+    def histories(self, run_ids: Sequence[str], keys: Sequence[str]) -> Histories:
+        """Points of these metrics of these runs."""
+        from sqlalchemy import select
+
+        run_index = {run_id: r for r, run_id in enumerate(run_ids)}
+        key_index = {key: k for k, key in enumerate(keys)}
+        parts: list[NDArray[np.float64]] = [np.empty((0, 4))]
+        table = _table("metrics").c
+        with (
+            self.database.reading() as connection,
+            tqdm(total=len(run_ids), desc="loss curves", unit="run", delay=2, leave=False, disable=None) as bar,
+        ):
+            for chunk in chunks(run_ids):
+                # No condition on the key: SQLite would search by it, through every run of the store.
+                rows = connection.execute(
+                    select(table.run_uuid, table.key, table.step, table.value).where(table.run_uuid.in_(chunk))
+                )
+                points = [
+                    (run_index[run_id], key_index[key], step, value)
+                    for run_id, key, step, value in rows
+                    if key in key_index
+                ]
+                parts.append(np.array(points, np.float64).reshape(-1, 4))
+                bar.update(len(chunk))
+        return ordered(*np.concatenate(parts).T)
+
+    def _select(self, columns: Sequence[str], conditions: Sequence[Condition]) -> "Select[Any]":
+        """Choose columns of the runs that meet all conditions."""
+        from sqlalchemy import and_, select
+
+        runs = _table("runs")
+        required = {name for name, _, _ in conditions}
+        source: Any = runs
+        found: dict[str, Any] = {}
+        for name in dict.fromkeys([*required, *columns]):
+            kind, _, key = name.partition(".")
+            if kind == "attributes":
+                found[name] = runs.c[_ATTRIBUTES[key]]
+                continue
+            table = _table(_KEYED[kind]).alias()
+            same = and_(table.c.run_uuid == runs.c.run_uuid, table.c.key == key)
+            source = source.join(table, same, isouter=name not in required)
+            found[name] = table.c.value
+        query = select(*(found[name] for name in columns)).select_from(source)
+        query = query.where(
+            runs.c.lifecycle_stage == "active", runs.c.experiment_id.in_(map(int, self._experiment_ids()))
+        )
+        for name, comparator, value in conditions:
+            column = found[name]
+            match comparator:
+                case "=":
+                    query = query.where(column == value)
+                case "IN":
+                    query = query.where(column.in_(value))
+                case _:
+                    query = query.where(column.like(value))
+        return query
