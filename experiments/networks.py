@@ -1,7 +1,8 @@
 """From configurations to networks: what trains together, and its state before the first epoch."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 
@@ -30,6 +31,34 @@ def start(configs: Sequence[Config]) -> nn_core.State:
         replace(configs[0].optimizer, **each),
         [np.concatenate(matrices) for matrices in zip(*weights, strict=True)],
     )
+
+
+def engines(configs: Iterable[Config]) -> dict[str, set[str]]:
+    """Say which engines train configurations, each with the choices that leave no other engine.
+
+    Returns
+    -------
+    dict of str to set of str
+        Such as ``{"numba": set(), "numpy": {"criterion=gradient_norm"}}``.
+    """
+    found: dict[str, set[str]] = {}
+    for config in configs:
+        kinds = (("activation", config.activation), ("loss", config.loss), ("update", config.update))
+        lacking = _without_twin((*kinds, ("optimizer", config.optimizer.name), ("criterion", config.criterion.name)))
+        engine = ("numpy" if lacking else "numba") if config.engine == "auto" else config.engine
+        found.setdefault(engine, set()).update(lacking if config.engine == "auto" else ())
+    return found
+
+
+@cache
+def _without_twin(choices: tuple[tuple[str, str], ...]) -> frozenset[str]:
+    return frozenset(f"{kind}={name}" for kind, name in choices if nn_core.part(kind, name).twin is None)
+
+
+def reason(engines: dict[str, set[str]]) -> str:
+    """Say why some networks train in the reference, unless that was asked for; empty if none do."""
+    lacking = sorted(engines.get("numpy", ()))
+    return f"{' and '.join(lacking)}: no compiled twin, so the slower NumPy reference trains" if lacking else ""
 
 
 def family(config: Config) -> str:

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 import nn_core
-from experiments import description, ensemble, identity, interruption, progress
+from experiments import description, ensemble, identity, interruption, networks, progress
 from experiments.description import Parent
 from experiments.ensemble import Trained, Unit
 from experiments.interruption import Interrupted, SweepStopped
@@ -70,7 +70,10 @@ def _single(job: Job) -> None:
     if job.config.dry_run:
         print(f"Would train {name}: {' '.join(f'{key}={value}' for key, value in job.params.items())}")
         return
-    made_by = provenance(engine=job.config.engine, launcher="none")
+    engines = networks.engines([job.config])
+    if why := networks.reason(engines):
+        log.warning(why)
+    made_by = provenance(engine=next(iter(engines)), launcher="none")
     try:
         store = open_store(job.config.experiment)
         trained = _train(job)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 
-from experiments import interruption, plan
+from experiments import interruption, networks, plan
 from experiments.config import Config
 from experiments.description import Parent
 from experiments.identity import NOT_PART_OF_A_RUN, literal
@@ -69,6 +69,7 @@ class SweepSession:
         self.ending: Ending | None = None
         self._run_id = ""
         self._folder: Path | None = None
+        self._engines: dict[str, set[str]] = {}
         self._origins: set[str] = set()  # of reused runs, those whose code has been looked at
         self._unread = False  # whether runs were made that the ledger does not have
         self._under_way: list[Outcome] = []
@@ -131,7 +132,9 @@ class SweepSession:
             self.ledger.reuse(self.store.reader.outcomes())
         log.info(plan.line(jobs, self.ledger))
         self._warn_of_other_code(entries)
-        self._update(RunUpdate(artifacts={names.JOBS_CSV: self.ledger.table}))
+        self._note_engines(jobs)
+        tags = {"engine": ", ".join(sorted(self._engines))}
+        self._update(RunUpdate(tags=tags, artifacts={names.JOBS_CSV: self.ledger.table}))
         interruption.check()
         to_do = {job.config_hash: job for job, entry in zip(jobs, entries, strict=True) if not entry.done}
         if to_do:
@@ -200,6 +203,15 @@ class SweepSession:
             mine = getattr(self.settings, key)
             for other in sorted({getattr(job.config, key) for job in jobs} - {mine}):
                 yield f"{key}={literal(other)}: valid is {literal(mine)}, as in the rest of the sweep"
+
+    def _note_engines(self, jobs: Sequence[Job]) -> None:
+        """Say, once for each reason, why networks train in the reference."""
+        engines = networks.engines(job.config for job in jobs)
+        before = self._engines.get("numpy", set())
+        if why := networks.reason({name: lacking - before for name, lacking in engines.items()}):
+            log.warning(why)
+        for name, lacking in engines.items():
+            self._engines.setdefault(name, set()).update(lacking)
 
     def _update(self, update: RunUpdate) -> None:
         self.store.update_parent(self._run_id, update)

@@ -109,7 +109,7 @@ def repeat_command(params: Mapping[str, str], *, experiment: str, engine: str | 
     """Write the command that repeats a run, to be pasted into a shell."""
     overrides = [f"{key}={value}" for key, value in params.items()]
     overrides.append(f"experiment={_hydra_literal(experiment)}")
-    if engine is not None:
+    if engine is not None and "," not in engine:  # else it is for each configuration to say
         overrides.append(f"engine={engine}")
     return shlex.join(["python", "-m", "experiments.train", *overrides])
 

@@ -48,8 +48,12 @@ def _hydra() -> None:
     import hydra
 
     from experiments import config
+    from nn_core import PartError
 
-    config.register()
+    try:
+        config.register()
+    except PartError as error:
+        sys.exit(str(error))
     if os.environ.get("HYDRA_FULL_ERROR") == "1":
         hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")(task)()
         return

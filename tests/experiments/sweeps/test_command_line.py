@@ -131,7 +131,7 @@ def test_completion_knows_keys_groups_and_studies() -> None:
     assert complete(".venv/bin/python3 -m experiments.train -m lr=0.1 optimizer=momentum optimizer.") == {
         "optimizer.momentum=", "optimizer.scaled=",
     }  # fmt: skip
-    assert complete("python -m experiments.train lr=1 engine=") == {"engine=numba", "engine=numpy"}
+    assert complete("python -m experiments.train lr=1 engine=") == {"engine=auto", "engine=numba", "engine=numpy"}
     assert complete("python -m experiments.train -m activation=s") >= {"activation=sigmoid", "activation=tanh"}
     assert complete("python -m experiments.train dry_run=") == {"dry_run=true", "dry_run=false"}
     studies = {path.stem for path in (Path(__file__).parents[3] / "conf" / "study").glob("*.yaml")}

@@ -1,0 +1,92 @@
+"""``python -m experiments.reference``: every key and every part, as ``docs/configuration.md`` has them."""
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import MISSING, Field, fields
+from typing import Any
+
+from experiments.config import GROUPS, Config, Record
+from experiments.identity import literal
+from nn_core.parts import options, parts, summary
+
+TITLES = {
+    "task": "Tasks",
+    "activation": "Activations",
+    "init": "Initial weights",
+    "loss": "Losses",
+    "optimizer": "Optimizers",
+    "update": "Updates",
+    "criterion": "Criteria",
+}
+
+
+def reference() -> str:
+    """Write the page, in Markdown."""
+    return "\n".join([*_keys(), *(line for kind, title in TITLES.items() for line in _kind(kind, title))]) + "\n"
+
+
+def _keys() -> Iterator[str]:
+    yield "# Configuration"
+    yield ""
+    yield "Every key of `python -m experiments.train`, its default and what is valid; then all parts with their options."
+    yield "Written by `python -m experiments.reference` from the declarations in `nn_core` and `experiments/config.py`."
+    yield ""
+    rows = []
+    for entry in fields(Config):
+        if entry.type is Record:
+            rows += [(f"record.{option.name}", *_described(option)) for option in fields(Record)]
+        else:
+            rows.append((entry.name, *_described(entry)))
+    yield from _table(("key", "default", "valid", "what it is"), rows)
+
+
+def _kind(kind: str, title: str) -> Iterator[str]:
+    yield ""
+    yield f"## {title}"
+    for name, part in parts(kind).items():
+        engine = "" if part.twin or kind in ("task", "init") else " Trains in the NumPy reference only."
+        yield ""
+        yield f"**`{kind}={name}`** {_escaped(summary(part))}{engine}"
+        if options(part):
+            yield ""
+            rows = [(f"{kind}.{option.name}", *_described(option)) for option in options(part)]
+            yield from _table(("option", "default", "valid", "what it is"), rows)
+
+
+def _described(entry: Field[Any]) -> tuple[str, str, str]:
+    """Default, what is valid, and meaning of a key."""
+    facts = entry.metadata
+    kind = facts.get("kind")
+    if kind in GROUPS:
+        return f"`{facts['chosen']}`", f"one of the {TITLES[kind].lower()} below", facts["about"]
+    default = "none" if entry.default is MISSING else f"`{literal(entry.default)}`"
+    if "names" in facts:
+        valid = f"one of the {TITLES[kind].lower()} below" if kind else ", ".join(f"`{n}`" for n in facts["names"]())
+    else:
+        valid = facts["valid"].words
+    return default, valid, facts["about"]
+
+
+def _table(header: Iterable[str], rows: Iterable[tuple[str, str, str, str]]) -> Iterator[str]:
+    yield f"| {' | '.join(header)} |"
+    yield "|---|---|---|---|"
+    for key, *cells in rows:
+        yield f"| `{key}` | {' | '.join(map(_escaped, cells))} |"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;")
+
+
+def main() -> None:
+    """Run the command line."""
+    argparse.ArgumentParser(
+        prog="python -m experiments.reference",
+        description="Prints every key of a configuration, and every part with its options, in Markdown.",
+    ).parse_args()
+    sys.stdout.write(reference())
+
+
+if __name__ == "__main__":
+    main()
