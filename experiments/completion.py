@@ -2,8 +2,10 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import fields
+from io import StringIO
 
 _SCRIPT = r"""_experiments_train() {
     local line=${COMP_LINE:0:COMP_POINT} choices
@@ -18,10 +20,21 @@ _SCRIPT = r"""_experiments_train() {
 complete -o nospace -o default -F _experiments_train python python3"""
 
 
+def is_asked_for(arguments: Sequence[str]) -> bool:
+    """Whether a shell asks, and not a person."""
+    return bool({"-sc", "--shell-completion"} & set(arguments))
+
+
+@contextmanager
+def without_names() -> Iterator[None]:
+    """Leave out of what Hydra offers the key that tells a part's name: a part is chosen by its group."""
+    with redirect_stdout(StringIO()) as offered:
+        yield
+    print("\n".join(line for line in offered.getvalue().splitlines() if not line.endswith(".name=")))
+
+
 def answers(arguments: Sequence[str]) -> bool:
     """Print the script for bash if that is asked for; anything else is left to Hydra, in words that it understands."""
-    if not {"-sc", "--shell-completion"} & set(arguments):
-        return False
     if "install=bash" in arguments:
         print(_SCRIPT)
         return True

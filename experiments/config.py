@@ -6,7 +6,6 @@ over it. Hydra checks names and types; what remains, ranges and settings that co
 `experiments.validation`'s.
 """
 
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import MISSING as NO_DEFAULT
 from dataclasses import Field, dataclass, field, fields, make_dataclass, replace
@@ -161,10 +160,19 @@ def _schema(part: type[Part]) -> type:
         frozen=True,
     )
     made.__module__ = __name__
-    if hasattr(sys.modules[__name__], part.__name__):
+    if made.__name__ in globals():
         made.__name__ = made.__qualname__ = f"{part.__name__}_{part.kind}"
-    setattr(sys.modules[__name__], made.__name__, made)  # launchers that pickle configurations look for it here
+    globals()[made.__name__] = made
     return made
+
+
+def __getattr__(name: str) -> Any:
+    """Make the schemas for a process that was sent a configuration, and looks for their names here."""
+    for group in GROUPS:
+        schemas(group)
+    if name in globals():
+        return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def _type(option: Field[Any]) -> Any:

@@ -29,7 +29,7 @@ def reference() -> str:
 def _keys() -> Iterator[str]:
     yield "# Configuration"
     yield ""
-    yield "Every key of `python -m experiments.train`, its default and what is valid; then all parts with their options."
+    yield "Every key of `python -m experiments.train`, its default and what is valid; then all parts and options."
     yield "Written by `python -m experiments.reference` from the declarations in `nn_core` and `experiments/config.py`."
     yield ""
     rows = []

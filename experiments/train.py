@@ -4,6 +4,7 @@ import os
 import re
 import sys
 import traceback
+from contextlib import nullcontext
 from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
@@ -34,12 +35,14 @@ def main() -> None:
     if any(argument.startswith("--experimental-rerun") for argument in sys.argv[1:]):
         # It would read a pickle, and whoever wrote that file could run anything here.
         sys.exit("--experimental-rerun is not supported; python -m experiments.sweeps show RUN repeats a run")
-    if completion.answers(sys.argv[1:]):
+    completing = completion.is_asked_for(sys.argv[1:])
+    if completing and completion.answers(sys.argv[1:]):
         return
     try:
         # First of all: Hydra takes a third of a second to import.
         with interruption.listening(), interruption.ending_with_the_reader():
-            _hydra()
+            with completion.without_names() if completing else nullcontext():
+                _hydra()
     except interruption.Interrupted:
         sys.exit(interruption.exit_code())
 

@@ -14,12 +14,8 @@ from mlflow import MlflowClient
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 PACKAGES = ("analysis", "conf", "experiments", "hydra_plugins", "nn_core", "tracking")
-EXAMPLES = {
-    path: text
-    for path, text in re.findall(
-        r"^```\w+\n# (\S+)\n(.*?)^```$", (CHECKOUT / "docs" / "extending.md").read_text(), re.MULTILINE | re.DOTALL
-    )
-}
+EXAMPLE = re.compile(r"^```\w+\n# (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+EXAMPLES = dict(EXAMPLE.findall((CHECKOUT / "docs" / "extending.md").read_text()))
 OUTSIDE = {"softsign.py", "pyproject.toml"}
 
 Run = Callable[..., str]
