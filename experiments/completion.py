@@ -30,7 +30,7 @@ def without_names() -> Iterator[None]:
     """Leave out of what Hydra offers the key that tells a part's name: a part is chosen by its group."""
     with redirect_stdout(StringIO()) as offered:
         yield
-    print("\n".join(line for line in offered.getvalue().splitlines() if not line.endswith(".name=")))
+    print(*(word for word in offered.getvalue().split() if not word.endswith(".name=")))
 
 
 def answers(arguments: Sequence[str]) -> bool:

@@ -40,9 +40,9 @@ def main() -> None:
         return
     try:
         # First of all: Hydra takes a third of a second to import.
-        with interruption.listening(), interruption.ending_with_the_reader():
-            with completion.without_names() if completing else nullcontext():
-                _hydra()
+        choosing = completion.without_names() if completing else nullcontext()
+        with interruption.listening(), interruption.ending_with_the_reader(), choosing:
+            _hydra()
     except interruption.Interrupted:
         sys.exit(interruption.exit_code())
 
