@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO := demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-services lint lock bench gallery clean
+.PHONY: help setup check demo test test-services lint lock bench gallery clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -31,11 +31,13 @@ demo: setup  ## the default sweep, its figures, and the line that opens the MLfl
 	@echo
 	@echo "Browse the runs:  cd $(DEMO) && ../$(BIN)/python -m experiments.sweeps ui"
 
-test: setup  ## lint, types, layers and all tests that need nothing but Python
+check: setup  ## format, lint, types and layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+test: check  ## that, and all tests that need nothing but Python
 	# Compile the kernel once, or every process of the tests would.
 	$(BIN)/python -c 'import nn_core as n, numpy as np; n.engine("numba")(n.start(n.Training(n.Xor()), n.GradientDescent(0.1), [np.ones((1, 3, 1))]), 1)'
 	# In one process more than there are cores, for some wait for servers.

@@ -4,21 +4,11 @@ Epochs to converge are float64 here, with ``inf`` for a trial that did not conve
 and not a missing value: every function counts it.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
-__all__ = ["Estimate", "convergence_rate", "expected_running_time", "median_epochs", "wilson_interval"]
-
-
-class Estimate(NamedTuple):
-    """A number and the interval that its data leave open."""
-
-    estimate: float
-    low: float
-    high: float
+__all__ = ["expected_running_time", "median_epochs", "wilson_interval"]
 
 
 def wilson_interval(
@@ -72,33 +62,6 @@ def wilson_interval(
     low = np.where(k == 0, 0.0, centre - half_width)
     high = np.where(k == n, 1.0, centre + half_width)
     return low, high
-
-
-def convergence_rate(converged: ArrayLike, confidence: float = 0.95) -> Estimate:
-    """Fraction of trials that converged, with its Wilson interval.
-
-    Parameters
-    ----------
-    converged
-        Booleans, one a trial, any shape.
-    confidence
-        Two-sided level of the interval.
-
-    Raises
-    ------
-    ValueError
-        If there are no trials.
-
-    Examples
-    --------
-    >>> convergence_rate([True, True, True, False]).estimate
-    0.75
-    """
-    outcomes = np.asarray(converged, bool)
-    if outcomes.size == 0:
-        raise ValueError("a convergence rate needs at least one trial")
-    low, high = wilson_interval(np.count_nonzero(outcomes), outcomes.size, confidence)
-    return Estimate(float(outcomes.mean()), float(low), float(high))
 
 
 def expected_running_time(epochs_to_converge: ArrayLike, cutoff: ArrayLike) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom, binomtest
 
-from nn_core.statistics import convergence_rate, expected_running_time, median_epochs, wilson_interval
+from nn_core.statistics import expected_running_time, median_epochs, wilson_interval
 
 times = st.lists(st.one_of(st.integers(0, 50).map(float), st.just(math.inf)), min_size=1, max_size=30)
 
@@ -52,18 +52,6 @@ def test_wilson_mean_coverage_over_p_is_nominal():
 def test_wilson_refuses_impossible_input(k, n, confidence):
     with pytest.raises(ValueError, match="must lie"):
         wilson_interval(k, n, confidence)
-
-
-@given(st.lists(st.booleans(), min_size=1))
-def test_convergence_rate_is_the_fraction_within_its_interval(converged):
-    rate, low, high = convergence_rate(converged)
-    assert rate == sum(converged) / len(converged)
-    assert 0 <= low <= rate <= high <= 1
-
-
-def test_convergence_rate_needs_a_trial():
-    with pytest.raises(ValueError, match="at least one trial"):
-        convergence_rate([])
 
 
 @given(times, st.lists(st.integers(0, 60), min_size=1, max_size=5))
