@@ -30,6 +30,20 @@ def exp_parts(x: Lanes) -> tuple[Lanes, Lanes, Lanes]:
 
 
 @inline
+def exp(x: Lanes) -> Lanes:
+    """e^x for x <= 0 or NaN, within 2 units in the last place; 0 below -708, where it would leave the normal range."""
+    s, a, b = exp_parts(select(x < -708.0, -708.0, x))
+    return select(x < -708.0, 0.0, s * ((a + b) / (a - b)))
+
+
+@inline
+def expm1(x: Lanes) -> Lanes:
+    """e^x - 1 for x <= 0 or NaN, within 3 units in the last place."""
+    s, a, b = exp_parts(select(x < -50.0, -50.0, x))
+    return fma(s + 1.0, b, (s - 1.0) * a) / (a - b)
+
+
+@inline
 def sigmoid(z: Lanes) -> Lanes:
     """1 / (1 + e^-z) within 2 units in the last place; 0 below -708, where it would leave the normal range."""
     s, a, b = exp_parts(negative(select(z > 708.0, 708.0, z)))
@@ -46,14 +60,27 @@ def tanh(z: Lanes) -> Lanes:
 
 
 @inline
+def log(x: Lanes) -> Lanes:
+    """Ln x of positive normal x below 2^1022 or NaN, within 3 units in the last place."""
+    return _log(x, 0.0)
+
+
+@inline
 def log1p(x: Lanes) -> Lanes:
     """ln(1 + x) for -1 < x <= 1 or NaN, within 3 units in the last place.
 
-    1 + x = 2^k (1 + f), f small, and ln(1 + f) = 2 atanh(g) with g = f / (2 + f), a polynomial of degree 15 in g. What
-    rounding 1 + x lost comes back as its share of the logarithm.
+    What rounding 1 + x lost comes back as its share of the logarithm.
     """
     u = 1.0 + x
-    lost = (x - (u - 1.0)) / u
+    return _log(u, (x - (u - 1.0)) / u)
+
+
+@inline
+def _log(u: Lanes, correction: Lanes) -> Lanes:
+    """Ln u + a small correction: u = 2^k (1 + f), and ln(1 + f) = 2 atanh(g) with g = f / (2 + f).
+
+    A polynomial of degree 15 in g, for f is small.
+    """
     k = exponent(u)
     f = fma(u, power_of_two(ROUND - k), -1.0)
     g = f / (2.0 + f)
@@ -64,5 +91,5 @@ def log1p(x: Lanes) -> Lanes:
     p = fma(p, w, 0.28571428625653836)
     p = fma(p, w, 0.3999999999989889)
     p = fma(p, w, 0.666666666666667)
-    tail = fma(g * w, p, fma(k, _LN2_LOW, lost))
+    tail = fma(g * w, p, fma(k, _LN2_LOW, correction))
     return fma(k, _LN2_HIGH, fma(2.0, g, tail))

@@ -49,7 +49,7 @@ class Plan(NamedTuple):
     patterns: int
     networks_at: int  # position in the block of the weights, behind which is what the optimizer remembers
     stop_when_converged: bool
-    by_pattern: bool  # whether each pattern makes an update, or all together one
+    batch: int  # how many patterns make an update
     from_epoch: int
     to_epoch: int
     recorded: int  # how many losses there are already
@@ -65,6 +65,14 @@ class Ensemble(NamedTuple):
     diverged_at: Epochs  # shape (R,)
 
 
+@njit(error_model="numpy")
+def _reorder(table: Array, order: Epochs, shown: Array) -> None:
+    """Put the patterns of a table, shape (rows, patterns), in an order."""
+    for row in range(len(table)):
+        for p in range(len(order)):
+            shown[row, p] = table[row, order[p]]
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 @stamped
 def train(
@@ -74,10 +82,10 @@ def train(
 
     Parameters
     ----------
-    table : array, flat
-        Numbers that all networks share; see `nn_core.compiled.passes`
+    table : array, shape (rows, patterns)
+        Numbers that all networks share; see `nn_core.compiled.passes`.
     order : int array, shape (epochs or 1, patterns)
-        In which the patterns are presented if each makes an update; of every epoch, or of all.
+        In which patterns are shown: in each epoch from the plan's `from_epoch` to its `to_epoch`, or in all.
     grid : int array
         Epochs of `ensemble.losses`.
     """
@@ -88,6 +96,8 @@ def train(
     skip = -(memory.ctypes.data // 8) % 8  # a vector should not straddle two cache lines
     block = memory[skip : skip + (plan.networks_at + 2 * width) * LANES]
     everyone = (1 << LANES) - 1
+    shown = np.empty_like(table)
+    _reorder(table, order[0], shown)
 
     for first in range(first_network, last_network, LANES):
         now, new = plan.networks_at, plan.networks_at + width
@@ -107,9 +117,11 @@ def train(
         epoch = plan.from_epoch
         recorded = plan.recorded
         while True:
+            if len(order) > 1:
+                _reorder(table, order[epoch - plan.from_epoch], shown)
             for layer in range(lowest, output + 1, size):
-                call(passes.forward, block, table, layer, now, now, 0, patterns)
-            met = call(passes.successes, block, table, output, now, now, 0, patterns) & running & ~succeeded
+                call(passes.forward, block, shown, layer, now, now, 0, patterns)
+            met = call(passes.successes, block, shown, output, now, now, 0, patterns) & running & ~succeeded
             if met:
                 succeeded |= met
                 if plan.stop_when_converged:
@@ -119,7 +131,7 @@ def train(
                         ensemble.first_success[first + lane] = epoch
             ends = epoch == plan.to_epoch or running == 0
             if recorded < len(grid) and (ends or grid[recorded] == epoch):
-                call(passes.loss, block, table, output, now, now, 0, patterns)
+                call(passes.loss, block, shown, output, now, now, 0, patterns)
                 upto = len(grid) if ends else recorded + 1
                 for lane in range(present):
                     ensemble.losses[first + lane, recorded:upto] = block[RESULT * LANES + lane]
@@ -127,22 +139,18 @@ def train(
             if ends:
                 break
 
-            weights, finite = now, 0
-            for k in range(patterns if plan.by_pattern else 1):
-                start, stop = 0, patterns
-                if plan.by_pattern:
-                    start = order[min(epoch - plan.from_epoch, len(order) - 1), k]
-                    stop = start + 1
-                if k > 0:  # the weights are others now
+            weights, finite = now, everyone
+            for start in range(0, patterns, plan.batch):
+                stop = min(start + plan.batch, patterns)
+                if start > 0:  # the weights are others now
                     for layer in range(lowest, output + 1, size):
-                        call(passes.forward, block, table, layer, weights, weights, start, stop)
-                call(passes.slopes, block, table, output, weights, new, start, stop)
-                call(passes.deltas, block, table, output, weights, new, start, stop)
+                        call(passes.forward, block, shown, layer, weights, weights, start, stop)
+                call(passes.slopes, block, shown, output, weights, new, start, stop)
+                call(passes.deltas, block, shown, output, weights, new, start, stop)
                 for layer in range(output, lowest, -size):
-                    call(passes.blame, block, table, layer, weights, new, start, stop)
-                finite = everyone
+                    call(passes.blame, block, shown, layer, weights, new, start, stop)
                 for layer in range(lowest, output + 1, size):
-                    finite &= call(passes.update, block, table, layer, weights, new, start, stop)
+                    finite &= call(passes.update, block, shown, layer, weights, new, start, stop)
                 weights = new
             diverged = running & ~finite
             if diverged:

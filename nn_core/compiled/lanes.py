@@ -147,6 +147,9 @@ fma = _function(lanes, (lanes, lanes, lanes), _llvm("fmuladd"))
 magnitude = _function(lanes, (lanes,), _llvm("fabs"))
 """a -> |a|"""
 
+square_root = _function(lanes, (lanes,), _llvm("sqrt"))
+"""a -> square root of a"""
+
 with_sign = _function(lanes, (lanes, lanes), _llvm("copysign"))
 """a, b -> a with the sign of b"""
 

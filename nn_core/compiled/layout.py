@@ -66,7 +66,7 @@ def plan(state: State, to_epoch: int, first_unit: int) -> Plan:
         patterns=patterns,
         networks_at=first_unit + 2 * units,
         stop_when_converged=bool(training.stop_when_converged),
-        by_pattern=training.update.batch_size(patterns) < patterns,
+        batch=training.update.batch_size(patterns),
         from_epoch=int(state.epoch),
         to_epoch=int(to_epoch),
         recorded=state.losses.shape[1],

@@ -2,9 +2,11 @@
 
 from typing import Any, NamedTuple
 
-from nn_core.compiled.functions import log1p
+from nn_core.compiled.functions import log, log1p
 from nn_core.compiled.lanes import Lanes, fma, inline, negative, select
 from nn_core.losses import ARCTANH_CAP
+
+CROSS_ENTROPY_CAP = 1e-12
 
 
 class Loss(NamedTuple):
@@ -60,6 +62,25 @@ def _arctanh_slope(_own: Any, target: float, y: Lanes) -> Lanes:
     return log1p(negative(d)) - log1p(d)
 
 
+@inline
+def _kept_inside(y: Lanes) -> Lanes:
+    y = select(y < CROSS_ENTROPY_CAP, CROSS_ENTROPY_CAP, y)
+    return select(y > 1.0 - CROSS_ENTROPY_CAP, 1.0 - CROSS_ENTROPY_CAP, y)
+
+
+@inline
+def _cross_entropy(_own: Any, target: float, y: Lanes) -> Lanes:
+    y = _kept_inside(y)
+    return fma(-target, log(y), (target - 1.0) * log1p(negative(y)))
+
+
+@inline
+def _cross_entropy_slope(_own: Any, target: float, y: Lanes) -> Lanes:
+    y = _kept_inside(y)
+    return (y - target) / (y * (1.0 - y))
+
+
 sse = Loss(_squared, _squared_slope)
 half_sse = Loss(_half_squared, _half_squared_slope)
 arctanh = Loss(_arctanh, _arctanh_slope)
+cross_entropy = Loss(_cross_entropy, _cross_entropy_slope)

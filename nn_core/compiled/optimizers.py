@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from nn_core.compiled.lanes import Lanes, fma, inline, negative, select
+from nn_core.compiled.functions import expm1, log1p
+from nn_core.compiled.lanes import Lanes, fma, inline, negative, select, square_root
 
 Updated = tuple[Lanes, tuple[Lanes, ...]]
 
@@ -42,3 +43,34 @@ def quickprop(own: Any, weight: Lanes, gradient: Lanes, memory: tuple[Lanes, Lan
     downhill = epsilon * s
     step = select(d == 0.0, downhill, select(s_along > 0.0, downhill, 0.0) + jump)
     return weight + step, (step, s)
+
+
+@inline
+def rprop(own: Any, weight: Lanes, gradient: Lanes, memory: tuple[Lanes, Lanes, Lanes], _fan_in: float) -> Updated:
+    """See `nn_core.Rprop`."""
+    p, size, last = memory
+    along = select(p > 0.0, gradient, select(p < 0.0, negative(gradient), 0.0))
+    grown, shrunk = own.grow * size, own.shrink * size
+    grown, shrunk = select(grown > own.largest, own.largest, grown), select(shrunk < own.smallest, own.smallest, shrunk)
+    size = select(along > 0.0, grown, select(along < 0.0, shrunk, size))
+    step = select(gradient > 0.0, negative(size), select(gradient < 0.0, size, 0.0 * gradient))
+    if own.backtracking:
+        step, gradient = select(along < 0.0, negative(last), step), select(along < 0.0, 0.0, gradient)
+    return weight + step, (gradient, size, step)
+
+
+@inline
+def adam(own: Any, weight: Lanes, gradient: Lanes, memory: tuple[Lanes, Lanes, Lanes], _fan_in: float) -> Updated:
+    """See `nn_core.Adam`."""
+    m, v, count = memory
+    count = count + 1.0
+    m = fma(own.beta1, m, (1.0 - own.beta1) * gradient)
+    v = fma(own.beta2, v, (1.0 - own.beta2) * gradient * gradient)
+    size = square_root(v / _youth(own.beta2, count)) + own.epsilon
+    return fma(negative(own.learning_rate), m / _youth(own.beta1, count) / size, weight), (m, v, count)
+
+
+@inline
+def _youth(beta: Lanes, count: Lanes) -> Lanes:
+    """1 - beta^count."""
+    return select(beta > 0.0, negative(expm1(count * log1p(beta - 1.0))), 1.0)
