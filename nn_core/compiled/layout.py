@@ -75,7 +75,8 @@ def plan(state: State, to_epoch: int, first_unit: int) -> Plan:
 
 def _kept_by_weight(state: State) -> int:
     """How many numbers the optimizer remembers of each weight; the rest, which follows, is of the network."""
-    return sum(all(M.shape == W.shape for M, W in zip(ms, state.weights, strict=True)) for ms in state.memory)
+    shapes = [W.shape for W in state.weights]
+    return sum([M.shape for M in section] == shapes for section in state.memory)
 
 
 def _linked(state: State) -> Passes:
@@ -96,8 +97,14 @@ def table(state: State) -> Array:
 
 
 def _joined(state: State) -> Array:
-    """Lay all matrices of a network out in one row; shape (R, numbers of a network)."""
-    rows = [M.reshape(state.networks, -1) for section in (state.weights, *state.memory) for M in section]
+    """Lay all that a network is out in one row; shape (R, numbers of a network).
+
+    What the optimizer remembers of the network is there once for every layer, since layers are updated one by one.
+    """
+    sections = [state.weights, *state.memory]
+    by_weight = 1 + _kept_by_weight(state)
+    sections[by_weight:] = [section * (len(state.weights) // len(section)) for section in sections[by_weight:]]
+    rows = [M.reshape(state.networks, -1) for section in sections for M in section]
     joined = np.empty((state.networks, sum(row.shape[1] for row in rows)))
     return np.concatenate(rows, axis=1, out=joined)
 
@@ -106,10 +113,11 @@ def split(rows: Array, state: State) -> tuple[Layers, Memory]:
     """Take weights and memory, of the shapes that the state's have, out of such rows."""
     sections, start = [], 0
     for section in (state.weights, *state.memory):
-        matrices = []
+        matrices, end = [], start
         for M in section:
             size = M.shape[1] * M.shape[2]
-            matrices.append(np.ascontiguousarray(rows[:, start : start + size]).reshape(M.shape))
-            start += size
+            matrices.append(np.ascontiguousarray(rows[:, end : end + size]).reshape(M.shape))
+            end += size
         sections.append(matrices)
+        start += (end - start) * (len(state.weights) // len(section))
     return sections[0], tuple(sections[1:])

@@ -16,22 +16,18 @@ from types import FunctionType
 from typing import Any, NamedTuple, get_type_hints
 
 import numpy as np
-from llvmlite import ir  # type: ignore[import-untyped]
-from numba import cfunc, types
+from numba import njit, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from nn_core.compiled import passes
 from nn_core.compiled.lanes import LANES, data, lanes
-from nn_core.compiled.records import FLOAT, INTEGER, Kinds, loader, packed, reader, storer
+from nn_core.compiled.records import INTEGER, Kinds, loader, packed, reader, storer
 from nn_core.parts import Part
 
 _pointer: Any = types.CPointer
 _FLOATS, _INTEGERS = _pointer(types.float64), _pointer(types.int64)
-_SIGNATURE = types.int64(_INTEGERS, _FLOATS, _FLOATS, _INTEGERS, *[types.int64] * 4)
-_C_SIGNATURE = ir.FunctionType(
-    INTEGER, [kind.as_pointer() for kind in (INTEGER, FLOAT, FLOAT, INTEGER)] + [INTEGER] * 4
-)
+_ARGUMENTS = (_INTEGERS, _FLOATS, _FLOATS, _INTEGERS, *[types.int64] * 4)
 _LAYER: Kinds = tuple(
     (name, {int: types.int64, float: types.float64}[kind]) for name, kind in get_type_hints(passes.Layer).items()
 )
@@ -50,7 +46,10 @@ def _call(context: Any, builder: Any, signature: Any, operands: Any) -> Any:
     arrays = zip((signature.args[0][1], *signature.args[1:3]), (own, block, table), strict=True)
     pointers = [data(context, builder, kind, array) for kind, array in arrays]
     layer = builder.inttoptr(layer, INTEGER.as_pointer())
-    return builder.call(builder.inttoptr(function, _C_SIGNATURE.as_pointer()), [*pointers, layer, *rest])
+    convention = context.call_conv
+    function = builder.inttoptr(function, convention.get_function_type(types.int64, _ARGUMENTS).as_pointer())
+    _, result = convention.call_function(builder, function, types.int64, _ARGUMENTS, [*pointers, layer, *rest])
+    return result
 
 
 call: Any = intrinsic(
@@ -85,7 +84,7 @@ def _pass(own: Any, block: Any, table: Any, layer: Any, now: int, new: int, firs
 
 @lru_cache
 def _compiled(twin: str, kinds: Kinds, memory: tuple[int, int] | None, body: Any) -> Any:
-    """Compile a pass for a part's twin, or fetch it from the cache; its ``address`` is valid as long as the result."""
+    """Compile a pass for a part's twin, or fetch it from the cache."""
     module, name = twin.split(":")
     source = importlib.import_module(module)
     part = getattr(source, name)
@@ -99,7 +98,9 @@ def _compiled(twin: str, kinds: Kinds, memory: tuple[int, int] | None, body: Any
     names = {"_body": body, "_part": part, "_own": reader("Own", kinds), "_layer": reader("Layer", _LAYER)}
     copy = FunctionType(_pass.__code__, {**globals(), **names}, body.__name__)
     code = Path(str(source.__file__)).read_bytes()
-    return cfunc(_SIGNATURE, cache=True, error_model="numpy")(stamped(copy, twin, kinds, memory, code))
+    compiled = njit(types.int64(*_ARGUMENTS), cache=True, error_model="numpy")(stamped(copy, twin, kinds, memory, code))
+    (overload,) = compiled.overloads.values()
+    return overload, overload.library.get_pointer_to_function(overload.fndesc.llvm_func_name)
 
 
 def numbers(part: Any) -> dict[str, Any]:
@@ -132,4 +133,4 @@ def link(part: Part, *bodies: Any, vectors: int = 0, memory: tuple[int, int] | N
         own = isinstance(value, np.ndarray)
         kinds.append((name, lanes if own else types.boolean if isinstance(value, bool) else types.float64))
         values.append(next(places) if own else value if isinstance(value, bool) else float(value))
-    return [Pass(_compiled(part.twin, tuple(kinds), memory, body).address, packed(values)) for body in bodies]
+    return [Pass(_compiled(part.twin, tuple(kinds), memory, body)[1], packed(values)) for body in bodies]

@@ -4,9 +4,7 @@ from typing import Any, NamedTuple
 
 from nn_core.compiled.functions import log, log1p
 from nn_core.compiled.lanes import Lanes, fma, inline, negative, select
-from nn_core.losses import ARCTANH_CAP
-
-CROSS_ENTROPY_CAP = 1e-12
+from nn_core.losses import ARCTANH_CAP, CROSS_ENTROPY_CAP
 
 
 class Loss(NamedTuple):
