@@ -39,7 +39,7 @@ check: setup  ## format, lint, types and layers
 
 test: check  ## that, and all tests that need nothing but Python
 	# Compile the kernel once, or every process of the tests would.
-	$(BIN)/python -c 'import nn_core as n, numpy as np; n.engine("numba")(n.start(n.Training(n.Xor()), n.GradientDescent(0.1), [np.ones((1, 3, 1))]), 1)'
+	$(BIN)/python -m nn_core.compiled
 	# In one process more than there are cores, for some wait for servers.
 	$(BIN)/pytest -m "not services" -n $$($(BIN)/python -c 'import os; print(os.cpu_count() + 1)') --dist loadfile --no-loadscope-reorder
 

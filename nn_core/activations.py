@@ -111,7 +111,7 @@ class Tanh(Activation, name="tanh", twin="nn_core.compiled.activations:tanh"):
 
 
 @dataclass(frozen=True)
-class ScaledTanh(Activation, name="scaled_tanh"):
+class ScaledTanh(Activation, name="scaled_tanh", twin="nn_core.compiled.activations:scaled_tanh"):
     """Logistic function stretched to (-1, 1): s = tanh(z / 2) = 2 / (1 + exp(-z)) - 1, s' = (1 + s) (1 - s) / 2.
 
     The sigmoid of much of the work of 1986 to 1991 on inputs and targets of +-1.
@@ -129,7 +129,7 @@ class ScaledTanh(Activation, name="scaled_tanh"):
 
 
 @dataclass(frozen=True)
-class Relu(Activation, name="relu"):
+class Relu(Activation, name="relu", twin="nn_core.compiled.activations:relu"):
     """Rectifier: s = max(z, 0), s' = 1 where s > 0, else 0 (Glorot, Bordes & Bengio 2011).
 
     At z = 0 it has no derivative, and 0 stands for it: a unit that is off is not to blame.
@@ -147,7 +147,7 @@ class Relu(Activation, name="relu"):
 
 
 @dataclass(frozen=True)
-class Softplus(Activation, name="softplus"):
+class Softplus(Activation, name="softplus", twin="nn_core.compiled.activations:softplus"):
     """Smooth rectifier: s = ln(1 + exp(z)), s' = 1 / (1 + exp(-z)) = 1 - exp(-s) (Dugas et al. 2001)."""
 
     low, high = 0.0, np.inf

@@ -104,7 +104,7 @@ CROSS_ENTROPY_CAP = 1e-12
 
 
 @dataclass(frozen=True)
-class CrossEntropy(Loss, name="cross_entropy"):
+class CrossEntropy(Loss, name="cross_entropy", twin="nn_core.compiled.losses:cross_entropy"):
     """Binary cross-entropy E = -sum y ln o + (1 - y) ln(1 - o), so dE/do = (o - y) / (o (1 - o)).
 
     With sigmoid outputs, delta = dE/dz is o - y: the factor o (1 - o) that slows saturated units down cancels

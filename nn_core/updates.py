@@ -68,7 +68,7 @@ class Online(Update, name="online", twin="nn_core.compiled"):
 
 
 @dataclass(frozen=True)
-class Shuffled(Update, name="shuffled"):
+class Shuffled(Update, name="shuffled", twin="nn_core.compiled"):
     """A step after every pattern, in an order that is drawn anew for every epoch.
 
     Anyone can redraw it: epoch t (from 0) takes ``np.random.default_rng([seed, t]).permutation(patterns)``, with the

@@ -40,4 +40,4 @@ def _mean_is_below(own: Any, total: Lanes, count: float) -> Any:
 
 
 tolerance = Criterion(_too_far, _none)
-mse = Criterion(_squared, _mean_is_below)
+mean_squared_error = Criterion(_squared, _mean_is_below)

@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numba
-import numpy as np
 from numba.core import event
 
 from nn_core.compiled import layout
@@ -47,7 +46,7 @@ def advance(state: State, to_epoch: int) -> State:
         raise ValueError(f"to_epoch={to_epoch}: the ensemble is already at epoch {state.epoch}")
     grid = recorded_epochs(state.training.per_decade, to_epoch).copy()  # to Numba, what is read-only is of another type
     ensemble, table = layout.ensemble(state, len(grid)), layout.table(state)
-    order = np.arange(len(state.training.task.inputs))[np.newaxis].copy()
+    order = layout.order(state, to_epoch)
     with event.install_listener("numba:compile", _announcer):
         plan = layout.plan(state, to_epoch, NUMBERS + len(ensemble.numbers))
         train(0, 0, plan, table, order, grid, ensemble)

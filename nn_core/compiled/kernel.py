@@ -85,7 +85,7 @@ def train(
     table : array, shape (rows, patterns)
         Numbers that all networks share; see `nn_core.compiled.passes`.
     order : int array, shape (epochs or 1, patterns)
-        In which patterns are shown: in each epoch from the plan's `from_epoch` to its `to_epoch`, or in all.
+        In which patterns are shown, batch by batch: in each epoch of the call, or in all.
     grid : int array
         Epochs of `ensemble.losses`.
     """
@@ -98,6 +98,7 @@ def train(
     everyone = (1 << LANES) - 1
     shown = np.empty_like(table)
     _reorder(table, order[0], shown)
+    reordered = len(order) > 1 or (order[0] != np.arange(patterns)).any()
 
     for first in range(first_network, last_network, LANES):
         now, new = plan.networks_at, plan.networks_at + width
@@ -117,11 +118,9 @@ def train(
         epoch = plan.from_epoch
         recorded = plan.recorded
         while True:
-            if len(order) > 1:
-                _reorder(table, order[epoch - plan.from_epoch], shown)
             for layer in range(lowest, output + 1, size):
-                call(passes.forward, block, shown, layer, now, now, 0, patterns)
-            met = call(passes.successes, block, shown, output, now, now, 0, patterns) & running & ~succeeded
+                call(passes.forward, block, table, layer, now, now, 0, patterns)
+            met = call(passes.successes, block, table, output, now, now, 0, patterns) & running & ~succeeded
             if met:
                 succeeded |= met
                 if plan.stop_when_converged:
@@ -131,7 +130,7 @@ def train(
                         ensemble.first_success[first + lane] = epoch
             ends = epoch == plan.to_epoch or running == 0
             if recorded < len(grid) and (ends or grid[recorded] == epoch):
-                call(passes.loss, block, shown, output, now, now, 0, patterns)
+                call(passes.loss, block, table, output, now, now, 0, patterns)
                 upto = len(grid) if ends else recorded + 1
                 for lane in range(present):
                     ensemble.losses[first + lane, recorded:upto] = block[RESULT * LANES + lane]
@@ -140,9 +139,11 @@ def train(
                 break
 
             weights, finite = now, everyone
+            if len(order) > 1:
+                _reorder(table, order[epoch - plan.from_epoch], shown)
             for start in range(0, patterns, plan.batch):
                 stop = min(start + plan.batch, patterns)
-                if start > 0:  # the weights are others now
+                if start > 0 or reordered:  # the outputs are of other weights, or other patterns
                     for layer in range(lowest, output + 1, size):
                         call(passes.forward, block, shown, layer, weights, weights, start, stop)
                 call(passes.slopes, block, shown, output, weights, new, start, stop)

@@ -8,7 +8,7 @@ from nn_core.compiled.kernel import NUMBERS, Ensemble, Passes, Plan
 from nn_core.compiled.linking import link, numbers
 from nn_core.compiled.records import packed
 from nn_core.optimizers import Layers, Memory
-from nn_core.training import State
+from nn_core.training import NEVER, State
 
 Array = NDArray[np.float64]
 
@@ -31,25 +31,25 @@ def plan(state: State, to_epoch: int, first_unit: int) -> Plan:
     """Describe the layers, whose units a block has from `first_unit` on, and what is to be done to them."""
     training, weights = state.training, sum(W.shape[1] * W.shape[2] for W in state.weights)
     patterns, inputs = training.task.inputs.shape
-    biases = 0 if training.bias is None else 1
+    targets = (2 * inputs + (training.bias is not None)) * patterns
     units = sum(W.shape[2] for W in state.weights) * patterns
     layers: list[passes.Layer] = []
     below = above = first_unit
     first_weight = 0
     for W in state.weights:
         _, rows, columns = W.shape
-        constants = biases if layers else rows
+        incoming = layers[-1].columns if layers else 0
         layers.append(
             passes.Layer(
                 patterns=patterns,
-                units=rows - constants,
-                constants=constants,
+                units=incoming,
+                constants=rows - incoming,
                 columns=columns,
                 below=below,
                 above=above,
                 slopes=units,
-                table=inputs * patterns if layers else 0,
-                targets=(inputs + biases) * patterns,
+                table=targets - (rows - incoming) * patterns,
+                targets=targets,
                 weights=first_weight,
                 remembered=weights,
                 shared=weights * (1 + _kept_by_weight(state)) + len(layers),
@@ -90,10 +90,21 @@ def _linked(state: State) -> Passes:
 
 
 def table(state: State) -> Array:
-    """What comes in from input and bias units, and targets; shape (inputs + biases + outputs, patterns)."""
+    """What comes in from input and bias units, and targets, behind it; shape (rows, patterns).
+
+    The inputs are there twice, because shortcuts past no hidden layers double them.
+    """
     training, task = state.training, state.training.task
     bias = [] if training.bias is None else [np.full((1, len(task.inputs)), training.bias)]
-    return np.ascontiguousarray(np.concatenate([task.inputs.T, *bias, task.targets.T]), dtype=np.float64)
+    return np.ascontiguousarray(np.concatenate([task.inputs.T, task.inputs.T, *bias, task.targets.T]), dtype=np.float64)
+
+
+def order(state: State, to_epoch: int) -> NDArray[np.int64]:
+    """In which patterns are shown, shape (epochs, patterns); a single row where it is always the same."""
+    training, patterns = state.training, len(state.training.task.inputs)
+    drawn = training.update.is_seeded and (state.ended_at == NEVER).any()
+    epochs = range(state.epoch, max(to_epoch, state.epoch + 1) if drawn else state.epoch + 1)
+    return np.array([training.update.order(patterns, epoch, training.order_seed) for epoch in epochs], dtype=np.int64)
 
 
 def _joined(state: State) -> Array:

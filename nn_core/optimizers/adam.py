@@ -10,7 +10,7 @@ from nn_core.parts import number
 
 
 @dataclass(frozen=True)
-class Adam(Optimizer, name="adam"):
+class Adam(Optimizer, name="adam", twin="nn_core.compiled.optimizers:adam"):
     """Adaptive moments (Kingma & Ba 2015, algorithm 1).
 
     With g = dE/dw, and t the number of updates, this one included:

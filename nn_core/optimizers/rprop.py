@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Rprop(Optimizer, name="rprop"):
+class Rprop(Optimizer, name="rprop", twin="nn_core.compiled.optimizers:rprop"):
     """Resilient propagation: every weight has a step size of its own (Riedmiller & Braun 1993).
 
     With g = dE/dw now, p the same an epoch ago and D the weight's step size, `learning_rate` at first:
