@@ -274,6 +274,7 @@ def test_networks_may_be_dropped_and_reordered_on_the_way(training, optimizer, s
     assert_same(advance(half.take(networks), 12), advance(half, 12).take(networks))
 
 
+@np.errstate(over="ignore", invalid="ignore")  # unbounded units may overflow
 @given(training=trainings, optimizer=optimizers, hidden=hidden_layers, seed=seeds)
 def test_first_success_and_losses_are_those_of_weights_held_between_epochs(training, optimizer, hidden, seed):
     epochs = 15
