@@ -5,18 +5,20 @@ found together, before anything runs. What is valid is declared with each key an
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import Field, replace
+from dataclasses import Field, fields
 from difflib import get_close_matches
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from experiments.config import Config, condition, entries, hidden_layers
+from experiments.config import Config, condition, entries
 from experiments.identity import literal, run_name
 from nn_core import without_twin
 from tracking.record import LONGEST_PARAM
 
 if TYPE_CHECKING:
     from experiments.jobs import Job
+
+_SEED = next(entry for entry in fields(Config) if entry.name == "seed")
 
 MOST_OF_A_KEY = 5
 """Bad values of a key that a sweep's problems list one by one."""
@@ -72,10 +74,21 @@ def sweep_problems(jobs: "Sequence[Job]") -> list[str]:
 def job_problems(jobs: "Sequence[Job]") -> list[str]:
     """Everything that is wrong with jobs, taken one by one."""
     by_message: dict[str, int] = {}
+    found: dict[tuple[str, ...], list[str]] = {}  # the same for all seeds, of which there are most
     for job in jobs:
-        for problem in problems(job.config):
+        config = job.config
+        seed = "" if _SEED.metadata["valid"].holds(config.seed) else str(config.seed)
+        alike = (seed, config.experiment, config.engine, *_values(job, but=("seed",)))
+        if alike not in found:
+            found[alike] = problems(config)
+        for problem in found[alike]:
             by_message[problem] = by_message.get(problem, 0) + 1
     return list(_abridged(by_message, len(jobs)))
+
+
+def _values(job: "Job", but: Sequence[str]) -> tuple[str, ...]:
+    """Values of a job's params, but for some."""
+    return tuple([value for key, value in job.params.items() if key not in but])
 
 
 def _abridged(by_message: Mapping[str, int], jobs: int) -> Iterable[str]:
@@ -102,9 +115,9 @@ def _duplicates(jobs: "Sequence[Job]") -> Iterable[str]:
 
 def _overlaps(jobs: "Sequence[Job]") -> Iterable[str]:
     """Find jobs that would train the same network twice, because their seeds overlap or do not matter."""
-    spans: dict[str, list[tuple[int, int]]] = {}
-    for config in (job.config for job in jobs):
-        shared = repr(replace(config, seed=0, trials=1, hidden=hidden_layers(config.hidden)))
+    spans: dict[tuple[str, ...], list[tuple[int, int]]] = {}
+    for job in jobs:
+        config, shared = job.config, _values(job, but=("seed", "trials"))
         spans.setdefault(shared, []).append((config.seed, config.trials))
         if not config.init.is_random and len(spans[shared]) > 1:
             (seed, _), (other, _) = spans[shared]

@@ -303,3 +303,8 @@ def test_problems_of_a_sweep_are_counted_and_abridged():
         f"epochs={epochs}: valid is a whole number from 1 to 1,000,000,000  (2 of 22 jobs)" for epochs in range(-9, -4)
     ]
     assert found[6:] == ["... and 5 more values of epochs"]
+
+
+def test_a_bad_seed_among_good_ones_is_counted_alone():
+    found = of_sweep(*(of(seed=seed, lr=lr) for seed in (-1, 0, 1) for lr in (0.1, 0.2)))
+    assert found == ["seed=-1: valid is a whole number from 0 to 2^62  (2 of 6 jobs)"]
