@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from analysis.levels import LABELS, listed
+from analysis.levels import LABELS, NONE, listed
 from analysis.loading import SelectionError
 
 MAX_LEVELS = 12
@@ -86,7 +86,7 @@ def _together(trials: pd.DataFrame, parameters: Sequence[str], axis: str, shown:
         if other not in shown
         and len(trials[other].unique()) > 1
         and _follows(trials, other, axis)
-        and not ("." in other and (trials[other].isna() | trials[other].eq("none")).any())
+        and not ("." in other and trials[other].eq(NONE).any())
     )
 
 

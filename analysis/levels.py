@@ -3,7 +3,7 @@
 import os
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,22 +19,48 @@ LABELS = {
 """What parameters are called in figures."""
 
 
-def levels(column: "pd.Series[Any]") -> list[Any]:
-    """Distinct values in their natural order: numbers by size, layer widths by depth and size, then text."""
-    if isinstance(column.dtype, pd.CategoricalDtype):  # the user's order
-        present = set(column.unique())
-        return [level for level in column.cat.categories if level in present]
-    return sorted(column.unique(), key=_order)
+NONE = "none"
+"""The level of what does not apply to a trial: no bias, or the momentum of plain gradient descent."""
+
+
+def ordered(column: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Make a parameter's column categorical, its levels in their natural order, which all that follows keeps.
+
+    That is: none among numbers, numbers by size, layer widths by depth and size, then text.
+    """
+    values = column.astype(object).where(column.notna(), NONE)
+    missing = [NONE] if column.isna().any() else []
+    return values.astype(pd.CategoricalDtype([*missing, *sorted(column.dropna().unique(), key=_order)], ordered=True))
 
 
 def _order(value: Any) -> tuple[int, list[float], str]:
     if not isinstance(value, str):
-        return (0, [-np.inf if pd.isna(value) else float(value)], "")
+        return (0, [float(value)], "")
     widths = value.strip("[]").split(",")
     try:
         return (len(widths), [float(width) for width in widths], "")
     except ValueError:
         return (99, [], value)
+
+
+def unordered(frame: pd.DataFrame) -> pd.DataFrame:
+    """Give categorical columns their plain types again, for tables: none among numbers becomes NaN."""
+    plain_columns: dict[str, pd.Series[Any]] = {}
+    for axis in frame.select_dtypes("category"):
+        numeric = all(is_number(level) for level in frame[axis].cat.categories)
+        values = frame[axis].astype(object)
+        plain_columns[str(axis)] = values.replace(NONE, np.nan).astype(float) if numeric else values.infer_objects()
+    return frame.assign(**plain_columns)
+
+
+def levels(column: "pd.Series[Any]") -> list[Any]:
+    """Distinct values in their order."""
+    return list(column.drop_duplicates().sort_values())
+
+
+def is_number(level: Any) -> bool:
+    """Whether a level is a number, or none, which stands among numbers."""
+    return level == NONE or not isinstance(level, str | bool | np.bool_)
 
 
 def level_name(value: Any) -> str:
@@ -44,7 +70,7 @@ def level_name(value: Any) -> str:
     if isinstance(value, bool | np.bool_):
         return str(value).lower()
     if pd.isna(value):
-        return "none"
+        return NONE
     number = float(value)
     return f"{int(number):,}" if number.is_integer() and abs(number) < 1e9 else f"{number:.6g}"
 
@@ -61,23 +87,25 @@ def plain(text: str, longest: int = 60) -> str:
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
-def level_names(levels: Sequence[Any], longest: int) -> list[str]:
+def level_names(levels: Sequence[Any], longest: int) -> dict[Any, str]:
     """How levels are written beside each other: of at most `longest` characters, and no two alike.
 
     Of long names that begin alike what differs is kept; if even that is too long, or alike, they are numbered.
     """
     full = [plain(level_name(level), 10_000) for level in levels]
-    short = [plain(name, longest) for name in full]
-    if len(set(short)) == len(short):
-        return short
     # Cut at the separators of lists, or half a number would be left.
     prefix = re.sub(r"[^,;=\[( ]*$", "", _common_beginning(full))
     rests = [name[len(prefix) :] for name in full]
     suffix = re.sub(r"^[^,;\]) ]*", "", _common_beginning([rest[::-1] for rest in rests])[::-1])
+    short = [plain(name, longest) for name in full]
     middles = [f"…{rest.removesuffix(suffix)}{'…' if suffix.strip(']) ') else suffix}" for rest in rests]
-    if len(set(middles)) == len(middles) and max(map(len, middles)) <= longest:
-        return middles
-    return [plain(f"({i}) {name}", longest) for i, name in enumerate(full, 1)]
+    numbered = [plain(f"({i}) {name}", longest) for i, name in enumerate(full, 1)]
+    fits = (
+        names
+        for names in (short, middles)
+        if len(set(names)) == len(names) and max(map(len, names), default=0) <= longest
+    )
+    return dict(zip(levels, next(fits, numbered), strict=True))
 
 
 def _common_beginning(names: Sequence[str]) -> str:
@@ -97,3 +125,13 @@ def parameter_name(axis: str) -> str:
 def assignment(axis: str, name: str) -> str:
     """One level with its parameter, as in ``learning rate = 0.1``."""
     return f"{parameter_name(axis)} = {name}"
+
+
+def names_by_axis(frame: pd.DataFrame, axes: Sequence[str]) -> dict[str, dict[Any, str]]:
+    """How the levels of several parameters are written, as for `assignments`."""
+    return {axis: level_names(levels(frame[axis]), 40) for axis in axes}
+
+
+def assignments(condition: "Mapping[str, Any] | pd.Series[Any]", names: Mapping[str, Mapping[Any, str]]) -> list[str]:
+    """A condition, parameter by parameter: ``["learning rate = 0.1", ...]``."""
+    return [assignment(axis, names_of_levels[condition[axis]]) for axis, names_of_levels in names.items()]

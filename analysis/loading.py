@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.levels import ordered
 from tracking import names
 from tracking.errors import FilterError
 from tracking.reader import Condition, Reader
@@ -292,7 +293,7 @@ def _trials(reader: Reader, parts: list[tuple[str, list[Run]]]) -> tuple[pd.Data
     frame = pd.concat([frame[~several], *expanded], ignore_index=True) if expanded else frame
     parameters = tuple(c for c in params.columns if c not in NO_CONDITION)
     predictions = sorted(c for c in frame.columns if c.startswith("prediction/"))
-    labels = pd.CategoricalDtype(list(dict.fromkeys(label for label, _ in parts)))
+    labels = pd.CategoricalDtype(list(dict.fromkeys(label for label, _ in parts)), ordered=True)
     frame = (
         frame.astype({"sweep": labels, "seed": np.int64, "epochs": np.int64, "converged": bool})
         .sort_values(["sweep", *parameters, "seed", "started", "run_id"], kind="stable")
@@ -300,7 +301,8 @@ def _trials(reader: Reader, parts: list[tuple[str, list[Run]]]) -> tuple[pd.Data
         .reset_index(drop=True)
     )
     outcome = ["converged", "epochs_to_converge", "final_loss", "max_error", "diverged"]
-    return frame[["sweep", "run_id", "trial", "seed", *parameters, *outcome, *predictions]], parameters
+    frame = frame[["sweep", "run_id", "trial", "seed", *parameters, *outcome, *predictions]]
+    return frame.assign(**{p: ordered(frame[p]) for p in parameters}), parameters
 
 
 def _outcome(record: Run) -> dict[str, float]:

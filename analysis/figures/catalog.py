@@ -20,6 +20,7 @@ from analysis.options import Selection, entry
 if TYPE_CHECKING:
     from analysis.figures.drawing import Drawing, NotApplicableError
     from analysis.figures.view import View
+    from nn_core import PartError
 
 _ORDER = ("rate", "heatmap", "loss", "survival", "ert", "predictions", "surface", "gallery", "paired")
 """How a reader meets them: how often, how fast, at what cost, what the networks do; others follow by name."""
@@ -53,15 +54,16 @@ class Figure:
         """What draws it, from a `View` and its options; importing it takes seconds the first time."""
         return cast("Callable[..., Drawing]", getattr(import_module(self.module), self.name))
 
-    def draw(self, view: "View") -> "Drawing | NotApplicableError":
-        """Draw it in the view's style; if it makes no sense for the data, the reason is returned instead."""
+    def draw(self, view: "View") -> "Drawing | NotApplicableError | PartError":
+        """Draw it in the view's style, or return why it makes no sense for the data or cannot be drawn here."""
         from analysis.figures.drawing import NotApplicableError
         from analysis.figures.style import applied
+        from nn_core import PartError
 
         try:
             with applied(view.style):
                 return self.function(view, **{name: getattr(view.selection, name) for name, _, _ in self.options})
-        except NotApplicableError as reason:
+        except (NotApplicableError, PartError) as reason:
             return reason
 
 

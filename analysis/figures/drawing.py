@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.levels import level_name, plain
+from analysis.levels import level_name, plain, unordered
 
 _ROWS_IN_MARKDOWN = 300
 
@@ -48,7 +48,7 @@ def save(drawing: Drawing, folder: Path) -> list[Path]:
     drawing.figure.savefig(paths[0], metadata={"Software": None})
     drawing.figure.savefig(paths[1], metadata={"Date": None, "Creator": None})
     plt.close(drawing.figure)
-    drawing.data.to_csv(paths[2], index=False, lineterminator="\n", float_format="%.10g")
+    unordered(drawing.data).to_csv(paths[2], index=False, lineterminator="\n", float_format="%.10g")
     text = f"# {markdown_text(drawing.title)}\n\n{markdown_text(drawing.caption)}\n\n{markdown(drawing.table)}"
     paths[3].write_text(text, "utf-8", newline="\n")
     return paths
@@ -83,6 +83,7 @@ def markdown_text(text: str) -> str:
 
 def markdown(table: pd.DataFrame) -> str:
     """A frame as a Markdown table; of a long one the beginning."""
+    table = unordered(table)
     header = " | ".join(markdown_text(plain(str(c))) for c in table.columns)
     rules = " | ".join("---:" if pd.api.types.is_numeric_dtype(table[c]) else "---" for c in table.columns)
     rows = [

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 
 from analysis.figures.drawing import Drawing, NotApplicableError
-from analysis.figures.panels import describer, finish, hues, label_outer, lines, of_hue, panel_grid, spread
+from analysis.figures.hues import Hues
+from analysis.figures.panels import finish, label_outer, panel_grid, spread
 from analysis.figures.scales import log_axis
 from analysis.figures.view import View
-from analysis.levels import listed
+from analysis.levels import assignments, listed, names_by_axis
 from analysis.statistics import best_restarts, running_times
 
 
@@ -21,15 +22,14 @@ def ert(view: View) -> Drawing:
         raise NotApplicableError("no trial converged, so no number of epochs buys a success")
     costs = running_times(trials, layout.conditions)
     best = best_restarts(trials, layout.conditions)
-    look_of = hues(trials, layout.hue)
+    hues = Hues.of(trials, layout.hue)
     figure, panels = panel_grid(trials, layout.panels, style, sharex=True, sharey=True)
     drawn = costs[np.isfinite(costs["estimate"])]
     top = drawn["estimate"].max() * 1.6
     log_axis(panels[0].ax, "x", max(drawn["cutoff"].min(), 1) * 0.8, drawn["cutoff"].max() * 1.25)
     log_axis(panels[0].ax, "y", max(drawn["estimate"].min(), 1) / 1.8, top)
     for panel in panels:
-        for level, look in look_of.items():
-            rows = of_hue(panel.of(drawn), layout.hue, level)
+        for look, rows in hues.split(panel.of(drawn)):
             panel.ax.fill_between(
                 rows["cutoff"],
                 rows["low"],
@@ -38,9 +38,8 @@ def ert(view: View) -> Drawing:
                 alpha=0.15,
                 linewidth=0,
             )
-        lines(panel.ax, panel.of(drawn), "cutoff", "estimate", layout.hue, look_of, linewidth=0.13 * style.font)
-        for level, look in look_of.items():
-            rows = of_hue(panel.of(best), layout.hue, level)
+        hues.lines(panel.ax, panel.of(drawn), "cutoff", "estimate", linewidth=0.13 * style.font)
+        for look, rows in hues.split(panel.of(best)):
             panel.ax.plot(
                 rows["cutoff"], rows["estimate"], look.marker, color=look.color, markersize=0.62 * style.font,
                 markeredgecolor="white", markeredgewidth=0.08 * style.font, zorder=5,
@@ -52,7 +51,7 @@ def ert(view: View) -> Drawing:
         f"restart.{_without_line(best, layout.conditions)}",
         trials,
     )
-    finish(figure, style, caption, layout.hue, look_of)
+    finish(figure, style, caption, hues)
     return Drawing("ert", "Expected running time", caption, figure, costs, _table(best))
 
 
@@ -64,8 +63,8 @@ def _without_line(best: pd.DataFrame, conditions: Sequence[str]) -> str:
     none = best[best["converged"] == 0]
     if none.empty:
         return ""
-    in_words = describer(best, conditions)
-    which = [f"({', '.join(in_words(row))})" for _, row in none.head(_NAMED).iterrows()]
+    names = names_by_axis(best, conditions)
+    which = [f"({', '.join(assignments(row, names))})" for _, row in none.head(_NAMED).iterrows()]
     more = [f"{len(none) - _NAMED} more"] if len(none) > _NAMED else []
     return f" No line, because no trial converged: {listed([*which, *more])}."
 

@@ -20,7 +20,7 @@ def heatmap(view: View) -> Drawing:
         raise NotApplicableError("a heatmap needs two varied parameters")
     x, y = str(layout.x), layout.hue
     rates = convergence_rates(view.trials, layout.conditions)
-    columns, rows = levels(rates[x]), levels(rates[y])[::-1]
+    columns, rows = level_names(levels(rates[x]), 18), level_names(levels(rates[y])[::-1], 18)
     cell = 0.24 if max(len(rows), len(columns)) > 6 else 0.36
     figure, panels = panel_grid(
         rates, layout.panels, style, width=max(2.0, 0.9 + cell * len(columns)), height=0.75 + cell * len(rows)
@@ -28,17 +28,16 @@ def heatmap(view: View) -> Drawing:
     colors = mpl.colormaps["cividis"].with_extremes(bad="#e6e6e6")
     cell_width = panels[0].width * 0.95 / len(columns)
     room = cell_width / (style.font / 72)  # in multiples of the font size
-    names = level_names(columns, 18)
-    longest = max(text_width(name, 0.875 * style.font) for name in names)
+    longest = max(text_width(name, 0.875 * style.font) for name in columns.values())
     crowded = longest + 0.4 * style.font / 72 > cell_width
     if crowded:
         figure.set_figheight(figure.get_figheight() + len({panel.place[0] for panel in panels}) * longest)
     for panel in panels:
         here = panel.of(rates)
-        frame = here.assign(row=here[y].map(rows.index), column=here[x].map(columns.index))
-        values = frame.pivot_table(index="row", columns="column", values="estimate")
-        values = values.reindex(index=range(len(rows)), columns=range(len(columns)))
-        counts = frame.pivot_table(index="row", columns="column", values="n").reindex_like(values)
+        values, counts = (
+            here.pivot(index=y, columns=x, values=value).reindex(index=list(rows), columns=list(columns))
+            for value in ("estimate", "n")
+        )
         shown = values.map(lambda v: "" if np.isnan(v) else f"{100 * v:.0f}%")
         if cell > 0.3 and room > 4:
             shown += counts.map(lambda n: "" if np.isnan(n) else f"\nn = {n:,.0f}")
@@ -55,8 +54,8 @@ def heatmap(view: View) -> Drawing:
             linecolor="white",
             annot_kws={"fontsize": style.font * min(0.875, room / 3.1), "linespacing": 1.1},
         )
-        panel.ax.set_xticks(np.arange(len(columns)) + 0.5, names, rotation=90 if crowded else 0)
-        panel.ax.set_yticks(np.arange(len(rows)) + 0.5, level_names(rows, 18), rotation=0)
+        panel.ax.set_xticks(np.arange(len(columns)) + 0.5, list(columns.values()), rotation=90 if crowded else 0)
+        panel.ax.set_yticks(np.arange(len(rows)) + 0.5, list(rows.values()), rotation=0)
         panel.ax.tick_params(length=0)
         panel.ax.grid(visible=False)
     label_outer(panels, axis_name(x), axis_name(y))

@@ -3,7 +3,8 @@
 import numpy as np
 
 from analysis.figures.drawing import Drawing, NotApplicableError
-from analysis.figures.panels import finish, hues, label_outer, lines, of_hue, panel_grid, spread
+from analysis.figures.hues import Hues
+from analysis.figures.panels import finish, label_outer, panel_grid, spread
 from analysis.figures.scales import log_axis
 from analysis.figures.style import FAINT
 from analysis.figures.view import View
@@ -18,7 +19,7 @@ def loss(view: View) -> Drawing:
     bands = loss_bands(trials, view.data.curves, layout.conditions)
     if bands.empty:
         raise NotApplicableError("no run holds a loss curve that can be pooled with its condition's others")
-    look_of = hues(bands, layout.hue)
+    hues = Hues.of(bands, layout.hue)
     figure, panels = panel_grid(bands, layout.panels, style, sharex=True, sharey=True)
     drawn = bands[bands["epoch"] > 0].replace([np.inf], np.nan)
     positive = drawn[["low", "high"]].where(drawn[["low", "high"]] > 0)
@@ -29,10 +30,9 @@ def loss(view: View) -> Drawing:
         here = panel.of(drawn)
         for cutoff in levels(panel.of(view.trials)["epochs"])[:-1]:
             panel.ax.axvline(cutoff, color=FAINT, linewidth=0.08 * style.font, linestyle=":")
-        for level, look in look_of.items():
-            rows = of_hue(here, layout.hue, level)
+        for look, rows in hues.split(here):
             panel.ax.fill_between(rows["epoch"], rows["low"], rows["high"], color=look.color, alpha=0.16, linewidth=0)
-        lines(panel.ax, here, "epoch", "estimate", layout.hue, look_of)
+        hues.lines(panel.ax, here, "epoch", "estimate")
     label_outer(panels, "epoch", "loss")
     diverged = int(trials["diverged"].notna().sum())
     caption = view.caption(
@@ -42,6 +42,6 @@ def loss(view: View) -> Drawing:
         + (f" {diverged} diverged trials count as infinite." if diverged else ""),
         trials,
     )
-    finish(figure, style, caption, layout.hue, look_of, markers=False)
+    finish(figure, style, caption, hues, markers=False)
     final = median_final_losses(trials, layout.conditions).rename(columns={"estimate": "median_final_loss"})
     return Drawing("loss", "Loss curves", caption, figure, bands, final)

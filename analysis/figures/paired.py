@@ -13,7 +13,7 @@ from analysis.figures.panels import finish, label_outer, panel_grid, spread
 from analysis.figures.scales import log_axis
 from analysis.figures.style import FAINT, SINGLE, wrapped
 from analysis.figures.view import View
-from analysis.levels import assignment, level_name, level_names, levels, listed, parameter_name
+from analysis.levels import assignment, is_number, level_name, level_names, levels, listed, parameter_name
 from analysis.loading import SelectionError
 from analysis.statistics import paired_rates, paired_speeds, pairs
 
@@ -51,7 +51,7 @@ def paired(view: View, *, pair: tuple[Any, Any] | tuple[()] = ()) -> Drawing:
     epochs = matched[["epochs_first", "epochs_second"]].to_numpy()
     finite = epochs[np.isfinite(epochs)]
     low = max(1.0, float(finite.min()) / 1.5) if finite.size else cutoff / 100
-    name_of = dict(zip(present, level_names(present, 24), strict=True))
+    name_of = level_names(present, 24)
     names = [name_of[first], name_of[second]]
     sides = [assignment(axis, name) for name in names]
     small = 0.875 * style.font
@@ -117,7 +117,7 @@ def _left_out(
     others = [name for name in name_of.values() if name not in names]
     if not others:
         return ""
-    how = "the first and the last by name" if isinstance(present[0], str) else "the lowest and the highest"
+    how = "the lowest and the highest" if all(map(is_number, present)) else "the first and the last by name"
     if pair or axis == "sweep":
         how = "the two chosen" if pair else "the first and the last"
     shown = [*others[:8], *([f"{len(others) - 8} more"] if len(others) > 8 else [])]

@@ -1,21 +1,21 @@
-"""What figures are made of: panels, lines, legend and room for the caption."""
+"""What figures are made of: panels, legend and room for the caption."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from analysis.figures.hues import Hues
 from analysis.figures.sizes import Style
-from analysis.figures.style import Look, looks, text_width, wrapped
-from analysis.levels import assignment, axis_name, level_names, levels
+from analysis.figures.style import text_width, wrapped
+from analysis.levels import assignments, axis_name, level_names, names_by_axis
 
 
 def spread(n: "pd.Series[int]") -> str:
@@ -35,11 +35,9 @@ class Panel:
 
     def of(self, frame: pd.DataFrame) -> pd.DataFrame:
         """The rows of a frame that belong here."""
-        keep = np.ones(len(frame), bool)
-        for axis, value in self.condition.items():
-            column = frame[axis]
-            keep &= (column.isna() if pd.isna(value) else column == value).to_numpy()
-        return frame[keep]
+        for axis, level in self.condition.items():
+            frame = frame[frame[axis] == level]
+        return frame
 
 
 def panel_grid(
@@ -67,34 +65,31 @@ def panel_grid(
     **subplots
         Passed to ``Figure.subplots``.
     """
-    ranked = {axis: levels(frame[axis]) for axis in axes}
-    ordered: list[dict[str, Any]] = [{}]
-    if axes:
-        found = frame[list(axes)].drop_duplicates().itertuples(index=False)
-        ordered = [dict(zip(axes, values, strict=True)) for values in found]
-        ordered.sort(key=lambda c: [_rank(ranked[axis], c[axis]) for axis in axes])
+    names = names_by_axis(frame, axes)
+    rank = {axis: {level: i for i, level in enumerate(names[axis])} for axis in axes}
+    found = frame[list(axes)].drop_duplicates().sort_values(list(axes)) if axes else None
+    conditions: list[dict[str, Any]] = [{}] if found is None else found.to_dict("records")  # type: ignore[assignment]
     fit = max(1, int(style.page / (width * style.scale)))
-    by_rows = len(axes) == 2 and len(ranked[axes[1]]) <= fit
+    by_rows = len(axes) == 2 and len(rank[axes[1]]) <= fit
     if by_rows:
-        rows, columns = (len(ranked[axis]) for axis in axes)
+        rows, columns = (len(rank[axis]) for axis in axes)
     else:
-        rows = math.ceil(len(ordered) / fit)
-        columns = math.ceil(len(ordered) / rows)
-    page = style.column if len(ordered) == 1 and width * style.scale <= style.column else style.page
+        rows = math.ceil(len(conditions) / fit)
+        columns = math.ceil(len(conditions) / rows)
+    page = style.column if len(conditions) == 1 and width * style.scale <= style.column else style.page
     if square:
         page = min(style.page, max(style.column, (columns * width + 0.5) * style.scale))
     room = page / columns - 0.3 * style.scale
-    in_words = describer(frame, axes)
-    titles = [wrapped(", ".join(in_words(condition)), room, style.font) for condition in ordered]
+    titles = [wrapped(", ".join(assignments(condition, names)), room, style.font) for condition in conditions]
     lines = max(title.count("\n") for title in titles)
     tall = rows * (height * style.scale + lines * 1.3 * style.font / 72)
     figure = empty_figure(page, tall, style)
     grid = figure.subplots(rows, columns, squeeze=False, **subplots)
     panels = []
-    for i, (condition, title) in enumerate(zip(ordered, titles, strict=True)):
+    for i, (condition, title) in enumerate(zip(conditions, titles, strict=True)):
         place = divmod(i, columns)
         if by_rows:
-            place = (_rank(ranked[axes[0]], condition[axes[0]]), _rank(ranked[axes[1]], condition[axes[1]]))
+            place = (rank[axes[0]][condition[axes[0]]], rank[axes[1]][condition[axes[1]]])
         grid[place].set_title(title)
         panels.append(Panel(grid[place], condition, place, page / columns - 0.6 * style.scale))
     used = {panel.place for panel in panels}
@@ -106,60 +101,11 @@ def panel_grid(
     return figure, panels
 
 
-def describer(frame: pd.DataFrame, axes: Sequence[str]) -> Callable[["Mapping[str, Any] | pd.Series[Any]"], list[str]]:
-    """How the conditions of a frame are written: a function from a condition to ``["learning rate = 0.1", ...]``."""
-    ranked = {axis: levels(frame[axis]) for axis in axes}
-    names = {axis: level_names(ranked[axis], 40) for axis in axes}
-    return lambda condition: [assignment(axis, names[axis][_rank(ranked[axis], condition[axis])]) for axis in axes]
-
-
 def empty_figure(width: float, height: float, style: Style) -> Figure:
     """Make a figure that lays itself out, with a margin at its edges."""
     figure = plt.figure(figsize=(width, height), layout="constrained")
     figure.get_layout_engine().set(h_pad=0.6 * style.font / 72)  # type: ignore[union-attr, call-arg]
     return figure
-
-
-def _rank(ordered: Sequence[Any], value: Any) -> int:
-    return next(i for i, v in enumerate(ordered) if v == value or (pd.isna(v) and pd.isna(value)))
-
-
-def hues(frame: pd.DataFrame, hue: str | None) -> dict[Any, Look]:
-    """The look of each level of the hue; without a hue, of everything."""
-    return looks(levels(frame[hue]) if hue else [None])
-
-
-def of_hue(frame: pd.DataFrame, hue: str | None, level: Any) -> pd.DataFrame:
-    """The rows of one level of the hue."""
-    if hue is None:
-        return frame
-    return frame[frame[hue].isna() if pd.isna(level) else frame[hue] == level]
-
-
-def lines(
-    ax: Axes, frame: pd.DataFrame, x: str, y: str, hue: str | None, look_of: dict[Any, Look], **style: Any
-) -> None:
-    """Draw one line for each level of the hue, from a frame that holds its points."""
-    parts = [of_hue(frame, hue, level).assign(look=str(i)) for i, level in enumerate(look_of)]
-    points = pd.concat(parts, ignore_index=True)
-    if points.empty:
-        return
-    all_looks = {str(i): look for i, look in enumerate(look_of.values())}
-    sns.lineplot(
-        data=points,
-        x=x,
-        y=y,
-        hue="look",
-        style="look",
-        palette={name: look.color for name, look in all_looks.items()},
-        markers=False,
-        dashes={name: look.dashes or "" for name, look in all_looks.items()},
-        errorbar=None,
-        estimator=None,
-        legend=False,
-        ax=ax,
-        **style,
-    )
 
 
 def label_outer(panels: Sequence[Panel], x: str, y: str) -> None:
@@ -179,8 +125,7 @@ def finish(
     figure: Figure,
     style: Style,
     caption: str,
-    hue: str | None = None,
-    looks_: dict[Any, Look] | None = None,
+    hues: Hues | None = None,
     *,
     line: bool = True,
     markers: bool = True,
@@ -188,7 +133,7 @@ def finish(
 ) -> None:
     """Add the legend above and the caption below, and make room for both."""
     width = figure.get_figwidth()
-    shown = looks_ if looks_ and hue and len(looks_) > 1 else {}
+    axis, looks = (hues.axis, hues.looks) if hues and len(hues) > 1 else (None, {})
     entries = [
         Line2D(
             [],
@@ -198,11 +143,11 @@ def finish(
             linestyle=look.linestyle if line else "",
             label=" " + name,
         )
-        for name, look in zip(level_names(list(shown), 24), shown.values(), strict=True)
+        for name, look in zip(level_names(list(looks), 24).values(), looks.values(), strict=True)
     ]
     above = 0.0
     if entries or extra:
-        title = wrapped(axis_name(hue), 0.95 * width, 0.875 * style.font) if hue and entries else None
+        title = wrapped(axis_name(axis), 0.95 * width, 0.875 * style.font) if axis else None
         handles = [*entries, *extra]
         longest = max(text_width(str(handle.get_label()), 0.875 * style.font) for handle in handles)
         each = longest + 4.5 * style.font / 72

@@ -9,11 +9,12 @@ from matplotlib.lines import Line2D
 
 from analysis.axes import Layout
 from analysis.figures.drawing import Drawing, NotApplicableError
-from analysis.figures.panels import finish, hues, label_outer, of_hue, panel_grid, spread
+from analysis.figures.hues import Hues
+from analysis.figures.panels import finish, label_outer, panel_grid, spread
 from analysis.figures.style import INK
 from analysis.figures.view import View
-from analysis.networks import task_of
-from analysis.statistics import conditions, prediction_quantiles
+from analysis.statistics import conditions, prediction_quantiles, tidy
+from analysis.trials import task_of
 
 
 def predictions(view: View) -> Drawing:
@@ -24,25 +25,23 @@ def predictions(view: View) -> Drawing:
     layout = Layout(None, layout.hue, (*layout.panels, *([layout.x] if layout.x else [])))
     table = prediction_quantiles(view.trials, layout.conditions)
     patterns = sorted(table["pattern"].unique(), key=lambda p: (p.count("-"), p))
-    look_of = hues(table, layout.hue)
-    slot = 0.85 / len(look_of)
+    hues = Hues.of(table, layout.hue)
+    slot = 0.85 / len(hues)
     figure, panels = panel_grid(
         table,
         layout.panels,
         style,
         sharex=True,
         sharey=True,
-        width=max(1.65, 0.45 + 0.06 * len(patterns) * len(look_of)),
+        width=max(1.65, 0.45 + 0.06 * len(patterns) * len(hues)),
     )
     for panel in panels:
-        here = panel.of(table)
         for p, target in _targets(panel.of(view.trials), patterns):
             panel.ax.hlines(target, p - 0.46, p + 0.46, color=INK, linewidth=0.1 * style.font, zorder=1)
-        for i, (level, look) in enumerate(look_of.items()):
-            rows = of_hue(here, layout.hue, level)
+        for i, (look, rows) in enumerate(hues.split(panel.of(table))):
             if rows.empty:
                 continue
-            centre = rows["pattern"].map(patterns.index) + (i - (len(look_of) - 1) / 2) * slot
+            centre = rows["pattern"].map(patterns.index) + (i - (len(hues) - 1) / 2) * slot
             sns.scatterplot(
                 x=centre + (rows["quantile"] - 0.5) * slot * 0.85,
                 y=rows["estimate"],
@@ -59,7 +58,7 @@ def predictions(view: View) -> Drawing:
         panel.ax.set_xticks(np.arange(len(patterns)), patterns, rotation=90 if crowded else 0)
         panel.ax.grid(visible=False, axis="x")
     label_outer(panels, "input pattern", "prediction")
-    dots = table.groupby(["pattern", *layout.conditions], dropna=False)["quantile"].size().max()
+    dots = table.groupby(["pattern", *layout.conditions], observed=True)["quantile"].size().max()
     thinned = f"; each dot stands for 1/{dots} of them" if table["n"].max() > dots else ""
     caption = view.caption(
         f"Final predictions, lowest to highest from left to right in each group of n = {spread(table['n'])} "
@@ -70,8 +69,7 @@ def predictions(view: View) -> Drawing:
         figure,
         style,
         caption,
-        layout.hue,
-        look_of,
+        hues,
         line=False,
         extra=[Line2D([], [], color=INK, linewidth=0.1 * style.font, label=" target")],
     )
@@ -102,4 +100,4 @@ def _quartiles(trials: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
         | {"n": len(members)}
         for condition, members in conditions(every, [*by, "pattern"])
     ]
-    return pd.DataFrame(rows)
+    return tidy(rows, trials, by)

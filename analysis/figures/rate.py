@@ -1,9 +1,11 @@
 """Convergence rate, with intervals."""
 
+import numpy as np
 from matplotlib.colors import to_rgba
 
 from analysis.figures.drawing import Drawing
-from analysis.figures.panels import finish, hues, label_outer, of_hue, panel_grid, spread
+from analysis.figures.hues import Hues
+from analysis.figures.panels import finish, label_outer, panel_grid, spread
 from analysis.figures.scales import Scale
 from analysis.figures.view import View
 from analysis.levels import axis_name, levels, parameter_name
@@ -15,22 +17,19 @@ def rate(view: View) -> Drawing:
     layout, style = view.layout, view.style
     x = str(layout.x)
     rates = convergence_rates(view.trials, layout.conditions)
-    look_of = hues(rates, layout.hue)
+    hues = Hues.of(rates, layout.hue)
     scale = Scale.of(levels(rates[x]))
-    crowd = len(look_of) * len(scale.levels)
+    crowd = len(hues) * len(scale.positions)
     width = max(2.2, 0.5 + 0.033 * crowd)
     figure, panels = panel_grid(
         rates, layout.panels, style, width=width, height=1.7 if crowd < 60 else 2.1, sharey=True
     )
     # Names have room between them; beside a number a point would seem to belong to another one.
-    step = min(0.7 / len(look_of), 0.12) if scale.by_name else 0.1 / len(look_of)
+    step = min(0.7 / len(hues), 0.12) if scale.by_name else 0.1 / len(hues)
     for panel in panels:
-        here = panel.of(rates).copy()
         # Side by side, so that equal rates and their intervals do not hide each other.
-        here["at"] = here[x].astype(object).map(lambda value: scale[value]).astype(float)
-        for i, (level, look) in enumerate(look_of.items()):
-            rows = of_hue(here, layout.hue, level)
-            at = rows["at"] + (i - (len(look_of) - 1) / 2) * step
+        for i, (look, rows) in enumerate(hues.split(panel.of(rates))):
+            at = np.array([scale.positions[level] for level in rows[x]]) + (i - (len(hues) - 1) / 2) * step
             panel.ax.plot(
                 at, rows["estimate"], color=look.color, linestyle=look.linestyle, linewidth=0.09 * style.font,
                 marker=look.marker, markerfacecolor=to_rgba(look.color, 0.4), markeredgewidth=0.06 * style.font,
@@ -45,8 +44,8 @@ def rate(view: View) -> Drawing:
     beside = f" Points beside each other belong to the same {parameter_name(x)}."
     caption = view.caption(
         f"Fraction of trials that converged, with 95% Wilson intervals; n = {spread(rates['n'])} trials a point."
-        f"{beside if len(look_of) > 1 else ''}",
+        f"{beside if len(hues) > 1 else ''}",
         view.trials,
     )
-    finish(figure, style, caption, layout.hue, look_of)
+    finish(figure, style, caption, hues)
     return Drawing("rate", "Convergence rate", caption, figure, rates, rates)

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
-from analysis.levels import level_name, level_names
+from analysis.levels import NONE, is_number, level_name, level_names
 
 
 def power(exponent: int) -> str:
@@ -46,45 +46,38 @@ class Scale:
     top of each other, are spaced evenly.
     """
 
-    levels: Sequence[Any]
-    positions: Sequence[float]
+    positions: dict[Any, float]
     by_name: bool = False
 
     @classmethod
     def of(cls, levels: Sequence[Any]) -> "Scale":
-        """Choose positions for these levels."""
-        by_name = any(isinstance(v, str | bool | np.bool_) for v in levels)
-        even = cls(levels, list(range(len(levels))), by_name)
-        if len(levels) < 2 or by_name or not all(np.isfinite(v) for v in levels):
+        """Choose positions for these levels; the smallest distance between two is 1."""
+        by_name = not all(map(is_number, levels))
+        even = cls({level: float(i) for i, level in enumerate(levels)}, by_name)
+        if len(levels) < 2 or by_name or NONE in levels:
             return even
         values = np.array(levels, np.float64)
         if values.min() > 0 and values.max() / values.min() >= 8:
             values = np.log10(values)
         gaps = np.diff(values)
         close = gaps.min() < (values[-1] - values[0]) / 30
-        return even if close else cls(levels, (values / gaps.min()).tolist())
-
-    def __getitem__(self, level: Any) -> float:
-        """Position of a level; the smallest distance between two is 1."""
-        for candidate, position in zip(self.levels, self.positions, strict=True):
-            if candidate == level or (candidate != candidate and level != level):
-                return position
-        raise KeyError(level)
+        return even if close else cls(dict(zip(levels, (values / gaps.min()).tolist(), strict=True)))
 
     def label(self, ax: Axes, which: str, width: float, font: float) -> None:
         """Put ticks at the levels, and the names of as many as have room on `width` inches."""
-        first, last = self.positions[0], self.positions[-1]
+        positions = list(self.positions.values())
+        first, last = positions[0], positions[-1]
         margin = 0.6
         inches = width / (last - first + 2 * margin)
         names, right = [], -math.inf
-        for name, position in zip(level_names(self.levels, 18), self.positions, strict=True):
+        for name, position in zip(level_names(list(self.positions), 18).values(), positions, strict=True):
             half = 0.31 * font / 72 * (len(name) + 1) if which == "x" else 0.6 * font / 72
             fits = position * inches - half >= right
             names.append(name if fits else "")
             right = position * inches + half if fits else right
         ax.set(
             **{
-                f"{which}ticks": self.positions,
+                f"{which}ticks": positions,
                 f"{which}ticklabels": names,
                 f"{which}lim": (first - margin, last + margin),
             }

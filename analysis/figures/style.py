@@ -1,13 +1,9 @@
-"""The house style: fonts, colours, markers, and text that fits."""
+"""The house style: fonts, sizes, and text that fits."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
 
 import matplotlib as mpl
-import numpy as np
-import seaborn as sns
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
@@ -16,8 +12,6 @@ from analysis.figures.sizes import Style
 INK = "#222222"
 FAINT = "#8a8a8a"
 SINGLE = "#0b5fa5"
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
-_DASHES: tuple[tuple[float, ...], ...] = ((), (5, 1.5), (1.5, 1), (5, 1.5, 1.5, 1.5))
 
 
 @contextmanager
@@ -63,38 +57,6 @@ def applied(style: Style) -> Iterator[None]:
         }
     ):
         yield
-
-
-@dataclass(frozen=True)
-class Look:
-    """How one level of the hue is drawn."""
-
-    color: Any
-    marker: str
-    dashes: tuple[float, ...]
-
-    @property
-    def linestyle(self) -> Any:
-        """The dashes as matplotlib wants them."""
-        return (0, self.dashes) if self.dashes else "-"
-
-
-def looks(levels: Sequence[Any]) -> dict[Any, Look]:
-    """Colours, markers and dashes by level: a light-to-dark scale for numbers, distinct hues for names.
-
-    Both are safe for the colour-blind, and no level is told by its colour alone.
-    """
-    numeric = all(not isinstance(level, str | bool | np.bool_) for level in levels)
-    if len(levels) == 1:
-        colors: Sequence[Any] = [SINGLE]
-    elif numeric or len(levels) > 8:
-        brightest = 0.72 if len(levels) <= 5 else 0.88
-        colors = [mpl.colormaps["viridis"](v) for v in np.linspace(0, brightest, len(levels))]
-    else:
-        colors = sns.color_palette("colorblind", len(levels))
-    return {
-        level: Look(colors[i], MARKERS[i % len(MARKERS)], _DASHES[i % len(_DASHES)]) for i, level in enumerate(levels)
-    }
 
 
 def text_width(text: str, size: float) -> float:

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from analysis.axes import varied
 from analysis.figures.drawing import Drawing, NotApplicableError
-from analysis.figures.panels import describer, empty_figure, finish, of_hue
+from analysis.figures.panels import empty_figure, finish
 from analysis.figures.style import wrapped
 from analysis.figures.view import RunId, View
-from analysis.levels import level_name, level_names, levels, parameter_name
-from analysis.networks import answers, task_of, weights_of
+from analysis.levels import assignments, level_name, level_names, levels, names_by_axis, parameter_name
+from analysis.trials import answers, task_of, weights_of
 from tracking.errors import TrackingError
 
 _RESOLUTION = 121
@@ -54,7 +54,7 @@ def gallery(view: View) -> Drawing:
     _check_tasks(trials)
     axis = "hidden" if len(levels(trials["hidden"])) > 1 else (view.layout.along_epochs().hue or "hidden")
     present = levels(trials[axis])
-    groups = [_split(of_hue(trials, axis, level)) for level in present]
+    groups = [_split(trials[trials[axis] == level]) for level in present]
     kinds = [kind for kind in (0, 1) if any(len(group[kind]) for group in groups)]
     rows: list[list[pd.Series[Any] | str]] = []
     for group in groups:
@@ -64,7 +64,7 @@ def gallery(view: View) -> Drawing:
             found = [trial for _, trial in examples.iterrows()]
             nothing = ["none converged" if kind == 0 else "none failed"] if not found else []
             rows[-1] += [*found, *nothing, *[""] * (_EXAMPLES - len(found) - len(nothing))]
-    names = [f"{parameter_name(axis)} {name}" for name in level_names(present, 12)]
+    names = [f"{parameter_name(axis)} {name}" for name in level_names(present, 12).values()]
     shown = ["that converged (fast, median, slow)", "that did not (furthest from their targets)"]
     which = f"Output of networks {' and of networks '.join(shown[kind] for kind in kinds)}, by {parameter_name(axis)}"
     return _drawn(view, rows, names, "gallery", "Gallery of decision surfaces", which, axis)
@@ -112,7 +112,7 @@ def _drawn(
 ) -> Drawing:
     """Draw a grid of trials, with a word in place of those that do not exist."""
     style = view.style
-    trials = pd.DataFrame([trial for row in rows for trial in row if not isinstance(trial, str)])
+    trials = view.trials.loc[[trial.name for row in rows for trial in row if not isinstance(trial, str)]]
     if trials.empty:
         raise NotApplicableError("every trial diverged, so there is no trained network to show")
     _check_tasks(trials)
@@ -121,9 +121,9 @@ def _drawn(
     side = (width - 1.1 * style.scale) / columns
     small = 0.75 * style.font
     keys = [k for k in varied(view.trials, [*view.data.parameters]) if k not in ("epochs", named_by_row)]
-    in_words = describer(trials, [k for k in keys if len(trials[k].unique()) > 1])
+    differing = names_by_axis(trials, [k for k in keys if len(trials[k].unique()) > 1])
     heading = {
-        id(trial): wrapped("\n".join([*in_words(trial), *_outcome(trial)]), 0.97 * side, small)
+        id(trial): wrapped("\n".join([*assignments(trial, differing), *_outcome(trial)]), 0.97 * side, small)
         for row in rows
         for trial in row
         if not isinstance(trial, str)

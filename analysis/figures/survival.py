@@ -5,10 +5,10 @@ import pandas as pd
 from matplotlib.transforms import ScaledTranslation, blended_transform_factory
 
 from analysis.figures.drawing import Drawing
-from analysis.figures.panels import Panel, finish, hues, label_outer, of_hue, panel_grid, spread
+from analysis.figures.hues import Hues
+from analysis.figures.panels import Panel, finish, label_outer, panel_grid, spread
 from analysis.figures.scales import log_axis
 from analysis.figures.sizes import Style
-from analysis.figures.style import Look
 from analysis.figures.view import View
 from analysis.levels import level_names, parameter_name
 from analysis.statistics import at_risk, logrank_tests, median_times, survival_curves
@@ -19,8 +19,8 @@ def survival(view: View) -> Drawing:
     layout, style = view.layout.along_epochs(), view.style
     trials = view.longest
     curves = survival_curves(trials, layout.conditions)
-    look_of = hues(curves, layout.hue)
-    table_height = (len(look_of) + 0.4) * _LINE * style.font
+    hues = Hues.of(curves, layout.hue)
+    table_height = (len(hues) + 0.4) * _LINE * style.font
     figure, panels = panel_grid(
         trials, layout.panels, style, height=1.45 + table_height / 72 / style.scale, sharex=True, sharey=True
     )
@@ -30,13 +30,11 @@ def survival(view: View) -> Drawing:
     log_axis(panels[0].ax, "x", begin, end)
     for panel in panels:
         panel.ax.xaxis.set_tick_params(labelbottom=True)
-        here = panel.of(curves)
-        for level, look in look_of.items():
-            rows = of_hue(here, layout.hue, level)
+        for (look, rows), (_, members) in zip(hues.split(panel.of(curves)), hues.split(panel.of(trials)), strict=True):
             if rows.empty:
                 continue
             # From no trial at the left edge to the longest cut-off, past the last event.
-            cutoff = of_hue(panel.of(trials), layout.hue, level)["epochs"].max()
+            cutoff = members["epochs"].max()
             epochs = np.maximum([begin, *rows["epoch"], cutoff], begin)
             band = [[0.0, *rows[c], rows[c].iloc[-1]] for c in ("estimate", "low", "high")]
             panel.ax.fill_between(epochs, band[1], band[2], step="post", color=look.color, alpha=0.15, linewidth=0)
@@ -45,7 +43,7 @@ def survival(view: View) -> Drawing:
         panel.ax.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
         panel.ax.axhline(0.5, color="#bbbbbb", linewidth=0.06 * style.font, zorder=0)
         first = panel.place[1] == min(other.place[1] for other in panels if other.place[0] == panel.place[0])
-        _numbers_at_risk(panel, trials, layout.hue, look_of, style, names=first and len(look_of) > 1)
+        _numbers_at_risk(panel, trials, hues, style, names=first and len(hues) > 1)
         panel.ax.xaxis.labelpad = table_height + 1
     label_outer(panels, "epoch", "fraction converged")
     medians = median_times(trials, layout.conditions)
@@ -56,7 +54,7 @@ def survival(view: View) -> Drawing:
         f"{_logrank_sentence(trials, layout.hue, layout.panels)}",
         trials,
     )
-    finish(figure, style, caption, layout.hue, look_of, markers=False)
+    finish(figure, style, caption, hues, markers=False)
     medians = medians.rename(columns={"estimate": "median"})
     return Drawing("survival", "Epochs to converge", caption, figure, curves, medians)
 
@@ -64,9 +62,7 @@ def survival(view: View) -> Drawing:
 _LINE = 1.12
 
 
-def _numbers_at_risk(
-    panel: Panel, trials: pd.DataFrame, hue: str | None, look_of: dict[object, Look], style: Style, *, names: bool
-) -> None:
+def _numbers_at_risk(panel: Panel, trials: pd.DataFrame, hues: Hues, style: Style, *, names: bool) -> None:
     """Write a small table under the tick labels: a row per level, with or without its name, a column per tick."""
     ax = panel.ax
     ticks = np.asarray(ax.get_xticks())
@@ -74,7 +70,8 @@ def _numbers_at_risk(
     below_ticks = 1.75 * style.font
     widest = len(f"{len(trials):,}")
     beside = ScaledTranslation(-(0.32 * widest + 0.5) * size / 72, 0, ax.figure.dpi_scale_trans)
-    for i, (name, (level, look)) in enumerate(zip(level_names(list(look_of), 18), look_of.items(), strict=True)):
+    rows = zip(level_names(list(hues.looks), 18).values(), hues.split(panel.of(trials)), strict=True)
+    for i, (name, (look, members)) in enumerate(rows):
         down = ScaledTranslation(0, -(below_ticks + (i + 0.6) * _LINE * style.font) / 72, ax.figure.dpi_scale_trans)
         at_ticks = blended_transform_factory(ax.transData, ax.transAxes) + down
         if names:
@@ -82,7 +79,6 @@ def _numbers_at_risk(
                 0, 0, name, transform=ax.transAxes + down + beside, fontsize=size,
                 ha="right", va="center", color=look.color, fontweight="bold",
             )  # fmt: skip
-        members = of_hue(panel.of(trials), hue, level)
         if members.empty:
             continue
         for tick, count in zip(ticks, at_risk(members, ticks), strict=True):

@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis.axes import Layout, lay_out
 from analysis.figures.sizes import STYLES, Style
-from analysis.levels import assignment, level_name, level_names, levels, listed, plain
+from analysis.levels import NONE, assignment, level_name, level_names, levels, listed, plain
 from analysis.loading import Data, SelectionError, keep_longest, load
 from analysis.options import Selection
 from tracking.reader import Reader
@@ -58,7 +58,7 @@ class View:
         where, problems = _where(selection, data)
         trials = data.trials
         for axis, chosen in where.items():
-            trials = trials[trials[axis].map(_canonical).isin([_canonical(level) for level in chosen])]
+            trials = trials[trials[axis].isin(chosen)]
         if not problems and trials.empty:
             problems.append("no trial has all the levels chosen by where")
         elif not problems:
@@ -85,7 +85,8 @@ class View:
         parts = [text.strip(), criterion(trials), f"Cut-off {cutoffs} epochs."]
         if self.layout.warning:
             parts.append(self.layout.warning)
-        chosen = [assignment(axis, name) for axis, kept in self.where.items() for name in level_names(kept, 40)]
+        names = {axis: level_names(kept, 40).values() for axis, kept in self.where.items()}
+        chosen = [assignment(axis, name) for axis, kept in names.items() for name in kept]
         if chosen:
             parts.append(f"Only {', '.join(chosen)}.")
         if self.data.run_filter:
@@ -100,13 +101,12 @@ class View:
 
 def criterion(trials: pd.DataFrame) -> str:
     """When a trial counts as converged, as a sentence."""
-    sentences = []
-    if "criterion.tolerance" in trials:
-        within = [level_name(v) for v in levels(trials["criterion.tolerance"].dropna())]
-        sentences += [f"every output within {' or '.join(within)} of its target"] if within else []
-    if "criterion.below" in trials:
-        below = [level_name(v) for v in levels(trials["criterion.below"].dropna())]
-        sentences += [f"mean squared error below {' or '.join(below)}"] if below else []
+    texts = {
+        "criterion.tolerance": "every output within {} of its target",
+        "criterion.below": "mean squared error below {}",
+    }
+    limits = {key: [level_name(v) for v in levels(trials[key]) if v != NONE] for key in texts if key in trials}
+    sentences = [texts[key].format(" or ".join(names)) for key, names in limits.items() if names]
     return f"Converged: {'; or '.join(sentences)}." if sentences else ""
 
 
@@ -146,8 +146,10 @@ def _unknown_runs(selection: Selection, run_ids: "pd.Series[str]") -> list[str]:
     return found
 
 
-def _canonical(value: Any) -> Any:
-    """A level such that those a user would call the same are equal: 1 and 1.0, [8,4] and "[8, 4]", null and NaN."""
-    if isinstance(value, list | str):
-        return str(value).replace(" ", "").replace("'", "")
-    return "none" if pd.isna(value) else float(value)
+def _canonical(value: Any) -> str | float:
+    """A level such that those a user would call the same are equal: 1 and 1.0, [8,4] and "[8, 4]", null and none."""
+    text = level_name(value) if value is None or isinstance(value, bool) else str(value)
+    try:
+        return float(text)
+    except ValueError:
+        return text.replace(" ", "").replace("'", "")

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.axes import Layout
-from analysis.levels import level_name, levels, listed
+from analysis.levels import level_name, levels, listed, unordered
 from analysis.loading import counted
 from analysis.statistics import best_restarts, convergence_rates, median_times
 
@@ -125,14 +125,15 @@ def _caveat(least: pd.DataFrame, costs: pd.DataFrame, axes: Sequence[str]) -> st
     if len(costs) == 1:
         return ""
     text = f" It is the lowest of {len(costs)} conditions, picked after the fact, so somewhat optimistic"
+    best, tried = unordered(least).iloc[0], unordered(costs)
     edges = [
-        f"{axis} = {level_name(least[axis].iloc[0])}"
+        f"{axis} = {level_name(best[axis])}"
         for axis in sorted(axes, key=_everyday)
         if len(least) == 1
-        and pd.api.types.is_numeric_dtype(costs[axis])
-        and not pd.api.types.is_bool_dtype(costs[axis])
-        and least[axis].iloc[0] in (costs[axis].min(), costs[axis].max())
-        and costs[axis].min() < costs[axis].max()
+        and pd.api.types.is_numeric_dtype(tried[axis])
+        and not pd.api.types.is_bool_dtype(tried[axis])
+        and best[axis] in (tried[axis].min(), tried[axis].max())
+        and tried[axis].min() < tried[axis].max()
     ]
     if edges:
         text += (

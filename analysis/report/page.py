@@ -16,7 +16,7 @@ from analysis.figures.catalog import FIGURES
 from analysis.figures.drawing import Drawing, cell, settle
 from analysis.figures.style import applied
 from analysis.figures.view import View, criterion
-from analysis.levels import level_name, levels, plain
+from analysis.levels import level_name, levels, plain, unordered
 from analysis.loading import Sweep, counted
 from analysis.report.findings import findings, question
 from analysis.statistics import paired_rates, seeds_needed
@@ -38,7 +38,7 @@ def page(view: View, difference: float, command: str) -> str:
     title = plain("; ".join(names) or view.data.run_filter, 120)
     body = [
         f"<h1>{_text(title)}</h1>",
-        f"<p class=question>{_text(question(view.layout, sorted(view.trials['task'].unique())))}</p>",
+        f"<p class=question>{_text(question(view.layout, levels(view.trials['task'])))}</p>",
         "<h2>The answer</h2>",
         *(f"<p>{_text(sentence)}</p>" for sentence in findings(view.trials, view.longest, view.layout)),
         "<h2>The design</h2>",
@@ -146,6 +146,7 @@ def _text(text: str) -> str:
 
 
 def _table(table: pd.DataFrame) -> str:
+    table = unordered(table)
     header = "".join(f"<th>{_text(str(c))}</th>" for c in table.columns)
     number = [" class=n" if pd.api.types.is_numeric_dtype(table[c]) else "" for c in table.columns]
     rows = "\n".join(

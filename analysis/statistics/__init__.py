@@ -3,7 +3,7 @@
 A condition is a combination of values of the columns `by`. Nothing is drawn here.
 """
 
-from analysis.statistics.conditions import conditions
+from analysis.statistics.conditions import conditions, tidy
 from analysis.statistics.curves import loss_bands, median_final_losses, prediction_quantiles
 from analysis.statistics.multiplicity import holm
 from analysis.statistics.paired_speed import paired_speeds
@@ -36,4 +36,5 @@ __all__ = [
     "seeds_for_pairs",
     "seeds_needed",
     "survival_curves",
+    "tidy",
 ]

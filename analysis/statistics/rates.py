@@ -11,12 +11,11 @@ from scipy.stats import binomtest
 
 from analysis.statistics.conditions import conditions, tidy
 from analysis.statistics.multiplicity import holm
+from analysis.trials import fans_of
+from nn_core import PartError
 from nn_core.statistics import wilson_interval
 
 Array = NDArray[np.float64]
-
-_INITIAL_WEIGHTS = ("task", "task.bits", "task.width", "hidden", "init")
-"""With the seed, the range of the initialiser and whether there is a bias, these decide the initial weights."""
 
 
 def convergence_rates(trials: pd.DataFrame, by: Sequence[str], confidence: float = 0.95) -> pd.DataFrame:
@@ -94,20 +93,33 @@ def pairs(trials: pd.DataFrame, axis: str, first: Any, second: Any, by: Sequence
         `by`, seed, cutoff; converged_first, converged_second; epochs_first, epochs_second (inf for failures).
         Empty if nothing can be paired.
     """
-    start = [c for c in trials.columns if c in _INITIAL_WEIGHTS or c.startswith("init.")]
-    bias = trials["bias"].isin(["none"]) | trials["bias"].isna() if "bias" in trials else False
-    keyed = trials.assign(biased=bias)
-    key = list(dict.fromkeys([*by, "seed", *start, "biased"]))
+    initializer = [c for c in trials.columns if c in ("task", "init") or c.startswith("init.")]
+    keyed = trials.assign(shapes=_shapes(trials))
+    key = list(dict.fromkeys([*by, "seed", *initializer, "shapes"]))
     needed = [*key, "epochs", "epochs_to_converge"]
     sides = [keyed.loc[keyed[axis] == level, list(dict.fromkeys(needed))] for level in (first, second)]
     joined: pd.DataFrame = sides[0].merge(sides[1], on=key, suffixes=("_first", "_second"))
-    cutoff = joined[["epochs_first", "epochs_second"]].min(axis=1)
+    cutoff = np.minimum(joined["epochs_first"].to_numpy(), joined["epochs_second"].to_numpy())
     found: pd.DataFrame = joined[list(dict.fromkeys([*by, "seed"]))].assign(cutoff=cutoff)
     for side in ("first", "second"):
         epochs = joined[f"epochs_to_converge_{side}"].where(joined[f"epochs_to_converge_{side}"] <= cutoff, np.inf)
         found[f"converged_{side}"] = np.isfinite(epochs)
         found[f"epochs_{side}"] = epochs
     return found
+
+
+def _shapes(trials: pd.DataFrame) -> list[str]:
+    """What the weight matrices of each trial join, so that trials with equal ones draw equal weights from a seed."""
+    deciding = [c for c in trials if c in ("task", "hidden", "bias", "shortcuts") or str(c).startswith("task.")]
+    kinds = trials[deciding].astype(str).agg(" ".join, axis=1)
+    first = trials.assign(kind=kinds).drop_duplicates("kind").set_index("kind")[deciding]
+    shapes = {}
+    for kind, trial in first.iterrows():
+        try:
+            shapes[kind] = str(fans_of(trial))
+        except PartError:  # a task that is not here; then only trials that are alike in all of this are paired
+            shapes[kind] = str(kind)
+    return [shapes[kind] for kind in kinds]
 
 
 def paired_rates(

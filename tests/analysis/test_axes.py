@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.axes import Layout, lay_out, varied
-from analysis.levels import level_name, levels
+from analysis.levels import level_name, levels, ordered, unordered
 from analysis.loading import SelectionError
 
 
@@ -50,7 +50,7 @@ def test_no_varied_parameter_is_pooled_in_silence():
 
 def test_what_follows_from_another_parameter_is_no_axis():
     trials = factorial(lr=[0.1, 1.0], optimizer=["plain", "momentum"])
-    trials["optimizer.momentum"] = np.where(trials["optimizer"] == "plain", np.nan, 0.9)
+    trials["optimizer.momentum"] = ordered(pd.Series(np.where(trials["optimizer"] == "plain", np.nan, 0.9)))
     trials["task.bits"] = trials["lr"].map({0.1: 2, 1.0: 3})
     assert varied(trials, ["lr", "optimizer", "optimizer.momentum", "task.bits"]) == ["lr", "optimizer"]
     assert laid_out(trials, x="task.bits") == Layout("task.bits", "optimizer", (), (("task.bits", ("lr",)),))
@@ -72,7 +72,7 @@ def test_parameters_that_vary_only_together_are_named():
 
 def test_the_momentum_of_one_of_two_optimizers_confounds_nothing():
     trials = factorial(lr=[0.1, 1.0], optimizer=["plain", "momentum"])
-    trials["optimizer.momentum"] = np.where(trials["optimizer"] == "plain", np.nan, 0.9)
+    trials["optimizer.momentum"] = ordered(pd.Series(np.where(trials["optimizer"] == "plain", np.nan, 0.9)))
     assert laid_out(trials).warning == ""
 
 
@@ -111,11 +111,30 @@ def test_more_than_can_be_shown_is_refused_with_the_way_out():
 
 
 def test_natural_order():
-    assert levels(pd.Series([10, 2, 1])) == [1, 2, 10]
-    assert levels(pd.Series(["[10,2]", "4", "[3,2]", "16"])) == ["4", "16", "[3,2]", "[10,2]"]
-    assert levels(pd.Series(["xor", "parity"])) == ["parity", "xor"]
+    assert levels(ordered(pd.Series([10, 2, 1]))) == [1, 2, 10]
+    assert levels(ordered(pd.Series(["[10,2]", "4", "[3,2]", "16"]))) == ["4", "16", "[3,2]", "[10,2]"]
+    assert levels(ordered(pd.Series(["xor", "parity"]))) == ["parity", "xor"]
     assert levels(pd.Series(pd.Categorical(["a", "b"], ["b", "a", "c"]))) == ["b", "a"]
-    assert np.isnan(levels(pd.Series([0.9, np.nan]))[0])
+    assert levels(ordered(pd.Series([0.9, np.nan, 0.5]))) == ["none", 0.5, 0.9]
+    assert levels(ordered(pd.Series([True, False]))) == [False, True]
+
+
+def test_a_part_of_the_trials_keeps_the_order_of_its_levels():
+    column = ordered(pd.Series([0.9, np.nan, 0.5, 10.0]))
+    assert levels(column[column != 0.5]) == ["none", 0.9, 10.0]
+    assert [level for level, _ in column.to_frame("a").iloc[::-1].groupby("a", observed=True)] == [
+        "none", 0.5, 0.9, 10.0,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "column", [[2, 10, 4], [0.9, np.nan], [True, False], ["b", "none", "a"], ["[8,4]", "16"]], ids=str
+)
+def test_tables_have_the_types_that_were_loaded(column):
+    plain = pd.Series(column)
+    pd.testing.assert_series_equal(
+        unordered(pd.DataFrame({"a": ordered(plain)}))["a"], plain, check_dtype=False, check_names=False
+    )
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from analysis.figures.scales import Scale
 from analysis.figures.sizes import STYLES
 from analysis.figures.style import applied, text_width, wrapped
 from analysis.figures.view import View
-from analysis.levels import level_names, plain
+from analysis.levels import level_names, levels, ordered, plain, unordered
 from analysis.loading import Data, Sweep
 from nn_core import Uniform, layer_fans
 from nn_core.statistics import wilson_interval
@@ -97,6 +97,10 @@ def test_vector_files_are_drawings_without_dates(drawn, name):
     assert not [e for e in root.iter() if e.tag.endswith("}date")]
 
 
+def as_loaded(trials, parameters):
+    return trials.assign(**{p: ordered(trials[p]) for p in (*parameters, "epochs", "hidden", "lr")})
+
+
 @pytest.fixture
 def view_of(make_trials):
     """A view of made-up trials over a grid of levels."""
@@ -123,6 +127,7 @@ def view_of(make_trials):
                 "loss": np.tile(2.0 / (1 + epochs), len(trials)) * np.repeat(rng.uniform(1, 3, len(trials)), 5),
             }
         )
+        trials = as_loaded(trials, axes)
         parameters = tuple(c for c in axes if c != "sweep")
         data = Data(trials, curves, ("lr", *(p for p in parameters if p != "lr"), "epochs"), sweeps, run_filter, {})
         layout = lay_out(trials, data.parameters, {})
@@ -258,6 +263,7 @@ def with_weights(view_of, tmp_path):
             np.savez(folder / "weights.npz", **{f"weights{k + 1}": W for k, W in enumerate(drawn)})
             runs[run_id] = Run(run_id, "1", run_id, "FINISHED", 0, 1, str(folder))
         parameters = tuple(c for c in trials if c in ("lr", "hidden", "epochs") or "task" in c)
+        trials = as_loaded(trials, parameters)
         data = Data(trials, view.data.curves, parameters, (), "", runs)
         layout = lay_out(trials, parameters, {})
         return View(ClientReader("sqlite:///none.db"), data, layout, FigureOptions(), {}, STYLES["paper"])
@@ -372,9 +378,9 @@ def test_where_nothing_converged_no_restart_is_best(view_of, make_trials):
 
 def test_labels_that_differ_at_the_end_stay_distinct():
     lists = ["[1.0,2.0,3.0,4.0,5.0]", "[1.0,2.0,3.0,4.0,0.0]"]
-    assert level_names(lists, 12) == ["…5.0]", "…0.0]"]
-    assert level_names(["gradient_descent", "momentum"], 18) == ["gradient_descent", "momentum"]
-    assert level_names([0.1, 10000], 18) == ["0.1", "10,000"]
+    assert level_names(lists, 12) == dict(zip(lists, ["…5.0]", "…0.0]"], strict=True))
+    assert level_names(["gradient_descent", "m"], 18) == {"gradient_descent": "gradient_descent", "m": "m"}
+    assert level_names([0.1, 10000], 18) == {0.1: "0.1", 10000: "10,000"}
 
 
 @given(
@@ -382,7 +388,7 @@ def test_labels_that_differ_at_the_end_stay_distinct():
     st.integers(8, 20),
 )
 def test_labels_are_short_and_no_two_alike(names, longest):
-    short = level_names(names, longest)
+    short = level_names(names, longest).values()
     assert len(set(short)) == len(names)
     assert max(map(len, short)) <= longest
 
@@ -401,7 +407,7 @@ def test_points_stay_at_their_numbers_and_their_intervals_before_them(view_of):
     markers = [line for line in figure.axes[0].lines if line.get_marker() not in ("", "None")]
     assert len(markers) == 3
     for line in markers:
-        assert np.abs(np.asarray(line.get_xdata()) - scale.positions).max() <= 0.05
+        assert np.abs(np.asarray(line.get_xdata()) - list(scale.positions.values())).max() <= 0.05
     assert min(c.get_zorder() for c in figure.axes[0].collections) > max(line.get_zorder() for line in markers)
     plt.close(figure)
 
@@ -516,14 +522,14 @@ def test_names_become_one_printable_line():
         ([1, 2, 4], [1, 2, 4]),
         (["a", "b"], [0, 1]),
         ([0.1, 0.1001, 100], [0, 1, 2]),
-        ([np.nan, 0.9], [0, 1]),
+        (["none", 0.9], [0, 1]),
     ],
 )
 def test_levels_lie_where_their_numbers_are(levels, positions):
     scale = Scale.of(levels)
-    gaps = np.diff(scale.positions)
+    gaps = np.diff(list(scale.positions.values()))
     assert gaps.tolist() == pytest.approx((np.diff(positions) / np.diff(positions).min()).tolist())
-    assert scale[levels[-1]] == scale.positions[-1]
+    assert list(scale.positions) == levels
 
 
 def test_bad_arguments_end_with_one_message_and_exit_code(demo, monkeypatch, capsys):
@@ -549,3 +555,19 @@ def test_levels_can_be_chosen(demo, monkeypatch, capsys):
     assert sorted(table["lr"].unique()) == [0.5, 2.0]
     assert table["n"].unique().tolist() == [6]
     assert sorted(table["sweep"].unique()) == ["a", "b"]
+
+
+def test_none_is_a_level_like_others_in_every_figure(view_of):
+    """No bias beside biases along x, by colour and in panels, in its place before the numbers."""
+    view = view_of(lr=[0.1, 0.5], **{"optimizer.momentum": [0.9, np.nan]})
+    assert levels(view.trials["optimizer.momentum"]) == ["none", 0.9]
+    for layout in (Layout("optimizer.momentum", "lr", ()), Layout("lr", "optimizer.momentum", ())):
+        for name in ("rate", "heatmap", "loss", "survival", "ert", "predictions", "paired"):
+            drawing = FIGURES[name].draw(replace(view, layout=layout))
+            assert isinstance(drawing, Drawing), drawing
+            rows = markdown(drawing.table).splitlines()[2:]
+            if "optimizer.momentum" in drawing.table:
+                found = unordered(drawing.table)["optimizer.momentum"]
+                assert set(found.dropna()) == {0.9}
+                assert sum("none" in row for row in rows) == found.isna().sum() == len(rows) / 2
+            plt.close(drawing.figure)

@@ -48,11 +48,15 @@ def test_trials_are_what_was_trained(in_demo, retrain):
 
 def test_columns_have_types(in_demo):
     trials = load(open_reader()).trials
-    assert trials[["seed", "hidden", "epochs"]].dtypes.eq(np.int64).all()
-    assert trials[["lr", "epochs_to_converge", "final_loss", "diverged"]].dtypes.eq(np.float64).all()
+    assert trials["seed"].dtype == np.int64
+    assert trials[["epochs_to_converge", "final_loss", "diverged"]].dtypes.eq(np.float64).all()
     assert trials["converged"].dtype == bool
-    assert trials["stop_when_converged"].dtype == bool
-    assert trials["bias"].eq("none").all()
+    for parameter, dtype in (("hidden", np.int64), ("epochs", np.int64), ("lr", np.float64), ("bias", object)):
+        assert trials[parameter].cat.ordered
+        assert trials[parameter].cat.categories.dtype == dtype or dtype is object
+    assert trials["stop_when_converged"].cat.categories.dtype == bool
+    assert trials["lr"].cat.categories.tolist() == [0.5, 2.0, 8.0]
+    assert trials["bias"].cat.categories.tolist() == ["none"]
 
 
 def test_reading_changes_nothing(in_demo):

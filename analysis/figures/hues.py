@@ -1,0 +1,78 @@
+"""Levels told apart: by colour, marker and dashes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+
+from analysis.figures.style import SINGLE
+from analysis.levels import is_number, levels
+
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
+_DASHES: tuple[tuple[float, ...], ...] = ((), (5, 1.5), (1.5, 1), (5, 1.5, 1.5, 1.5))
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one level is drawn."""
+
+    color: Any
+    marker: str
+    dashes: tuple[float, ...]
+
+    @property
+    def linestyle(self) -> Any:
+        """The dashes as matplotlib wants them."""
+        return (0, self.dashes) if self.dashes else "-"
+
+
+@dataclass(frozen=True)
+class Hues:
+    """The looks of a parameter's levels; without a parameter, one look for everything."""
+
+    axis: str | None
+    looks: dict[Any, Look]
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame, axis: str | None) -> "Hues":
+        """Choose looks for the levels in a frame: a light-to-dark scale for numbers, distinct hues for names.
+
+        Both are safe for the colour-blind, and no level is told by its colour alone.
+        """
+        found = levels(frame[axis]) if axis else [None]
+        if len(found) == 1:
+            colors: Any = [SINGLE]
+        elif all(map(is_number, found)) or len(found) > 8:
+            brightest = 0.72 if len(found) <= 5 else 0.88
+            colors = [mpl.colormaps["viridis"](v) for v in np.linspace(0, brightest, len(found))]
+        else:
+            colors = sns.color_palette("colorblind", len(found))
+        return cls(
+            axis,
+            {
+                level: Look(colors[i], _MARKERS[i % len(_MARKERS)], _DASHES[i % len(_DASHES)])
+                for i, level in enumerate(found)
+            },
+        )
+
+    def __len__(self) -> int:
+        """How many levels there are to tell apart."""
+        return len(self.looks)
+
+    def split(self, frame: pd.DataFrame) -> Iterator[tuple[Look, pd.DataFrame]]:
+        """Each look with the rows of its level, of which there may be none."""
+        for level, look in self.looks.items():
+            yield look, frame if self.axis is None else frame[frame[self.axis] == level]
+
+    def lines(self, ax: Axes, frame: pd.DataFrame, x: str, y: str, **style: Any) -> None:
+        """Draw one line for each level, from a frame that holds its points."""
+        for look, rows in ((look, rows) for look, rows in self.split(frame) if len(rows)):
+            sns.lineplot(
+                data=rows, x=x, y=y, color=look.color, linestyle=look.linestyle,
+                estimator=None, errorbar=None, legend=False, ax=ax, **style,
+            )  # fmt: skip

@@ -1,0 +1,86 @@
+"""What a trial trained, rebuilt from its parameters: its task, the shapes of its weights, the trained network."""
+
+import io
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.levels import NONE
+from nn_core import Activation, Fans, Task, forward, layer_fans
+from tracking import names
+from tracking.reader import Reader
+from tracking.record import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Array = NDArray[np.float64]
+Trial: TypeAlias = "Mapping[str, Any] | pd.Series[Any]"
+
+
+def task_of(trial: Trial) -> Task:
+    """The task of a trial.
+
+    Raises
+    ------
+    PartError
+        If there is no such task.
+    """
+    return Task.from_params(dict(trial))
+
+
+def fans_of(trial: Trial) -> list[Fans]:
+    """What each weight matrix of a trial joins; with seed and initializer, that decides its initial weights.
+
+    Raises
+    ------
+    PartError
+        If there is no such task.
+    """
+    inputs, outputs = task_of(trial).sizes
+    hidden = json.loads(str(trial["hidden"]))
+    widths = hidden if isinstance(hidden, list) else [hidden]
+    return layer_fans((inputs, *widths, outputs), _bias(trial), _has_shortcuts(trial))
+
+
+def weights_of(reader: Reader, run: Run, trial: int) -> list[Array]:
+    """Final weights from a run's ``weights.npz``, layer by layer, shapes (units below [+ 1], units above).
+
+    Parameters
+    ----------
+    reader
+        Of the store that holds the run.
+    run
+    trial
+        Which of its networks, if it has several.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the run has no such file.
+    TrackingError
+        If it cannot be read.
+    """
+    content = reader.artifact(run, names.WEIGHTS)
+    if content is None:
+        raise FileNotFoundError(f"there is no {names.WEIGHTS}")
+    with np.load(io.BytesIO(content)) as file:
+        layers = [file[f"weights{i + 1}"] for i in range(len(file.files))]
+    return [W[trial] if W.ndim == 3 else W for W in layers]
+
+
+def answers(trial: Trial, weights: list[Array], inputs: Array) -> Array:
+    """What a trained network answers to inputs of shape (patterns, inputs); shape (patterns, outputs)."""
+    return forward(weights, inputs, Activation.from_params(dict(trial)), _bias(trial), _has_shortcuts(trial))[-1]
+
+
+def _bias(trial: Trial) -> float | None:
+    bias = trial.get("bias", NONE)
+    return None if bias == NONE else float(bias)
+
+
+def _has_shortcuts(trial: Trial) -> bool:
+    return str(trial.get("shortcuts")).lower() == "true"
