@@ -22,7 +22,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from experiments import identity
 from experiments.config import GROUPS, Config, Record, from_schemas, known_keys, remedy, schemas, what_is_wrong
-from experiments.validation import MOST_OF_A_KEY
+
+MOST_OF_A_KEY = 5
+"""Bad values of a key that a sweep's problems list one by one."""
 
 
 class ConfigurationError(CompactHydraException):

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 
-from experiments import interruption, networks, plan
+from experiments import batches, interruption, networks, plan
 from experiments.config import Config
 from experiments.description import Parent
 from experiments.identity import NOT_PART_OF_A_RUN, literal
@@ -18,7 +18,6 @@ from experiments.interruption import Interrupted, SweepStopped
 from experiments.jobs import ConfigurationError, Job
 from experiments.launchers import Launcher
 from experiments.ledger import Ending, Entry, Ledger, State
-from experiments.validation import job_problems
 from tracking import names
 from tracking.errors import StoreUnreachableError, TrackingError
 from tracking.provenance import provenance
@@ -124,7 +123,7 @@ class SweepSession:
         TrackingError
             If the store cannot be asked what came of them.
         """
-        if found := [*self._strangers(jobs), *job_problems(jobs)] or self.launcher.problems(jobs):
+        if found := [*self._strangers(jobs), *batches.problems(jobs)] or self.launcher.problems(jobs):
             raise ConfigurationError("\n".join(found))
         self.ledger.add(jobs)
         entries = [self.ledger[job.config_hash] for job in jobs]

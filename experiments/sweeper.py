@@ -11,14 +11,13 @@ from hydra.core.plugins import Plugins
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from experiments import interruption, plan
+from experiments import batches, interruption, plan
 from experiments import jobs as command_line
 from experiments.identity import NOT_PART_OF_A_RUN
 from experiments.jobs import ConfigurationError, Job
 from experiments.launchers import HydraLauncher, Launcher, log_into_folder
 from experiments.ledger import Ending, Ledger
 from experiments.session import SweepSession
-from experiments.validation import sweep_problems
 from tracking import disk
 from tracking.errors import TrackingError
 from tracking.store import find_store
@@ -57,7 +56,7 @@ def run_sweep(
     grids = _grids(jobs)
     plugin = Plugins.instance().instantiate_launcher(hydra_context=hydra_context, task_function=task, config=config)
     launcher = plugin if isinstance(plugin, Launcher) else HydraLauncher(plugin, hydra_context, task, config)
-    problems = [problem for grid in grids for problem in sweep_problems(grid) or launcher.problems(grid)]
+    problems = [problem for grid in grids for problem in batches.grid_problems(grid) or launcher.problems(grid)]
     if problems:
         raise ConfigurationError("\n".join(dict.fromkeys(problems)))
     endings: list[Ending | None] = []

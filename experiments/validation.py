@@ -4,24 +4,15 @@ Every problem is one line that names the key, its value and what would be valid;
 found together, before anything runs. What is valid is declared with each key and part; here it is asked for.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import Field, fields
+from collections.abc import Iterator, Sequence
+from dataclasses import Field
 from difflib import get_close_matches
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from experiments.config import Config, condition, entries
-from experiments.identity import literal, run_name
+from experiments.identity import literal
 from nn_core import without_twin
 from tracking.record import LONGEST_PARAM
-
-if TYPE_CHECKING:
-    from experiments.jobs import Job
-
-_SEED = next(entry for entry in fields(Config) if entry.name == "seed")
-
-MOST_OF_A_KEY = 5
-"""Bad values of a key that a sweep's problems list one by one."""
 
 
 def problems(config: Config) -> list[str]:
@@ -64,74 +55,3 @@ def _contradictions(config: Config) -> Iterator[str]:
                 f"engine=numba with {lacking.kind}={lacking.name}: valid is engine=auto or engine=numpy, there is no "
                 f"compiled {lacking.name}"
             )
-
-
-def sweep_problems(jobs: "Sequence[Job]") -> list[str]:
-    """Everything that is wrong with the jobs of a grid, taken one by one and together."""
-    return job_problems(jobs) or list(_duplicates(jobs)) or list(_overlaps(jobs))
-
-
-def job_problems(jobs: "Sequence[Job]") -> list[str]:
-    """Everything that is wrong with jobs, taken one by one."""
-    by_message: dict[str, int] = {}
-    found: dict[tuple[str, ...], list[str]] = {}  # the same for all seeds, of which there are most
-    for job in jobs:
-        config = job.config
-        seed = "" if _SEED.metadata["valid"].holds(config.seed) else str(config.seed)
-        alike = (seed, config.experiment, config.engine, *_values(job, but=("seed",)))
-        if alike not in found:
-            found[alike] = problems(config)
-        for problem in found[alike]:
-            by_message[problem] = by_message.get(problem, 0) + 1
-    return list(_abridged(by_message, len(jobs)))
-
-
-def _values(job: "Job", but: Sequence[str]) -> tuple[str, ...]:
-    """Values of a job's params, but for some."""
-    return tuple([value for key, value in job.params.items() if key not in but])
-
-
-def _abridged(by_message: Mapping[str, int], jobs: int) -> Iterable[str]:
-    """Say each problem once, with the number of jobs that have it; of many values of a key only the first few."""
-    by_key: dict[str, list[str]] = {}
-    for message, count in by_message.items():
-        by_key.setdefault(message.partition("=")[0], []).append(f"{message}  ({count:,} of {jobs:,} jobs)")
-    for key, messages in by_key.items():
-        yield from messages[:MOST_OF_A_KEY]
-        if len(messages) > MOST_OF_A_KEY:
-            yield f"... and {len(messages) - MOST_OF_A_KEY:,} more values of {key}"
-
-
-def _duplicates(jobs: "Sequence[Job]") -> Iterable[str]:
-    seen: dict[str, int] = {}
-    again = [number for number, job in enumerate(jobs) if seen.setdefault(job.config_hash, number) != number]
-    if again:
-        job = jobs[again[0]]
-        yield (
-            f"{len(jobs):,} jobs, {len(seen):,} different: jobs {seen[job.config_hash]} and {again[0]}, for one, are "
-            f"both {run_name(job.params)}; valid is to give every value once"
-        )
-
-
-def _overlaps(jobs: "Sequence[Job]") -> Iterable[str]:
-    """Find jobs that would train the same network twice, because their seeds overlap or do not matter."""
-    spans: dict[tuple[str, ...], list[tuple[int, int]]] = {}
-    for job in jobs:
-        config, shared = job.config, _values(job, but=("seed", "trials"))
-        spans.setdefault(shared, []).append((config.seed, config.trials))
-        if not config.init.is_random and len(spans[shared]) > 1:
-            (seed, _), (other, _) = spans[shared]
-            yield f"seed={seed},{other} with init={config.init.name}: valid is one seed, all would be the same network"
-            return
-    for networks in spans.values():
-        networks.sort()
-        for (seed, trials), (next_seed, next_trials) in pairwise(networks):
-            if seed + trials > next_seed:
-                apart = max(trials for _, trials in networks)
-                last = min(seed + trials, next_seed + next_trials) - 1
-                twice = f"seed {last}" if last == next_seed else f"seeds {next_seed} to {last}"
-                yield (
-                    f"seed={seed} trials={trials} and seed={next_seed} trials={next_trials} both train {twice}: valid "
-                    f"are seeds at least {apart} apart, such as seed=range(0,{apart * len(networks)},{apart})"
-                )
-                return

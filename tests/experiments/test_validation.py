@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 import nn_core
 from experiments import networks
+from experiments.batches import grid_problems
 from experiments.config import Config, Record, condition
 from experiments.jobs import Job
-from experiments.validation import problems, sweep_problems
+from experiments.validation import problems
 from nn_core import (
     Encoder,
     Fixed,
@@ -36,7 +37,7 @@ def of(**changes):
 
 
 def of_sweep(*configs):
-    return sweep_problems([Job((), config) for config in configs])
+    return grid_problems([Job((), config) for config in configs])
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def assert_all_or_nothing(folder) -> None:
         ("hydra", "interrupt()"),
         ("nn_core", "interrupt()"),
         ("experiments.jobs", "before(module, 'expand', lambda *a: interrupt())"),
-        ("experiments.validation", "before(module, 'sweep_problems', lambda *a: interrupt(signal.SIGTERM))"),
+        ("experiments.batches", "before(module, 'grid_problems', lambda *a: interrupt(signal.SIGTERM))"),
     ],
     ids=["importing Hydra", "importing ours", "expanding", "validating"],
 )
