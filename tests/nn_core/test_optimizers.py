@@ -1,7 +1,11 @@
+import math
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from nn_core import GradientDescent, Momentum, Quickprop
+from nn_core import Adam, GradientDescent, Momentum, Quickprop, Rprop
 
 W = [np.array([[0.5, -1.0]]), np.array([[2.0], [3.0]])]
 
@@ -106,3 +110,71 @@ def test_spread_and_take():
     assert taken.scaled is True
     with pytest.raises(ValueError, match="broadcast"):
         Momentum(np.array([0.5, 0.6]), 0.9).spread(3)
+
+
+def rprop_by_hand(slopes, first, backtracking, grow=1.2, shrink=0.5, smallest=1e-6, largest=50.0):
+    """Positions of one weight, in plain Python, by the rules of Riedmiller & Braun 1993."""
+    w, size, last_slope, last_step, positions = 0.0, first, 0.0, 0.0, []
+    for g in slopes:
+        flat = g == 0 or last_slope == 0
+        turned = not flat and (g > 0) != (last_slope > 0)
+        if turned:
+            size = max(size * shrink, smallest)
+        elif not flat:
+            size = min(size * grow, largest)
+        if turned and backtracking:
+            w -= last_step
+            last_slope, last_step = 0.0, -last_step
+        else:
+            last_step = -size if g > 0 else size if g < 0 else 0.0
+            w += last_step
+            last_slope = g
+        positions.append(w)
+    return positions
+
+
+def adam_by_hand(slopes, rate, beta1, beta2, epsilon):
+    w, m, v, positions = 0.0, 0.0, 0.0, []
+    for t, g in enumerate(slopes, start=1):
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * g**2
+        w -= rate * (m / (1 - beta1**t)) / (math.sqrt(v / (1 - beta2**t)) + epsilon)
+        positions.append(w)
+    return positions
+
+
+def positions(optimizer, slopes):
+    """Positions of two networks' single weight, the second of which sees the slopes turned round."""
+    W = [np.zeros((2, 1, 1))]
+    memory, found = optimizer.init(W), []
+    for slope in slopes:
+        updates, memory = optimizer.update([np.array([[[slope]], [[-slope]]])], memory, W)
+        W = [W[0] + updates[0]]
+        found.append(W[0][:, 0, 0])
+    return np.array(found).T
+
+
+slopes = st.lists(
+    st.sampled_from([0.0, 1.0, -1.0, 1e-5, -300.0, 0.2, -0.2]) | st.floats(-5, 5), min_size=1, max_size=25
+)
+
+
+@given(slopes, st.floats(1e-3, 2.0), st.booleans())
+def test_rprop_by_hand(slopes, first, backtracking):
+    found = positions(Rprop(first, backtracking=backtracking), slopes)
+    assert found[0] == pytest.approx(rprop_by_hand(slopes, first, backtracking), rel=1e-12, abs=1e-15)
+    assert found[1] == pytest.approx(-found[0])
+
+
+@given(st.floats(0.01, 5.0))
+def test_rprop_heeds_signs_and_not_sizes(scale):
+    slopes = [1.0, 3.0, -2.0, -0.5, 0.1, 4.0]
+    small = positions(Rprop(0.1), [scale * slope for slope in slopes])
+    assert small.tolist() == positions(Rprop(0.1), slopes).tolist()
+
+
+@given(slopes, st.floats(1e-3, 2.0), st.floats(0, 0.99), st.floats(0, 0.999))
+def test_adam_by_hand(slopes, rate, beta1, beta2):
+    found = positions(Adam(rate, beta1, beta2), slopes)
+    assert found[0] == pytest.approx(adam_by_hand(slopes, rate, beta1, beta2, 1e-8), rel=1e-9, abs=1e-12)
+    assert found[1] == pytest.approx(-found[0])
