@@ -14,27 +14,8 @@ from analysis.statistics.sample_size import seeds_for_pairs, seeds_needed
 from analysis.statistics.survival import at_risk, logrank_tests, median_times, survival_curves
 
 __all__ = [
-    "at_risk",
-    "best_restarts",
-    "conditions",
-    "convergence_rates",
-    "holm",
-    "logrank_tests",
-    "loss_bands",
-    "mcnemar",
-    "median_final_losses",
-    "median_times",
-    "paired_difference",
-    "paired_rates",
-    "paired_speeds",
-    "pairs",
-    "percentile_interval",
-    "prediction_quantiles",
-    "resampled_quantile",
-    "resamples",
-    "running_times",
-    "seeds_for_pairs",
-    "seeds_needed",
-    "survival_curves",
-    "tidy",
-]
+    "at_risk", "best_restarts", "conditions", "convergence_rates", "holm", "logrank_tests", "loss_bands", "mcnemar",
+    "median_final_losses", "median_times", "paired_difference", "paired_rates", "paired_speeds", "pairs",
+    "percentile_interval", "prediction_quantiles", "resampled_quantile", "resamples", "running_times",
+    "seeds_for_pairs", "seeds_needed", "survival_curves", "tidy",
+]  # fmt: skip

@@ -15,15 +15,6 @@ from nn_core.optimizers.adam import Adam  # isort: skip
 import_modules(__name__, __path__)
 
 __all__ = [
-    "Adam",
-    "GradientDescent",
-    "Layers",
-    "Memory",
-    "Momentum",
-    "Number",
-    "Optimizer",
-    "Quickprop",
-    "Rprop",
-    "per_matrix",
-    "zeros_like",
-]
+    "Adam", "GradientDescent", "Layers", "Memory", "Momentum", "Number", "Optimizer", "Quickprop", "Rprop",
+    "per_matrix", "zeros_like",
+]  # fmt: skip
