@@ -59,9 +59,9 @@ def test_params_are_the_whole_configuration(launched: Launched) -> None:
     assert run.data.params == {
         "lr": "5.0", "seed": "1", "hidden": "4", "epochs": "1500", "trials": "1",
         "task": "xor", "task.low": "0.0", "task.high": "1.0", "task.target_low": "0.0", "task.target_high": "1.0",
-        "activation": "sigmoid", "derivative_offset": "0.0", "bias": "null",
+        "activation": "sigmoid", "derivative_offset": "0.0", "bias": "null", "shortcuts": "false",
         "init": "uniform", "init.low": "0.0", "init.high": "1.0",
-        "loss": "sse", "weight_decay": "0.0", "optimizer": "gradient_descent", "update": "batch",
+        "loss": "sse", "weight_decay": "0.0", "optimizer": "gradient_descent", "update": "batch", "order_seed": "0",
         "criterion": "tolerance", "criterion.tolerance": "0.4", "stop_when_converged": "false",
         "record.per_decade": "80",
     }  # fmt: skip
