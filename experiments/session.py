@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType, TracebackType
+from typing import Self
 
 from experiments import batches, interruption, networks, plan
 from experiments.config import Config
@@ -23,7 +24,7 @@ from tracking.errors import StoreUnreachableError, TrackingError
 from tracking.provenance import provenance
 from tracking.record import Outcome, RunUpdate
 from tracking.stale import repair
-from tracking.store import open_store
+from tracking.store import Store, open_store
 
 log = logging.getLogger(__name__)
 logging.raiseExceptions = False  # or a full disk would be told with a traceback for every line of the log
@@ -35,9 +36,9 @@ LONGEST_LIST = 20
 class SweepSession:
     """A sweep that can go on: opened, run as often as one likes, closed whatever happens.
 
-    Making one finds or makes the store and the experiment::
+    As a context it is opened and closed::
 
-        with SweepSession(settings, launcher).open("a search") as session:
+        with SweepSession(settings, launcher, "a search") as session:
             first = session.run(jobs)
             second = session.run(better(first))
 
@@ -46,60 +47,61 @@ class SweepSession:
     settings : Config
         Where and how to run: its `experiment`, `engine`, `resume` and `fail_fast`, which all jobs share.
     launcher : Launcher
+    name : str
+        Of the parent run.
+    artifacts : mapping of str to bytes
+        What the sweep keeps of itself, from its first jobs on.
+    folder : Path, optional
+        Gets a copy of the table of jobs when the sweep closes.
+    store : Store, optional
+        Of the experiment, if it is open already.
 
     Attributes
     ----------
-    store : Store
     ledger : Ledger
         All jobs so far.
     ending : {"FINISHED", "FAILED", "KILLED"} or None
         What the sweep ended as, once it is closed.
-
-    Raises
-    ------
-    TrackingError
-        If the store cannot be used.
     """
 
-    def __init__(self, settings: Config, launcher: Launcher) -> None:
-        self.settings, self.launcher = settings, launcher
-        self.store = open_store(settings.experiment)
+    def __init__(
+        self,
+        settings: Config,
+        launcher: Launcher,
+        name: str,
+        artifacts: Mapping[str, bytes] = MappingProxyType({}),
+        folder: Path | None = None,
+        store: Store | None = None,
+    ) -> None:
         self.ledger = Ledger()
         self.ending: Ending | None = None
+        self._settings, self._launcher, self._name, self._folder = settings, launcher, name, folder
+        self._store = store or open_store(settings.experiment)
+        self._made_by = provenance(engine=settings.engine, launcher=launcher.name)
+        self._artifacts = {**self._made_by.artifacts, **artifacts}
         self._run_id = ""
-        self._folder: Path | None = None
         self._engines: dict[str, set[str]] = {}
         self._origins: set[str] = set()  # of reused runs, those whose code has been looked at
         self._unread = False  # whether runs were made that the ledger does not have
         self._under_way: list[Outcome] = []
         self._lost: StoreUnreachableError | None = None
 
-    def open(
-        self, name: str, artifacts: Mapping[str, bytes] = MappingProxyType({}), folder: Path | None = None
-    ) -> "SweepSession":
+    def open(self) -> None:
         """Start the parent run, and mend what dead sweeps of the experiment have left.
 
-        Parameters
-        ----------
-        name : str
-            Of the parent run.
-        artifacts : mapping of str to bytes
-            What the sweep keeps of itself.
-        folder : Path, optional
-            Gets a copy of the table of jobs when the sweep closes.
+        Raises
+        ------
+        TrackingError
+            If the store cannot be used.
         """
-        self._folder = folder
-        for run in repair(self.store):
+        for run in repair(self._store):
             log.warning("%s was called RUNNING, but its process is dead; it is KILLED now", run.name)
-        self._made_by = provenance(engine=self.settings.engine, launcher=self.launcher.name)
         try:
             with interruption.held():
-                self._run_id = self.store.start_parent(name, {names.KIND: names.SWEEP, **self._made_by.tags})
-                self._update(RunUpdate(artifacts={**self._made_by.artifacts, **artifacts}))
+                self._run_id = self._store.start_parent(self._name, {names.KIND: names.SWEEP, **self._made_by.tags})
         except Interrupted:
             if not self._run_id:
                 raise  # else it takes effect in `run`, which knows what is left
-        return self
 
     def run(self, jobs: Sequence[Job]) -> list[Entry]:
         """Have jobs done, but for those that this session, or with `resume` the experiment, has finished before.
@@ -123,17 +125,18 @@ class SweepSession:
         TrackingError
             If the store cannot be asked what came of them.
         """
-        if found := [*self._strangers(jobs), *batches.problems(jobs)] or self.launcher.problems(jobs):
+        if found := [*self._strangers(jobs), *batches.problems(jobs)] or self._launcher.problems(jobs):
             raise ConfigurationError("\n".join(found))
         self.ledger.add(jobs)
         entries = [self.ledger[job.config_hash] for job in jobs]
-        if self.settings.resume:
-            self.ledger.reuse(self.store.reader.outcomes())
+        if self._settings.resume:
+            self.ledger.reuse(self._store.reader.outcomes())
         log.info(plan.line(jobs, self.ledger))
         self._warn_of_other_code(entries)
         self._note_engines(jobs)
         tags = {"engine": ", ".join(sorted(self._engines))}
-        self._update(RunUpdate(tags=tags, artifacts={names.JOBS_CSV: self.ledger.table}))
+        self._update(RunUpdate(tags=tags, artifacts={**self._artifacts, names.JOBS_CSV: self.ledger.table}))
+        self._artifacts = {}
         interruption.check()
         to_do = {job.config_hash: job for job, entry in zip(jobs, entries, strict=True) if not entry.done}
         if to_do:
@@ -164,7 +167,7 @@ class SweepSession:
             log.warning("To go on from here, after python -m experiments.sweeps sync: %s", go_on)
             raise
         for run in self._under_way:  # through MLflow's client, a run is there before it is finished
-            self.store.update_parent(run.run_id, RunUpdate(status="KILLED"))
+            self._store.update_parent(run.run_id, RunUpdate(status="KILLED"))
         ledger, ending = self.ledger, self.ledger.ending(interrupted=bool(interruption.exit_code()))
         self.ending = ending if complete or ending != "FINISHED" else "FAILED"
         update = ledger.update(self.ending)
@@ -175,7 +178,7 @@ class SweepSession:
                 copy.write_bytes(update.artifacts[names.JOBS_CSV])
             except OSError as error:
                 log.warning("%s could not be written (%s); the artifact of that name is", copy, error.strerror)
-        self.store.writer.analyze()
+        self._store.writer.analyze()
         log.info("%s\n", update.tags[names.NOTE])
         failed = ledger.having(State.FAILED)
         for entry in failed[:LONGEST_LIST]:
@@ -185,7 +188,8 @@ class SweepSession:
         if ledger.left:
             log.warning("%s jobs are left. To go on from here: %s", f"{ledger.left:,}", go_on)
 
-    def __enter__(self) -> "SweepSession":
+    def __enter__(self) -> Self:
+        self.open()
         return self
 
     def __exit__(
@@ -199,7 +203,7 @@ class SweepSession:
 
     def _strangers(self, jobs: Sequence[Job]) -> Iterator[str]:
         for key in sorted(NOT_PART_OF_A_RUN):
-            mine = getattr(self.settings, key)
+            mine = getattr(self._settings, key)
             for other in sorted({getattr(job.config, key) for job in jobs} - {mine}):
                 yield f"{key}={literal(other)}: valid is {literal(mine)}, as in the rest of the sweep"
 
@@ -213,13 +217,13 @@ class SweepSession:
             self._engines.setdefault(name, set()).update(lacking)
 
     def _update(self, update: RunUpdate) -> None:
-        self.store.update_parent(self._run_id, update)
+        self._store.update_parent(self._run_id, update)
 
     def _launch(self, jobs: Sequence[Job]) -> None:
         """Have jobs done; whether they succeeded is another question."""
         try:
             with interruption.held("Stopping after the runs in hand; once more to stop at once."):
-                self.launcher.run(jobs, Parent(self._run_id, self.ledger.swept), self.store)
+                self._launcher.run(jobs, Parent(self._run_id, self.ledger.swept), self._store)
         except TrackingError as error:
             log.error("%s", error)
             raise SweepStopped from error
@@ -235,7 +239,7 @@ class SweepSession:
         if self._lost:
             raise self._lost
         try:
-            made = list(self.store.reader.of_sweep(self._run_id))
+            made = list(self._store.reader.of_sweep(self._run_id))
         except StoreUnreachableError as error:
             self._lost = error
             raise
@@ -249,8 +253,8 @@ class SweepSession:
         present = self._made_by.tags["git_commit"], self._made_by.artifacts.get(names.GIT_DIFF, b"")
         others = set()
         for origin in origins - self._origins:
-            if run := self.store.reader.run(origin):
-                commit, diff = run.tags.get("git_commit"), self.store.reader.artifact(run, names.GIT_DIFF) or b""
+            if run := self._store.reader.run(origin):
+                commit, diff = run.tags.get("git_commit"), self._store.reader.artifact(run, names.GIT_DIFF) or b""
                 if (commit, diff) != present:
                     others.add(f"{commit or 'unknown'}{' with uncommitted changes' if diff else ''}")
         self._origins |= origins

@@ -20,7 +20,7 @@ from experiments.ledger import Ending, Ledger
 from experiments.session import SweepSession
 from tracking import disk
 from tracking.errors import TrackingError
-from tracking.store import find_store
+from tracking.store import find_store, open_store
 
 
 def run_sweep(
@@ -90,12 +90,14 @@ def _run(config: DictConfig, name: str, launcher: Launcher, jobs: Sequence[Job])
     folder = Path(config.hydra.sweep.dir)
     with _in_folder(folder):
         disk.try_to_write(folder)  # before a store is made for a sweep that cannot be
-    session = SweepSession(jobs[0].config, launcher)
+    settings = jobs[0].config
+    store = open_store(settings.experiment)
     folder = _make_folder(config)
     log_into_folder(config)
     interruption.check()
-    multirun = OmegaConf.to_yaml(config).encode()
-    with session.open(name or str(config.hydra.job.config_name), {"multirun.yaml": multirun}, folder):
+    name = name or str(config.hydra.job.config_name)
+    artifacts = {"multirun.yaml": OmegaConf.to_yaml(config).encode()}
+    with SweepSession(settings, launcher, name, artifacts, folder, store) as session:
         session.run(jobs)
     if session.ending == "FINISHED":
         print("See it in the MLflow UI:  python -m experiments.sweeps ui")

@@ -37,8 +37,7 @@ def narrower(entries: list[Any]) -> list[str]:
 def test_three_batches_of_a_search(folder, expand: Expand) -> None:
     launcher = EnsembleLauncher()
     jobs = expand("lr=0.5,2,8", *FAST)
-    session = SweepSession(jobs[0].config, launcher)
-    with session.open("a search", {"notes.txt": b"mine"}):
+    with SweepSession(jobs[0].config, launcher, "a search", {"notes.txt": b"mine"}) as session:
         for _ in range(3):
             entries = session.run(jobs)
             assert [entry.state for entry in entries] == [State.NEW] * len(entries)
@@ -61,7 +60,7 @@ def test_three_batches_of_a_search(folder, expand: Expand) -> None:
 def test_a_job_is_done_once_however_often_it_is_asked_for(folder, expand: Expand) -> None:
     jobs = expand("seed=0,1", *FAST, "resume=false")
     for _ in range(2):
-        with SweepSession(jobs[0].config, EnsembleLauncher()).open("again") as session:
+        with SweepSession(jobs[0].config, EnsembleLauncher(), "again") as session:
             first = session.run([jobs[0], jobs[0]])
             assert first[0] is first[1]
             assert session.run(jobs)[0] is first[0]
@@ -74,7 +73,7 @@ def test_results_of_reused_runs_are_those_of_new_ones(folder, expand: Expand, tr
     jobs = expand("lr=1,8", "seed=0,100", f"trials={trials}", "engine=numpy", "epochs=400")
     found = []
     for _ in range(2):
-        with SweepSession(jobs[0].config, EnsembleLauncher()).open("twice") as session:
+        with SweepSession(jobs[0].config, EnsembleLauncher(), "twice") as session:
             found.append(session.run(jobs))
     new, reused = found
     assert {entry.state for entry in new} == {State.NEW}
@@ -137,7 +136,7 @@ with initialize_config_dir(str(train.CONF), version_base="1.3"):
         launcher = HydraLauncher(plugin, context, train.task, composed)
 
     batch, found = jobs([0.5, 2.0, 8.0]), []
-    with SweepSession(batch[0].config, launcher).open("search") as session:
+    with SweepSession(batch[0].config, launcher, "search") as session:
         for _ in range(3):
             entries = session.run(batch)
             found.append([(entry.run.config_hash, entry.run.final_loss, entry.run.max_error) for entry in entries])
@@ -195,7 +194,7 @@ def test_what_a_launcher_cannot_do_is_refused_before_there_is_a_run(folder, expa
             return [f"lr={job.config.lr}: valid is a rate below 1, here" for job in jobs if job.config.lr >= 1]
 
     jobs = expand("lr=0.5,2", *FAST)
-    with SweepSession(jobs[0].config, Fussy()).open("fussy") as session:
+    with SweepSession(jobs[0].config, Fussy(), "fussy") as session:
         with pytest.raises(ConfigurationError, match=r"lr=2\.0: valid is a rate below 1, here"):
             session.run(jobs)
         assert len(session.ledger) == 0
@@ -214,7 +213,7 @@ def test_jobs_that_hydra_cannot_tell_apart_are_not_for_its_launchers(make_job: C
 
 def test_jobs_of_another_experiment_are_refused(folder, expand: Expand) -> None:
     jobs = expand("seed=0,1", *FAST)
-    with SweepSession(jobs[0].config, EnsembleLauncher()).open("strangers") as session:
+    with SweepSession(jobs[0].config, EnsembleLauncher(), "strangers") as session:
         with pytest.raises(ConfigurationError, match="experiment=other: valid is xor, as in the rest of the sweep"):
             session.run(expand("experiment=other", *FAST))
         with pytest.raises(ConfigurationError, match="lr=-1"):
@@ -228,7 +227,7 @@ def test_whoever_asks_for_jobs_may_fail(folder, expand: Expand) -> None:
     jobs = expand("seed=0,1", *FAST)
 
     def search() -> None:
-        with SweepSession(jobs[0].config, EnsembleLauncher()).open("fails") as session:
+        with SweepSession(jobs[0].config, EnsembleLauncher(), "fails") as session:
             session.run(jobs)
             raise ZeroDivisionError
 
@@ -245,7 +244,7 @@ def test_a_launcher_that_fails_ends_the_sweep(folder, expand: Expand, caplog: py
             raise RuntimeError("out of order")
 
     jobs = expand("seed=0,1", *FAST)
-    with SweepSession(jobs[0].config, Broken()).open("broken") as session:
+    with SweepSession(jobs[0].config, Broken(), "broken") as session:
         session.run(jobs)
         pytest.fail("there is nothing to go on with")
     (parent,) = folder.sweeps()
