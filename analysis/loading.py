@@ -292,7 +292,7 @@ def _trials(reader: Reader, parts: list[tuple[str, list[Run]]]) -> tuple[pd.Data
     ]
     frame = pd.concat([frame[~several], *expanded], ignore_index=True) if expanded else frame
     parameters = tuple(c for c in params.columns if c not in NO_CONDITION)
-    predictions = sorted(c for c in frame.columns if c.startswith("prediction/"))
+    predictions = sorted(c for c in frame.columns if c.startswith(names.PREDICTION))
     labels = pd.CategoricalDtype(list(dict.fromkeys(label for label, _ in parts)), ordered=True)
     frame = (
         frame.astype({"sweep": labels, "seed": np.int64, "epochs": np.int64, "converged": bool})
@@ -326,7 +326,7 @@ def _expanded(reader: Reader, row: "pd.Series[Any]", record: Run) -> pd.DataFram
     table["diverged"] = np.nan
     table["trial"] = np.arange(len(table))
     constant = row.drop([c for c in row.index if c in table.columns])
-    return table.assign(**{str(k): v for k, v in constant.items() if not str(k).startswith("prediction/")})
+    return table.assign(**{str(k): v for k, v in constant.items() if not str(k).startswith(names.PREDICTION)})
 
 
 def _curves(reader: Reader, runs: Sequence[str], several: set[str]) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from experiments.jobs import Job
 from nn_core import Part, Result, Task, recorded_epochs
 from nn_core.parts import options
 from nn_core.statistics import expected_running_time, median_epochs, wilson_interval
+from tracking import names
 from tracking.record import Curve, RunRecord
 
 Array = NDArray[np.float64]
@@ -24,8 +25,6 @@ Described = tuple[dict[str, float], dict[str, Curve], dict[str, bytes]]
 
 MOST_PREDICTIONS = 16
 """Tasks of more patterns than this have their predictions in the artifact alone, not as a metric each."""
-
-QUANTILES = {"q10": 0.1, "q50": 0.5, "q90": 0.9}
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class Parent:
     @property
     def tags(self) -> dict[str, str]:
         """What makes a run a child of this sweep."""
-        return {"sweep_id": self.run_id, "mlflow.parentRunId": self.run_id}
+        return {names.SWEEP_ID: self.run_id, names.PARENT: self.run_id}
 
     def name(self, job: Job) -> str:
         """Name a child by what the sweep varies."""
@@ -72,10 +71,10 @@ def describe(
             _of_one_trial(task, results[0]) if config.trials == 1 else _of_many_trials(config, task, results)
         )
         status: Literal["FINISHED", "FAILED"] = "FINISHED"
-        own_tags = {"mlflow.loggedArtifacts": json.dumps([{"path": "predictions.json", "type": "table"}])}
+        own_tags = {names.TABLES: json.dumps([{"path": names.PREDICTIONS, "type": "table"}])}
         diverged = [result.diverged_at for result in results if result.diverged_at is not None]
         if diverged:
-            own_tags["diverged"] = str(min(diverged))
+            own_tags[names.DIVERGED] = str(min(diverged))
     else:
         metrics, curves, own = {}, {}, {"traceback.txt": trained.error.encode()}
         status = "FAILED"
@@ -86,8 +85,8 @@ def describe(
         metrics={key: value for key, value in metrics.items() if np.isfinite(value)},
         step=max((result.epochs for result in results), default=0),
         curves=curves,
-        tags={**tags, "config_hash": trained.job.config_hash, **own_tags},
-        artifacts={**own, "config.yaml": config_yaml(config), **artifacts},
+        tags={**tags, names.CONFIG_HASH: trained.job.config_hash, **own_tags},
+        artifacts={**own, names.CONFIG: config_yaml(config), **artifacts},
         start_ms=trained.start_ms,
         end_ms=trained.end_ms,
         status=status,
@@ -106,10 +105,10 @@ def config_yaml(config: Config) -> bytes:
         if not is_dataclass(value):
             lines.append(f"{entry.name}: {_yaml_value(value)}")
             continue
-        names = (
+        keys = (
             ["name", *(option.name for option in options(type(value)))] if isinstance(value, Part) else ["per_decade"]
         )
-        lines += [f"{entry.name}:", *(f"  {name}: {_yaml_value(getattr(value, name))}" for name in names)]
+        lines += [f"{entry.name}:", *(f"  {name}: {_yaml_value(getattr(value, name))}" for name in keys)]
     return "\n".join([*lines, ""]).encode()
 
 
@@ -124,11 +123,12 @@ def report(config: Config, results: Sequence[Result]) -> str:
     """Say what came of a run: of one trial its final predictions beside the expected values, as the lesson does."""
     if config.trials > 1:
         metrics, _, _ = _of_many_trials(config, config.task, results)
-        rate, low, high = (metrics[f"convergence_rate{end}"] for end in ("", "/low", "/high"))
+        rate, low, high = (metrics[f"{names.CONVERGENCE_RATE}{end}"] for end in ("", "/low", "/high"))
         return (
             f"{sum(result.converged for result in results):,} of {config.trials:,} trials converged: "
             f"rate {rate:.3f}, 95% interval {low:.3f} to {high:.3f}; "
-            f"ERT {metrics['ert']:,.0f} epochs, median epochs to converge {metrics['median_epochs_to_converge']:,.0f}"
+            f"ERT {metrics[names.ERT]:,.0f} epochs, "
+            f"median epochs to converge {metrics[names.MEDIAN_EPOCHS_TO_CONVERGE]:,.0f}"
         )
     (result,) = results
     return (
@@ -158,20 +158,20 @@ def _finite(epochs: NDArray[np.int64], losses: Array) -> Curve:
 
 def _of_one_trial(task: Task, result: Result) -> Described:
     metrics = {
-        "final_loss": result.final_loss,
-        "converged": float(result.converged),
-        "max_error": result.max_error,
+        names.FINAL_LOSS: result.final_loss,
+        names.CONVERGED: float(result.converged),
+        names.MAX_ERROR: result.max_error,
     }
     if result.epochs_to_converge is not None:
-        metrics["epochs_to_converge"] = float(result.epochs_to_converge)
+        metrics[names.EPOCHS_TO_CONVERGE] = float(result.epochs_to_converge)
     if _logs_predictions(task):
         for pattern, output in zip(task.pattern_names, result.predictions[:, 0], strict=True):
-            metrics[f"prediction/{pattern}"] = float(output)
+            metrics[f"{names.PREDICTION}{pattern}"] = float(output)
     artifacts = {
-        "predictions.json": _predictions_table(task, result.predictions[np.newaxis]),
-        "weights.npz": _npz(result.weights),
+        names.PREDICTIONS: _predictions_table(task, result.predictions[np.newaxis]),
+        names.WEIGHTS: _npz(result.weights),
     }
-    return metrics, {"loss": _finite(result.loss_epochs, result.losses)}, artifacts
+    return metrics, {names.LOSS: _finite(result.loss_epochs, result.losses)}, artifacts
 
 
 def _of_many_trials(config: Config, task: Task, results: Sequence[Result]) -> Described:
@@ -179,11 +179,11 @@ def _of_many_trials(config: Config, task: Task, results: Sequence[Result]) -> De
     epochs = np.array([np.inf if r.epochs_to_converge is None else r.epochs_to_converge for r in results])
     low, high = wilson_interval(successes, len(results))
     metrics = {
-        "convergence_rate": successes / len(results),
-        "convergence_rate/low": float(low),
-        "convergence_rate/high": float(high),
-        "ert": float(expected_running_time(epochs, config.epochs)),
-        "median_epochs_to_converge": float(median_epochs(epochs)),
+        names.CONVERGENCE_RATE: successes / len(results),
+        f"{names.CONVERGENCE_RATE}/low": float(low),
+        f"{names.CONVERGENCE_RATE}/high": float(high),
+        names.ERT: float(expected_running_time(epochs, config.epochs)),
+        names.MEDIAN_EPOCHS_TO_CONVERGE: float(median_epochs(epochs)),
     }
     # Trials that ended early keep their last loss, so that every quantile is over all trials.
     steps = np.unique(np.append(recorded_epochs(config.record.per_decade, config.epochs), config.epochs))
@@ -191,13 +191,13 @@ def _of_many_trials(config: Config, task: Task, results: Sequence[Result]) -> De
     for row, result in zip(losses, results, strict=True):
         row[:] = result.final_loss
         row[: len(result.losses) - 1] = result.losses[:-1]
-    quantiles = np.quantile(losses, list(QUANTILES.values()), axis=0)
-    curves = {f"loss/{name}": _finite(steps, curve) for name, curve in zip(QUANTILES, quantiles, strict=True)}
+    quantiles = np.quantile(losses, list(names.LOSS_QUANTILES.values()), axis=0)
+    curves = {key: _finite(steps, curve) for key, curve in zip(names.LOSS_QUANTILES, quantiles, strict=True)}
     weights = [np.stack(layer) for layer in zip(*(result.weights for result in results), strict=True)]
     artifacts = {
-        "predictions.json": _predictions_table(task, np.stack([result.predictions for result in results])),
-        "weights.npz": _npz(weights),
-        "trials.parquet": _trials_table(config, task, results),
+        names.PREDICTIONS: _predictions_table(task, np.stack([result.predictions for result in results])),
+        names.WEIGHTS: _npz(weights),
+        names.TRIALS_TABLE: _trials_table(config, task, results),
     }
     return metrics, curves, artifacts
 
@@ -240,7 +240,7 @@ def _trials_table(config: Config, task: Task, results: Sequence[Result]) -> byte
     if _logs_predictions(task):
         for p, pattern in enumerate(task.pattern_names):
             outputs = finite([result.predictions[p, 0] for result in results])
-            columns[f"prediction/{pattern}"] = pa.array(outputs, pa.float64())
+            columns[f"{names.PREDICTION}{pattern}"] = pa.array(outputs, pa.float64())
     sink = io.BytesIO()
     parquet.write_table(pa.table(columns), sink)
     return sink.getvalue()

@@ -1,7 +1,8 @@
-"""What the runs leave in MLflow, and nothing else: records of runs, and the stores they are written to.
+"""The one door to MLflow: addresses of stores, runs written and read, their files, what everything is called there.
 
-MLflow itself takes a second or more to import, so no module here imports it before a store really needs it: to be
-made, or to be written to. Reading an existing database goes without.
+Here belongs what would differ if runs were kept elsewhere: it knows runs, not networks, and nothing of the project.
+`store` opens, `reader` says what can be asked, `record` what a run is. MLflow takes seconds to import, so no module
+imports it before a store has to be made or written to; reading a database goes without.
 """
 
 import os

@@ -83,7 +83,8 @@ def read(tracking_uri: str, artifact_uri: str, name: str) -> bytes | None:
         except OSError as error:
             raise TrackingError(f"{folder / name} cannot be read: {error}") from error
     with tempfile.TemporaryDirectory() as downloads, _repository(tracking_uri, artifact_uri) as repository:
-        if name not in {entry.path for entry in repository.list_artifacts()}:
+        above = name.rpartition("/")[0] or None
+        if name not in {entry.path for entry in repository.list_artifacts(above)}:
             return None
         return Path(repository.download_artifacts(name, downloads)).read_bytes()  # type: ignore[no-untyped-call]
 

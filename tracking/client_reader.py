@@ -93,8 +93,8 @@ def _quoted(column: str) -> str:
 
 
 def _literal(value: Any) -> str:
-    """Write a string, or a list of strings, in MLflow's search language."""
+    """Write a number, a string or a list of strings in MLflow's search language."""
     if isinstance(value, str):
         quote = '"' if "'" in value else "'"
         return f"{quote}{value}{quote}"
-    return f"({', '.join(map(_literal, value))})"
+    return repr(value) if isinstance(value, float | int) else f"({', '.join(map(_literal, value))})"

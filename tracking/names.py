@@ -8,6 +8,9 @@ SWEEP = "sweep"
 SWEEP_ID = "sweep_id"
 """Tag: the run of the sweep that made this one."""
 
+PARENT = "mlflow.parentRunId"
+"""Tag: the same, for MLflow's UI."""
+
 CONFIG_HASH = "config_hash"
 """Tag of every run that trains something; the same for the same configuration."""
 
@@ -16,6 +19,9 @@ DIVERGED = "diverged"
 
 SPOOL_ID = "spool_id"
 """Tag: the file in which the run waited for its upload."""
+
+TABLES = "mlflow.loggedArtifacts"
+"""Tag: which files MLflow's UI is to show as tables."""
 
 NOTE = "mlflow.note.content"
 """Tag: the description that MLflow's UI shows."""

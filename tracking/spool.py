@@ -3,9 +3,9 @@
 import io
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -118,36 +118,21 @@ def _path(folder: Path, kept: Kept) -> Path:
 
 
 def _encode(kept: Kept) -> bytes:
-    arrays: dict[str, Any] = {}
+    """Write all fields as JSON, but for what is in arrays: of artifacts and curves only the names."""
     content = kept.content
-    description = {
-        "id": kept.id,
-        "order": kept.order,
-        "experiment": kept.experiment,
-        "destination": kept.destination,
-        "run_id": kept.run_id,
-        "kind": type(content).__name__,
-        "metrics": dict(content.metrics),
-        "tags": dict(content.tags),
-        "artifacts": list(content.artifacts),
-        "status": content.status,
-    }
+    facts: dict[str, Any] = {"kind": type(content).__name__, **_fields(kept), **_fields(content)}
+    del facts["content"]
+    facts |= {key: dict(value) for key, value in facts.items() if isinstance(value, Mapping)}
+    arrays: dict[str, Any] = {}
     for place, data in enumerate(content.artifacts.values()):
         arrays[f"artifact{place}"] = np.frombuffer(data, np.uint8)
+    facts["artifacts"] = list(content.artifacts)
     if isinstance(content, RunRecord):
-        description |= {
-            "name": content.name,
-            "params": dict(content.params),
-            "step": content.step,
-            "start_ms": content.start_ms,
-            "end_ms": content.end_ms,
-            "curves": list(content.curves),
-        }
         for place, curve in enumerate(content.curves.values()):
-            arrays[f"steps{place}"] = curve.steps
-            arrays[f"values{place}"] = curve.values
+            arrays |= {f"steps{place}": curve.steps, f"values{place}": curve.values}
+        facts["curves"] = list(content.curves)
     buffer = io.BytesIO()
-    np.savez(buffer, description=np.frombuffer(json.dumps(description).encode(), np.uint8), **arrays)
+    np.savez(buffer, description=np.frombuffer(json.dumps(facts).encode(), np.uint8), **arrays)
     return buffer.getvalue()
 
 
@@ -155,37 +140,18 @@ def _decode(path: Path) -> Kept:
     try:
         with np.load(path) as arrays:
             facts = json.loads(arrays["description"].tobytes())
-            artifacts = {name: arrays[f"artifact{place}"].tobytes() for place, name in enumerate(facts["artifacts"])}
-            content: RunRecord | RunUpdate
-            if facts["kind"] == RunRecord.__name__:
-                curves = {
-                    key: Curve(arrays[f"steps{place}"], arrays[f"values{place}"])
-                    for place, key in enumerate(facts["curves"])
-                }
-                content = RunRecord(
-                    name=facts["name"],
-                    params=facts["params"],
-                    metrics=facts["metrics"],
-                    step=facts["step"],
-                    curves=curves,
-                    tags=facts["tags"],
-                    artifacts=artifacts,
-                    start_ms=facts["start_ms"],
-                    end_ms=facts["end_ms"],
-                    status=facts["status"],
-                )
-            else:
-                content = RunUpdate(facts["metrics"], facts["tags"], artifacts, facts["status"])
-            kept = Kept(
-                facts["id"],
-                facts["order"],
-                facts["experiment"],
-                facts["destination"],
-                facts["run_id"],
-                content,
-            )
+            facts["artifacts"] = {key: arrays[f"artifact{i}"].tobytes() for i, key in enumerate(facts["artifacts"])}
+            curves = enumerate(facts.get("curves", ()))
+            facts["curves"] = {key: Curve(arrays[f"steps{i}"], arrays[f"values{i}"]) for i, key in curves}
+        make = RunRecord if facts["kind"] == RunRecord.__name__ else RunUpdate
+        facts["content"] = make(**{field.name: facts[field.name] for field in fields(make)})
+        kept = Kept(**{field.name: facts[field.name] for field in fields(Kept)})
     except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise TrackingError(f"{path} holds no finished run ({error}); move it away, then sync again") from error
     if _path(path.parent, kept) != path:
         raise TrackingError(f"{path} has been renamed; its name must be {_path(path.parent, kept).name}")
     return kept
+
+
+def _fields(of: Kept | RunRecord | RunUpdate) -> dict[str, Any]:
+    return {field.name: getattr(of, field.name) for field in fields(of)}
