@@ -21,8 +21,8 @@ def try_to_write(folder: Path) -> None:
         pass
 
 
-def require_writable(path: Path) -> None:
-    """Make sure that a folder can be written to, which need not exist yet, or a file and the folder around it.
+def require_writable(folder: Path) -> None:
+    """Make sure that a folder can be written to, which need not exist yet.
 
     Raises
     ------
@@ -30,11 +30,22 @@ def require_writable(path: Path) -> None:
         If not.
     """
     try:
-        if path.is_file():
-            with path.open("ab"):
-                pass
-            path = path.parent
-        try_to_write(path)
+        try_to_write(folder)
+    except OSError as error:
+        raise explain_os(error, folder) from error
+
+
+def require_writable_file(path: Path) -> None:
+    """Make sure that a file can be written to, and the folder around it.
+
+    Raises
+    ------
+    TrackingError
+        If not.
+    """
+    try:
+        with path.open("ab"):
+            try_to_write(path.parent)
     except OSError as error:
         raise explain_os(error, path) from error
 
