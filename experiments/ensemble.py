@@ -3,12 +3,12 @@
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 import nn_core
-from experiments import networks
+from experiments.config import Config, condition, hidden_layers, seeds
 from experiments.jobs import Job
 from nn_core import Advance, Result, State
 
@@ -18,13 +18,7 @@ NETWORKS_PER_CHUNK = 1024
 
 @dataclass(frozen=True)
 class Unit:
-    """Jobs that differ only in their cut-off, and so are the same networks, read at different epochs.
-
-    Attributes
-    ----------
-    jobs : tuple of Job
-        By ascending cut-off.
-    """
+    """Jobs, by ascending cut-off, that differ in nothing else: the same networks, read at different epochs."""
 
     jobs: tuple[Job, ...]
 
@@ -45,16 +39,67 @@ class Trained:
     end_ms: int
 
 
+def engines(configs: Iterable[Config]) -> dict[str, set[str]]:
+    """Say which engines train configurations, each with the choices that leave no other engine.
+
+    Returns
+    -------
+    dict of str to set of str
+        Such as ``{"numba": set(), "numpy": {"criterion=gradient_norm"}}``.
+    """
+    # Of thousands of configurations, few differ in what decides that.
+    deciding = {(c.engine, c.activation, c.loss, c.update, type(c.optimizer), type(c.criterion)): c for c in configs}
+    found: dict[str, set[str]] = {}
+    for config in deciding.values():
+        parts = condition(config).parts
+        lacking = nn_core.without_twin(parts) if config.engine == "auto" else []
+        choices = found.setdefault(nn_core.choose(config.engine, parts), set())
+        choices.update(f"{part.kind}={part.name}" for part in lacking)
+    return found
+
+
+def reason(engines: dict[str, set[str]]) -> str:
+    """Say why some networks train in the reference, unless that was asked for; empty if none do."""
+    lacking = sorted(engines.get("numpy", ()))
+    return f"{' and '.join(lacking)}: no compiled twin, so the slower NumPy reference trains" if lacking else ""
+
+
+def family(config: Config) -> str:
+    """What must be equal for networks to train together.
+
+    Those of one family differ in nothing but their weights, the optimizer's numbers and the cut-off.
+    """
+    optimizer = replace(config.optimizer, **dict.fromkeys(config.optimizer.numbers(), 0.0))
+    hidden = hidden_layers(config.hidden)
+    return repr(replace(config, lr=0.0, seed=0, trials=1, epochs=0, hidden=hidden, init=None, optimizer=optimizer))
+
+
+def start(configs: Sequence[Config]) -> State:
+    """Put the trials of configurations of one `family` at epoch 0, in the order of the configurations."""
+    conditions = [condition(config) for config in configs]
+    weights = [
+        nn_core.initial_ensemble(one.initializer, one.fans, seeds(config))
+        for one, config in zip(conditions, configs, strict=True)
+    ]
+    trials = [config.trials for config in configs]
+    training, optimizer = conditions[0].training, conditions[0].optimizer
+    each = {
+        name: np.repeat([getattr(one.optimizer, name) for one in conditions], trials) for name in optimizer.numbers()
+    }
+    together = [np.concatenate(matrices) for matrices in zip(*weights, strict=True)]
+    return nn_core.start(training, replace(optimizer, **each), together)
+
+
 def chunks(jobs: Iterable[Job]) -> Iterator[list[Unit]]:
     """Divide jobs into what trains together; the jobs of a chunk have all it takes in common."""
     families: dict[str, dict[tuple[str, ...], list[Job]]] = {}
     for job in jobs:
         same_networks = tuple(value for key, value in job.params.items() if key != "epochs")
-        families.setdefault(networks.family(job.config), {}).setdefault(same_networks, []).append(job)
-    for family in families.values():
+        families.setdefault(family(job.config), {}).setdefault(same_networks, []).append(job)
+    for units in families.values():
         room = 0
         chunk: list[Unit] = []
-        for together in family.values():
+        for together in units.values():
             unit = Unit(tuple(sorted(together, key=lambda job: job.config.epochs)))
             if unit.networks > room:
                 if chunk:
@@ -89,7 +134,7 @@ def train_chunk(units: Sequence[Unit], advance: Advance, after_slice: Callable[[
 
 def _train(units: Sequence[Unit], advance: Advance, after_slice: Callable[[int], None]) -> Iterator[list[Trained]]:
     start_ms = _now_ms()
-    state = networks.start([unit.jobs[0].config for unit in units])
+    state = start([unit.jobs[0].config for unit in units])
     owner = np.repeat(np.arange(len(units)), [unit.networks for unit in units])
     last_cutoff = np.array([unit.jobs[-1].config.epochs for unit in units])
     pace = nn_core.Pace()

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 import nn_core
-from experiments import description, ensemble, identity, interruption, networks, progress
+from experiments import description, ensemble, identity, interruption, progress
 from experiments.description import Parent
 from experiments.ensemble import Trained, Unit
 from experiments.interruption import Interrupted, SweepStopped
@@ -70,8 +70,8 @@ def _single(job: Job) -> None:
     if job.config.dry_run:
         print(f"Would train {name}: {' '.join(f'{key}={value}' for key, value in job.params.items())}")
         return
-    engines = networks.engines([job.config])
-    if why := networks.reason(engines):
+    engines = ensemble.engines([job.config])
+    if why := ensemble.reason(engines):
         log.warning(why)
     made_by = provenance(engine=next(iter(engines)), launcher="none")
     try:

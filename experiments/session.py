@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
 
-from experiments import batches, interruption, networks, plan
+from experiments import batches, ensemble, interruption, plan
 from experiments.config import Config
 from experiments.description import Parent
 from experiments.identity import NOT_PART_OF_A_RUN, literal
@@ -209,9 +209,9 @@ class SweepSession:
 
     def _note_engines(self, jobs: Sequence[Job]) -> None:
         """Say, once for each reason, why networks train in the reference."""
-        engines = networks.engines(job.config for job in jobs)
+        engines = ensemble.engines(job.config for job in jobs)
         before = self._engines.get("numpy", set())
-        if why := networks.reason({name: lacking - before for name, lacking in engines.items()}):
+        if why := ensemble.reason({name: lacking - before for name, lacking in engines.items()}):
             log.warning(why)
         for name, lacking in engines.items():
             self._engines.setdefault(name, set()).update(lacking)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nn_core
-from experiments import ensemble, networks
+from experiments import ensemble
 from experiments.config import Record
 from experiments.ensemble import Unit, chunks, train_chunk
 from nn_core import Fixed, Momentum, Normal, Parity, Quickprop, Uniform
@@ -81,13 +81,13 @@ def test_a_sweep_is_so_many_runs(make_job, stop, engine):
 
 def test_jobs_that_differ_only_in_epochs_share_one_training(make_job, monkeypatch):
     started, updated = [], []
-    start, advance = networks.start, nn_core.advance
+    start, advance = ensemble.start, nn_core.advance
 
     def counted(state, to_epoch):
         updated.append((to_epoch - state.epoch) * state.networks)
         return advance(state, to_epoch)
 
-    monkeypatch.setattr(networks, "start", lambda configs: started.append(len(configs)) or start(configs))
+    monkeypatch.setattr(ensemble, "start", lambda configs: started.append(len(configs)) or start(configs))
     jobs = [make_job(epochs=epochs, seed=seed) for epochs in (40, 10, 25) for seed in (0, 1)]
     (units,) = chunks(jobs)
     batches = list(train_chunk(units, counted, silent))
@@ -145,7 +145,7 @@ def test_chunks_hold_every_job_once_and_no_more_networks_than_they_may(make_job,
     held = [job for units in divided for unit in units for job in unit.jobs]
     assert sorted(job.config_hash for job in held) == sorted(job.config_hash for job in jobs)
     for units in divided:
-        assert len({networks.family(unit.jobs[0].config) for unit in units}) == 1
+        assert len({ensemble.family(unit.jobs[0].config) for unit in units}) == 1
         assert len(units) == 1 or sum(unit.networks for unit in units) <= size
         for unit in units:
             assert [job.config.epochs for job in unit.jobs] == sorted({job.config.epochs for job in unit.jobs})
@@ -154,14 +154,14 @@ def test_chunks_hold_every_job_once_and_no_more_networks_than_they_may(make_job,
 
 
 def test_one_that_cannot_start_fails_alone(make_job, monkeypatch):
-    start = networks.start
+    start = ensemble.start
 
     def fragile(configs):
         if any(config.lr == 13.0 for config in configs):
             raise ArithmeticError("bad luck")
         return start(configs)
 
-    monkeypatch.setattr(networks, "start", fragile)
+    monkeypatch.setattr(ensemble, "start", fragile)
     jobs = [make_job(lr=lr, epochs=epochs) for lr in (0.5, 13.0, 2.0) for epochs in (10, 20)]
     outcomes = train(jobs)
     for job in jobs:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import nn_core
-from experiments import networks
+from experiments import ensemble
 from experiments.config import Record, condition
 from nn_core import (
     Encoder,
@@ -70,7 +70,7 @@ def test_every_setting_of_a_training(make_job):
 )
 def test_anyone_can_redraw_the_weights(make_job, bias, init, draw):
     config = make_job(init=init, bias=bias, hidden=[5, 2], seed=17, trials=3).config
-    state = networks.start([config])
+    state = ensemble.start([config])
     for trial in range(3):
         rng = np.random.default_rng(17 + trial)
         for layer, (below, above) in enumerate([(3, 5), (5, 2), (2, 1)]):
@@ -81,14 +81,14 @@ def test_anyone_can_redraw_the_weights(make_job, bias, init, draw):
 def test_fixed_weights_are_given_unit_by_unit(make_job):
     """Two inputs, two hidden units, one output: each unit's incoming weights, then its bias."""
     init = Fixed([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0])
-    state = networks.start([make_job(task=Parity(), hidden=2, bias=1.0, init=init).config])
+    state = ensemble.start([make_job(task=Parity(), hidden=2, bias=1.0, init=init).config])
     assert state.weights[0].tolist() == [[[1.0, 4.0], [2.0, 5.0], [3.0, 6.0]]]
     assert state.weights[1].tolist() == [[[7.0], [8.0], [9.0]]]
 
 
 def test_every_trial_has_the_optimizer_of_its_configuration(make_job):
     def optimizer(*configs):
-        return networks.start([make_job(**changes).config for changes in configs]).optimizer
+        return ensemble.start([make_job(**changes).config for changes in configs]).optimizer
 
     plain = optimizer({"lr": 0.1, "trials": 2}, {"lr": 0.5})
     assert isinstance(plain, nn_core.GradientDescent)
@@ -140,12 +140,12 @@ OTHER_FAMILIES = [
 
 def test_families_are_what_can_train_together(make_job):
     momentum = {"optimizer": Momentum()}
-    usual = networks.family(make_job(**momentum).config)
+    usual = ensemble.family(make_job(**momentum).config)
     for changes in SAME_FAMILY:
-        assert networks.family(make_job(**{**momentum, **changes}).config) == usual
-    others = {networks.family(make_job(**{**momentum, **changes}).config) for changes in OTHER_FAMILIES}
+        assert ensemble.family(make_job(**{**momentum, **changes}).config) == usual
+    others = {ensemble.family(make_job(**{**momentum, **changes}).config) for changes in OTHER_FAMILIES}
     assert len(others | {usual}) == len(OTHER_FAMILIES) + 1
-    assert networks.family(make_job(optimizer=Quickprop(mu=2.0)).config) in others
+    assert ensemble.family(make_job(optimizer=Quickprop(mu=2.0)).config) in others
 
 
 def test_a_family_starts_together_in_the_order_of_its_configurations(make_job):
@@ -154,8 +154,8 @@ def test_a_family_starts_together_in_the_order_of_its_configurations(make_job):
         make_job(seed=8, init=Normal(2.0), lr=0.7).config,
         make_job(seed=3, hidden=[4], init=Fixed(list(range(16)))).config,
     ]
-    together = networks.start(configs)
-    alone = [networks.start([config]) for config in configs]
+    together = ensemble.start(configs)
+    alone = [ensemble.start([config]) for config in configs]
     assert together.networks == 4
     for layer, W in enumerate(together.weights):
         np.testing.assert_array_equal(W, np.concatenate([state.weights[layer] for state in alone]))

@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import nn_core
-from experiments import networks
+from experiments import ensemble
 from experiments.batches import grid_problems
 from experiments.config import Config, Record, condition
 from experiments.jobs import Job
@@ -253,7 +253,7 @@ def test_what_is_not_refused_can_be_trained(
         **others,
     )
     assume(not problems(config))
-    results = nn_core.results(nn_core.advance(networks.start([config]), 4))
+    results = nn_core.results(nn_core.advance(ensemble.start([config]), 4))
     assert len(results) == config.trials
     for result in results:
         assert all(np.isfinite(W).all() for W in result.weights)

@@ -172,7 +172,7 @@ def test_the_progress_bar_and_the_log_share_a_terminal(folder) -> None:
     import logging
     before(module, "start", lambda configs: logging.getLogger("nn_core").warning("compiling"))
     """
-    changed = folder.sabotage("experiments.networks", speak_up)
+    changed = folder.sabotage("experiments.ensemble", speak_up)
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(folder.path)

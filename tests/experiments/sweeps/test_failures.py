@@ -26,7 +26,7 @@ def folder(folder_with_store: Callable) -> "Folder":  # noqa: F821
 @pytest.mark.parametrize("launcher", ["ensemble", "basic", "joblib"])
 def test_the_others_go_on(folder, launcher: str) -> None:
     arguments = (*FAST, "seed=range(4)", f"hydra/launcher={launcher}")
-    output = folder.train(*arguments, code=1, **folder.sabotage("experiments.networks", BOOM))
+    output = folder.train(*arguments, code=1, **folder.sabotage("experiments.ensemble", BOOM))
     (parent,) = folder.sweeps()
     children = {run.data.params["seed"]: run for run in folder.children(parent)}
     assert {seed: run.info.status for seed, run in children.items()} == {
@@ -54,7 +54,7 @@ def test_the_others_go_on(folder, launcher: str) -> None:
 @pytest.mark.parametrize("launcher", ["ensemble", "basic"])
 def test_fail_fast_stops(folder, launcher: str) -> None:
     arguments = (*FAST, "hidden=2,3,4", "seed=2", "fail_fast=true", f"hydra/launcher={launcher}")
-    output = folder.train(*arguments, code=1, **folder.sabotage("experiments.networks", BOOM))
+    output = folder.train(*arguments, code=1, **folder.sabotage("experiments.ensemble", BOOM))
     (parent,) = folder.sweeps()
     assert parent.info.status == "FAILED"
     assert [run.info.status for run in folder.children(parent)] == ["FAILED"]
@@ -62,7 +62,7 @@ def test_fail_fast_stops(folder, launcher: str) -> None:
 
 
 def test_single_run_that_fails(folder) -> None:
-    changed = folder.sabotage("experiments.networks", BOOM)
+    changed = folder.sabotage("experiments.ensemble", BOOM)
     output = folder.train("engine=numpy", "epochs=20", "seed=2", code=1, **changed)
     (run,) = folder.runs()
     assert run.info.status == "FAILED"
@@ -74,7 +74,7 @@ def test_a_launcher_that_dies_leaves_a_closed_parent(folder) -> None:
     """As joblib's does when the system kills a worker that needs too much memory."""
     die = "before(module, 'start', lambda configs: os.kill(os.getpid(), signal.SIGKILL))"
     arguments = (*FAST, "seed=range(2)", "hydra/launcher=joblib")
-    output = folder.train(*arguments, code=1, **folder.sabotage("experiments.networks", die))
+    output = folder.train(*arguments, code=1, **folder.sabotage("experiments.ensemble", die))
     (parent,) = folder.sweeps()
     assert parent.info.status == "FAILED"
     assert folder.children(parent) == []

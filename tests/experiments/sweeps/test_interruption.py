@@ -60,8 +60,8 @@ def test_while_the_store_is_being_made(new_folder: Callable) -> None:
     ("module", "change", "finished"),
     [
         ("tracking.store", "before(module.Store, 'start_parent', lambda *a: interrupt())", 0),
-        ("experiments.networks", "before(module, 'start', lambda *a: interrupt())", 3),
-        ("experiments.networks", "before(module, 'start', lambda *a: interrupt(signal.SIGTERM))", 3),
+        ("experiments.ensemble", "before(module, 'start', lambda *a: interrupt())", 3),
+        ("experiments.ensemble", "before(module, 'start', lambda *a: interrupt(signal.SIGTERM))", 3),
         ("tracking.store", "before(module.Store, 'write', lambda *a: interrupt())", 3),
         ("experiments.ledger", "before(module.Ledger, 'note', lambda *a: interrupt())", 6),
         ("tracking.sql_writer", "before(module.SqlWriter, 'analyze', lambda *a: interrupt())", 6),
@@ -84,7 +84,7 @@ def test_first_signal_lets_the_chunk_in_hand_be_written(folder, module: str, cha
 @pytest.mark.parametrize(
     ("module", "change"),
     [
-        ("experiments.networks", "before(module, 'start', lambda *a: (interrupt(), interrupt()))"),
+        ("experiments.ensemble", "before(module, 'start', lambda *a: (interrupt(), interrupt()))"),
         ("experiments.description", "before(module, 'describe', lambda *a: (interrupt(), interrupt()))"),
         (
             "tracking.sql_writer",
@@ -156,7 +156,7 @@ def test_from_outside(folder, launcher: str, number: signal.Signals) -> None:
 
 def test_joblib_s_workers_are_stopped_at_once_by_a_second_signal(folder) -> None:
     changed = folder.sabotage(
-        "experiments.networks", "import pathlib\nbefore(module, 'start', lambda *a: pathlib.Path('begun').touch())"
+        "experiments.ensemble", "import pathlib\nbefore(module, 'start', lambda *a: pathlib.Path('begun').touch())"
     )
     process = folder.start(
         "-m", "epochs=1000000000", "engine=numpy", "seed=0,1", "hydra/launcher=joblib", **changed
@@ -177,7 +177,7 @@ def test_joblib_s_workers_are_stopped_at_once_by_a_second_signal(folder) -> None
 def test_single_run(folder) -> None:
     output = folder.train(
         "epochs=1000", "engine=numpy", code=130,
-        **folder.sabotage("experiments.networks", "before(module, 'start', lambda *a: interrupt())"),
+        **folder.sabotage("experiments.ensemble", "before(module, 'start', lambda *a: interrupt())"),
     )  # fmt: skip
     assert "Traceback" not in output
     assert "To run it again: python -m experiments.train epochs=1000" in output
@@ -193,7 +193,7 @@ def test_single_run(folder) -> None:
 
 def test_signals_that_are_ignored_stay_so(folder) -> None:
     """What a script starts in the background is not stopped by a Ctrl-C meant for something else."""
-    changed = folder.sabotage("experiments.networks", "before(module, 'start', lambda *a: interrupt())")
+    changed = folder.sabotage("experiments.ensemble", "before(module, 'start', lambda *a: interrupt())")
     previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         process = folder.start(*TWO_CHUNKS, **changed)
