@@ -33,7 +33,6 @@ class Passes(NamedTuple):
     loss: Pass
     slopes: Pass
     deltas: Pass
-    blame: Pass
     update: Pass
 
 
@@ -90,8 +89,7 @@ def train(
         Epochs of `ensemble.losses`.
     """
     passes, patterns, width = plan.passes, plan.patterns, ensemble.networks.shape[1]
-    lowest, size = plan.layers.ctypes.data, plan.layers.strides[0]  # layers by their address
-    output = lowest + (len(plan.layers) - 1) * size
+    layers, depth = plan.layers, len(plan.layers)
     memory = np.zeros((plan.networks_at + 2 * width + 1) * LANES)
     skip = -(memory.ctypes.data // 8) % 8  # a vector should not straddle two cache lines
     block = memory[skip : skip + (plan.networks_at + 2 * width) * LANES]
@@ -102,40 +100,47 @@ def train(
 
     for first in range(first_network, last_network, LANES):
         now, new = plan.networks_at, plan.networks_at + width
-        running, succeeded = 0, 0
+        staying, learning, succeeded = 0, 0, 0  # lanes, as bits
         for lane in range(LANES):
-            # The last block is filled up with copies of the last network.
+            # The last block is filled up with copies of the last network, which are not heeded.
             r = min(first + lane, last_network - 1)
             for k in range(width):
                 block[(now + k) * LANES + lane] = ensemble.networks[r, k]
             for n in range(len(ensemble.numbers)):
                 block[(NUMBERS + n) * LANES + lane] = ensemble.numbers[n, r]
             done = ensemble.first_success[r] != NEVER
+            staying |= (r == first + lane) << lane
             succeeded |= done << lane
-            running |= (ensemble.diverged_at[r] == NEVER and not (done and plan.stop_when_converged)) << lane
+            learning |= (ensemble.diverged_at[r] == NEVER and not (done and plan.stop_when_converged)) << lane
 
-        present = min(LANES, last_network - first)
+        learning &= staying
         epoch = plan.from_epoch
         recorded = plan.recorded
         while True:
-            for layer in range(lowest, output + 1, size):
-                call(passes.forward, block, table, layer, now, now, 0, patterns)
-            met = call(passes.successes, block, table, output, now, now, 0, patterns) & running & ~succeeded
+            call(passes.forward, block, table, layers, depth, now, now, 0, patterns)
+            met = call(passes.successes, block, table, layers, depth, now, now, 0, patterns) & learning & ~succeeded
             if met:
                 succeeded |= met
                 if plan.stop_when_converged:
-                    running &= ~met
-                for lane in range(present):
+                    learning &= ~met
+                for lane in range(LANES):
                     if met >> lane & 1:
                         ensemble.first_success[first + lane] = epoch
-            ends = epoch == plan.to_epoch or running == 0
-            if recorded < len(grid) and (ends or grid[recorded] == epoch):
-                call(passes.loss, block, table, output, now, now, 0, patterns)
-                upto = len(grid) if ends else recorded + 1
-                for lane in range(present):
-                    ensemble.losses[first + lane, recorded:upto] = block[RESULT * LANES + lane]
-                recorded = upto
-            if ends:
+            if epoch == plan.to_epoch:
+                learning = 0
+            due = recorded < len(grid) and grid[recorded] == epoch
+            if due or learning != staying:  # networks that learn no more leave, their last loss for all that is to come
+                call(passes.loss, block, table, layers, depth, now, now, 0, patterns)
+                for lane in range(LANES):
+                    if staying >> lane & 1:
+                        leaves = not learning >> lane & 1
+                        upto = len(grid) if leaves else recorded + due
+                        ensemble.losses[first + lane, recorded:upto] = block[RESULT * LANES + lane]
+                        for k in range(width if leaves else 0):
+                            ensemble.networks[first + lane, k] = block[(now + k) * LANES + lane]
+                recorded += due
+                staying = learning
+            if not learning:
                 break
 
             weights, finite = now, everyone
@@ -144,28 +149,18 @@ def train(
             for start in range(0, patterns, plan.batch):
                 stop = min(start + plan.batch, patterns)
                 if start > 0 or reordered:  # the outputs are of other weights, or other patterns
-                    for layer in range(lowest, output + 1, size):
-                        call(passes.forward, block, shown, layer, weights, weights, start, stop)
-                call(passes.slopes, block, shown, output, weights, new, start, stop)
-                call(passes.deltas, block, shown, output, weights, new, start, stop)
-                for layer in range(output, lowest, -size):
-                    call(passes.blame, block, shown, layer, weights, new, start, stop)
-                for layer in range(lowest, output + 1, size):
-                    finite &= call(passes.update, block, shown, layer, weights, new, start, stop)
+                    call(passes.forward, block, shown, layers, depth, weights, weights, start, stop)
+                call(passes.slopes, block, shown, layers, depth, weights, new, start, stop)
+                call(passes.deltas, block, shown, layers, depth, weights, new, start, stop)
+                finite &= call(passes.update, block, shown, layers, depth, weights, new, start, stop)
                 weights = new
-            diverged = running & ~finite
-            if diverged:
-                running &= ~diverged
-                for lane in range(present):
+            diverged = learning & ~finite
+            if diverged:  # they keep what they had, with which they will leave
+                learning &= ~diverged
+                for lane in range(LANES):
                     if diverged >> lane & 1:
                         ensemble.diverged_at[first + lane] = epoch
-            if running != everyone:  # networks that have ended keep what they had
-                moves = as_mask(running)
                 for k in range(width):
-                    store(block, new + k, select(moves, load(block, new + k), load(block, now + k)))
+                    store(block, new + k, select(as_mask(finite), load(block, new + k), load(block, now + k)))
             now, new = new, now
             epoch += 1
-
-        for lane in range(present):
-            for k in range(width):
-                ensemble.networks[first + lane, k] = block[(now + k) * LANES + lane]

@@ -81,12 +81,12 @@ def _kept_by_weight(state: State) -> int:
 
 def _linked(state: State) -> Passes:
     training, by_weight = state.training, _kept_by_weight(state)
-    forward, deltas, blame = link(training.activation, passes.forward, passes.deltas, passes.blame)
+    forward, deltas = link(training.activation, passes.forward, passes.deltas)
     loss, slopes = link(training.loss, passes.loss, passes.slopes)
     (successes,) = link(training.criterion, passes.successes)
     memory = (by_weight, len(state.memory) - by_weight)
     (update,) = link(state.optimizer, passes.update, vectors=NUMBERS, memory=memory)
-    return Passes(forward, successes, loss, slopes, deltas, blame, update)
+    return Passes(forward, successes, loss, slopes, deltas, update)
 
 
 def table(state: State) -> Array:

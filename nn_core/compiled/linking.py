@@ -13,7 +13,7 @@ from functools import lru_cache
 from itertools import count
 from pathlib import Path
 from types import FunctionType
-from typing import Any, NamedTuple, get_type_hints
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit, types
@@ -22,15 +22,12 @@ from numpy.typing import NDArray
 
 from nn_core.compiled import passes
 from nn_core.compiled.lanes import LANES, data, lanes
-from nn_core.compiled.records import INTEGER, Kinds, loader, packed, reader, storer
+from nn_core.compiled.records import Kinds, loader, packed, reader, storer
 from nn_core.parts import Part
 
 _pointer: Any = types.CPointer
 _FLOATS, _INTEGERS = _pointer(types.float64), _pointer(types.int64)
-_ARGUMENTS = (_INTEGERS, _FLOATS, _FLOATS, _INTEGERS, *[types.int64] * 4)
-_LAYER: Kinds = tuple(
-    (name, {int: types.int64, float: types.float64}[kind]) for name, kind in get_type_hints(passes.Layer).items()
-)
+_ARGUMENTS = (_INTEGERS, _FLOATS, _FLOATS, _INTEGERS, *[types.int64] * 5)
 
 
 class Pass(NamedTuple):
@@ -41,24 +38,24 @@ class Pass(NamedTuple):
 
 
 def _call(context: Any, builder: Any, signature: Any, operands: Any) -> Any:
-    compiled, block, table, layer, *rest = operands
+    compiled, *arrays = operands[:4]
     function, own = (builder.extract_value(compiled, k) for k in range(2))
-    arrays = zip((signature.args[0][1], *signature.args[1:3]), (own, block, table), strict=True)
-    pointers = [data(context, builder, kind, array) for kind, array in arrays]
-    layer = builder.inttoptr(layer, INTEGER.as_pointer())
+    kinds = (signature.args[0][1], *signature.args[1:4])
+    pointers = [data(context, builder, kind, array) for kind, array in zip(kinds, (own, *arrays), strict=True)]
     convention = context.call_conv
     function = builder.inttoptr(function, convention.get_function_type(types.int64, _ARGUMENTS).as_pointer())
-    _, result = convention.call_function(builder, function, types.int64, _ARGUMENTS, [*pointers, layer, *rest])
+    arguments = [*pointers, *operands[4:]]
+    _, result = convention.call_function(builder, function, types.int64, _ARGUMENTS, arguments)
     return result
 
 
 call: Any = intrinsic(
-    lambda _, compiled, block, table, _layer, _now, _new, _first, _last: (
-        types.int64(compiled, block, table, *[types.int64] * 5),
+    lambda _, compiled, block, table, layers, _depth, _now, _new, _first, _last: (
+        types.int64(compiled, block, table, layers, *[types.int64] * 5),
         _call,
     )
 )
-"""For compiled code: pass, block, table, address of a layer, now, new, first, last -> what the pass returns."""
+"""For compiled code: pass, block, table, layers, depth, now, new, first, last -> what the pass returns."""
 
 
 def stamped(function: Callable[..., Any], *facts: object) -> Any:
@@ -75,11 +72,10 @@ def stamped(function: Callable[..., Any], *facts: object) -> Any:
 _body: Any = None
 _part: Any = None
 _own: Any = None
-_layer: Any = None
 
 
-def _pass(own: Any, block: Any, table: Any, layer: Any, now: int, new: int, first: int, last: int) -> Any:
-    return _body(_part, _own(block, own), block, table, _layer(block, layer), now, new, first, last)
+def _pass(own: Any, block: Any, table: Any, layers: Any, depth: int, now: int, new: int, first: int, last: int) -> Any:
+    return _body(_part, _own(block, own, 0), block, table, layers, depth, now, new, first, last)
 
 
 @lru_cache
@@ -95,7 +91,7 @@ def _compiled(twin: str, kinds: Kinds, memory: tuple[int, int] | None, body: Any
         )
     # What a function closes over becomes part of its name in Numba's cache, and functions have another name in every
     # process. Hence a copy of `_pass`, which finds them among its globals.
-    names = {"_body": body, "_part": part, "_own": reader("Own", kinds), "_layer": reader("Layer", _LAYER)}
+    names = {"_body": body, "_part": part, "_own": reader("Own", kinds)}
     copy = FunctionType(_pass.__code__, {**globals(), **names}, body.__name__)
     code = Path(str(source.__file__)).read_bytes()
     compiled = njit(types.int64(*_ARGUMENTS), cache=True, error_model="numpy")(stamped(copy, twin, kinds, memory, code))

@@ -67,7 +67,7 @@ def adam(own: Any, weight: Lanes, gradient: Lanes, memory: tuple[Lanes, Lanes, L
     m = fma(own.beta1, m, (1.0 - own.beta1) * gradient)
     v = fma(own.beta2, v, (1.0 - own.beta2) * gradient * gradient)
     size = square_root(v / _youth(own.beta2, count)) + own.epsilon
-    return fma(negative(own.learning_rate), m / _youth(own.beta1, count) / size, weight), (m, v, count)
+    return weight - own.learning_rate * (m / _youth(own.beta1, count)) / size, (m, v, count)
 
 
 @inline

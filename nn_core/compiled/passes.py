@@ -1,18 +1,22 @@
-"""What is done to one layer of a block of networks, in terms of a part's twin.
+"""What is done to a block of networks, in terms of a part's twin.
 
 A *block* is as many networks as there are lanes, laid out in one array of vectors; positions in it are counted in
 vectors. Each pass is compiled once for every twin (`nn_core.compiled.linking`) and called through a pointer, so all
-take the same arguments, for a `Layer`, from pattern `first` to before pattern `last`:
+take the same arguments, for patterns `first` to before `last`:
 
     part, own        the part's twin, and its numbers
     block            outputs and slopes of units, weights and memory
     table            numbers that all networks share: what comes in from input and bias units, and targets
+    layers, depth    a `Layer` each, from the lowest, and how many; see `layer_at`
     now, new         where the block's weights are, and where they are to go when they are updated (which may be there)
 """
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_type_hints
+
+from numba import types
 
 from nn_core.compiled.lanes import Lanes, as_bits, fma, inline, load, splat, store
+from nn_core.compiled.records import reader
 
 
 class Layer(NamedTuple):
@@ -37,6 +41,13 @@ class Layer(NamedTuple):
     layers: int  # from that to the next such thing
     derivative_offset: float
     weight_decay: float
+
+
+layer_at = reader(
+    "Layer",
+    tuple((name, {int: types.int64, float: types.float64}[kind]) for name, kind in get_type_hints(Layer).items()),
+)
+"""For compiled code: block, layers, l -> layer l."""
 
 
 class Optimizer(NamedTuple):
@@ -64,94 +75,129 @@ RESULT = 0
 
 @inline
 def forward(
-    part: Any, own: Any, block: Any, table: Any, layer: Layer, now: int, _new: int, first: int, last: int
+    part: Any, own: Any, block: Any, table: Any, layers: Any, depth: int, now: int, _new: int, first: int, last: int
 ) -> int:
-    """Outputs of the layer's units, by an `Activation`."""
-    patterns, columns = layer.patterns, layer.columns
-    for j in range(columns):
-        weights, out = now + layer.weights + j, layer.above + j * patterns
-        p = first
-        while p + 4 <= last:  # four patterns share the weight that was read
-            z0, z1, z2, z3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
-            w = weights
-            for i in range(layer.units):
-                x, weight = layer.below + i * patterns + p, load(block, w)
-                z0 = fma(load(block, x), weight, z0)
-                z1 = fma(load(block, x + 1), weight, z1)
-                z2 = fma(load(block, x + 2), weight, z2)
-                z3 = fma(load(block, x + 3), weight, z3)
-                w += columns
-            for i in range(layer.constants):
-                c, weight = layer.table + i * patterns + p, load(block, w)
-                z0 = fma(table[c], weight, z0)
-                z1 = fma(table[c + 1], weight, z1)
-                z2 = fma(table[c + 2], weight, z2)
-                z3 = fma(table[c + 3], weight, z3)
-                w += columns
-            store(block, out + p, part.value(own, z0))
-            store(block, out + p + 1, part.value(own, z1))
-            store(block, out + p + 2, part.value(own, z2))
-            store(block, out + p + 3, part.value(own, z3))
-            p += 4
-        while p < last:
-            z, w = splat(0.0), weights
-            for i in range(layer.units):
-                z = fma(load(block, layer.below + i * patterns + p), load(block, w), z)
-                w += columns
-            for i in range(layer.constants):
-                z = fma(table[layer.table + i * patterns + p], load(block, w), z)
-                w += columns
-            store(block, out + p, part.value(own, z))
-            p += 1
+    """Outputs of all units, by an `Activation`."""
+    for at in range(depth):
+        layer = layer_at(block, layers, at)
+        patterns, columns = layer.patterns, layer.columns
+        constants = now + layer.weights + layer.units * columns
+        for j in range(columns):
+            weights, y = now + layer.weights + j, layer.above + j * patterns
+            p = first
+            while p + 4 <= last:
+                z = _four_sums(block, layer.below + p, patterns, weights, columns, layer.units)
+                z0, z1, z2, z3 = z
+                for i in range(layer.constants):
+                    w, c = load(block, constants + j + i * columns), layer.table + i * patterns + p
+                    z0, z1 = fma(table[c], w, z0), fma(table[c + 1], w, z1)
+                    z2, z3 = fma(table[c + 2], w, z2), fma(table[c + 3], w, z3)
+                store(block, y + p, part.value(own, z0))
+                store(block, y + p + 1, part.value(own, z1))
+                store(block, y + p + 2, part.value(own, z2))
+                store(block, y + p + 3, part.value(own, z3))
+                p += 4
+            while p < last:
+                z0 = _sum(block, layer.below + p, patterns, weights, columns, layer.units)
+                for i in range(layer.constants):
+                    w = load(block, constants + j + i * columns)
+                    z0 = fma(table[layer.table + i * patterns + p], w, z0)
+                store(block, y + p, part.value(own, z0))
+                p += 1
     return 0
 
 
 @inline
+def _four_sums(
+    block: Any, x: int, patterns: int, weights: int, stride: int, count: int
+) -> tuple[Lanes, Lanes, Lanes, Lanes]:
+    """Sum `count` units' numbers times weights, for four patterns, which share a weight that was read."""
+    s0, s1, s2, s3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
+    for i in range(count):
+        w, at = load(block, weights + i * stride), x + i * patterns
+        s0, s1 = fma(load(block, at), w, s0), fma(load(block, at + 1), w, s1)
+        s2, s3 = fma(load(block, at + 2), w, s2), fma(load(block, at + 3), w, s3)
+    return s0, s1, s2, s3
+
+
+@inline
+def _sum(block: Any, x: int, patterns: int, weights: int, stride: int, count: int) -> Lanes:
+    """The same for one pattern."""
+    s = splat(0.0)
+    for i in range(count):
+        s = fma(load(block, x + i * patterns), load(block, weights + i * stride), s)
+    return s
+
+
+@inline
 def successes(
-    part: Any, own: Any, block: Any, table: Any, layer: Layer, _now: int, _new: int, first: int, last: int
+    part: Any, own: Any, block: Any, table: Any, layers: Any, depth: int, _now: int, _new: int, first: int, last: int
 ) -> int:
-    """Which networks meet a `Criterion`, as bits; of the output layer."""
-    total = splat(0.0)
-    for j in range(layer.columns):
-        for p in range(first, last):
-            at = j * layer.patterns + p
-            total = total + part.term(own, table[layer.targets + at], load(block, layer.above + at))
+    """Which networks meet a `Criterion`, as bits."""
+    layer = layer_at(block, layers, depth - 1)
+    total = _total(part, own, block, table, layer, first, last)
     return int(as_bits(part.met(own, total, float(layer.columns * (last - first)))))
 
 
 @inline
-def loss(part: Any, own: Any, block: Any, table: Any, layer: Layer, _now: int, _new: int, first: int, last: int) -> int:
-    """Put what a `Loss` says of the output layer to `RESULT`."""
-    total = splat(0.0)
-    for j in range(layer.columns):
-        for p in range(first, last):
-            at = j * layer.patterns + p
-            total = total + part.term(own, table[layer.targets + at], load(block, layer.above + at))
+def loss(
+    part: Any, own: Any, block: Any, table: Any, layers: Any, depth: int, _now: int, _new: int, first: int, last: int
+) -> int:
+    """Put what a `Loss` says to `RESULT`."""
+    total = _total(part, own, block, table, layer_at(block, layers, depth - 1), first, last)
     store(block, RESULT, total)
     return 0
 
 
 @inline
-def slopes(
-    part: Any, own: Any, block: Any, table: Any, layer: Layer, _now: int, _new: int, first: int, last: int
-) -> int:
-    """dE/d(output) of the output layer, by a `Loss`."""
+def _total(part: Any, own: Any, block: Any, table: Any, layer: Layer, first: int, last: int) -> Lanes:
+    """Sum a part's terms over outputs and patterns."""
+    total = splat(0.0)
     for j in range(layer.columns):
-        for p in range(first, last):
-            at = j * layer.patterns + p
-            y = load(block, layer.above + at)
-            store(block, layer.above + at + layer.slopes, part.slope(own, table[layer.targets + at], y))
+        for p in range(j * layer.patterns + first, j * layer.patterns + last):
+            total = total + part.term(own, table[layer.targets + p], load(block, layer.above + p))
+    return total
+
+
+@inline
+def slopes(
+    part: Any, own: Any, block: Any, table: Any, layers: Any, depth: int, _now: int, _new: int, first: int, last: int
+) -> int:
+    """dE/d(output), by a `Loss`."""
+    layer = layer_at(block, layers, depth - 1)
+    for j in range(layer.columns):
+        for p in range(j * layer.patterns + first, j * layer.patterns + last):
+            slope = part.slope(own, table[layer.targets + p], load(block, layer.above + p))
+            store(block, layer.above + layer.slopes + p, slope)
     return 0
 
 
 @inline
 def deltas(
-    part: Any, own: Any, block: Any, _table: Any, layer: Layer, _now: int, _new: int, first: int, last: int
+    part: Any, own: Any, block: Any, _table: Any, layers: Any, depth: int, now: int, _new: int, first: int, last: int
 ) -> int:
-    """dE/dz of the output layer, from dE/d(output), by an `Activation`."""
+    """dE/dz of all units by an `Activation`: of outputs from dE/d(output), of others from the units above."""
+    layer = layer_at(block, layers, depth - 1)
     for j in range(layer.columns):
         for y in range(layer.above + j * layer.patterns + first, layer.above + j * layer.patterns + last):
             _to_delta(part, own, block, layer, y, load(block, y + layer.slopes))
+    for above in range(depth - 1, 0, -1):
+        layer = layer_at(block, layers, above)
+        patterns, columns = layer.patterns, layer.columns
+        d = layer.above + layer.slopes
+        for i in range(layer.units):
+            weights, y = now + layer.weights + i * columns, layer.below + i * patterns
+            p = first
+            while p + 4 <= last:
+                s0, s1, s2, s3 = _four_sums(block, d + p, patterns, weights, 1, columns)
+                _to_delta(part, own, block, layer, y + p, s0)
+                _to_delta(part, own, block, layer, y + p + 1, s1)
+                _to_delta(part, own, block, layer, y + p + 2, s2)
+                _to_delta(part, own, block, layer, y + p + 3, s3)
+                p += 4
+            while p < last:
+                _to_delta(part, own, block, layer, y + p, _sum(block, d + p, patterns, weights, 1, columns))
+                p += 1
     return 0
 
 
@@ -162,84 +208,53 @@ def _to_delta(part: Any, own: Any, block: Any, layer: Layer, y: int, slope: Lane
 
 
 @inline
-def blame(
-    part: Any, own: Any, block: Any, _table: Any, layer: Layer, now: int, _new: int, first: int, last: int
+def update(
+    part: Any, own: Any, block: Any, table: Any, layers: Any, depth: int, now: int, new: int, first: int, last: int
 ) -> int:
-    """dE/dz of the units below, from that of the layer's, through its weights, by the `Activation` below."""
-    patterns, columns = layer.patterns, layer.columns
-    above = layer.above + layer.slopes
-    for i in range(layer.units):
-        weights, below = now + layer.weights + i * columns, layer.below + i * patterns
-        p = first
-        while p + 4 <= last:
-            s0, s1, s2, s3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
-            for j in range(columns):
-                d, weight = above + j * patterns + p, load(block, weights + j)
-                s0 = fma(load(block, d), weight, s0)
-                s1 = fma(load(block, d + 1), weight, s1)
-                s2 = fma(load(block, d + 2), weight, s2)
-                s3 = fma(load(block, d + 3), weight, s3)
-            _to_delta(part, own, block, layer, below + p, s0)
-            _to_delta(part, own, block, layer, below + p + 1, s1)
-            _to_delta(part, own, block, layer, below + p + 2, s2)
-            _to_delta(part, own, block, layer, below + p + 3, s3)
-            p += 4
-        while p < last:
-            s = splat(0.0)
-            for j in range(columns):
-                s = fma(load(block, above + j * patterns + p), load(block, weights + j), s)
-            _to_delta(part, own, block, layer, below + p, s)
-            p += 1
-    return 0
+    """Update all weights by an `Optimizer`; return whose are finite, as bits."""
+    checked = splat(0.0)
+    for at in range(depth):
+        layer = layer_at(block, layers, at)
+        patterns = layer.patterns
+        shared = part.of_network(block, now + layer.shared, layer.layers)
+        weight = layer.weights
+        weight = layer.weights
+        for i in range(layer.units):
+            for j in range(layer.columns):
+                x, d = layer.below + i * patterns, layer.above + layer.slopes + j * patterns
+                gradient, p = _decay(block, layer, now + weight), first
+                while p + 4 <= last:
+                    gradient = fma(load(block, x + p), load(block, d + p), gradient)
+                    gradient = fma(load(block, x + p + 1), load(block, d + p + 1), gradient)
+                    gradient = fma(load(block, x + p + 2), load(block, d + p + 2), gradient)
+                    gradient = fma(load(block, x + p + 3), load(block, d + p + 3), gradient)
+                    p += 4
+                while p < last:
+                    gradient = fma(load(block, x + p), load(block, d + p), gradient)
+                    p += 1
+                checked = _step(part, own, block, layer, now, new, weight, gradient, shared, checked)
+                weight += 1
+        for i in range(layer.constants):
+            for j in range(layer.columns):
+                c, d = layer.table + i * patterns, layer.above + layer.slopes + j * patterns
+                gradient, p = _decay(block, layer, now + weight), first
+                while p + 4 <= last:
+                    gradient = fma(table[c + p], load(block, d + p), gradient)
+                    gradient = fma(table[c + p + 1], load(block, d + p + 1), gradient)
+                    gradient = fma(table[c + p + 2], load(block, d + p + 2), gradient)
+                    gradient = fma(table[c + p + 3], load(block, d + p + 3), gradient)
+                    p += 4
+                while p < last:
+                    gradient = fma(table[c + p], load(block, d + p), gradient)
+                    p += 1
+                checked = _step(part, own, block, layer, now, new, weight, gradient, shared, checked)
+                weight += 1
+    return int(as_bits(checked == 0.0))
 
 
 @inline
-def update(part: Any, own: Any, block: Any, table: Any, layer: Layer, now: int, new: int, first: int, last: int) -> int:
-    """Update the layer's weights by an optimizer, from patterns `first` on; return whose are finite, as bits."""
-    patterns = layer.patterns
-    shared = part.of_network(block, now + layer.shared, layer.layers)
-    fan_in = float(layer.units + layer.constants)
-    checked = splat(0.0)
-    at = layer.weights
-    for i in range(layer.units):
-        x = layer.below + i * patterns
-        for j in range(layer.columns):
-            d = layer.above + layer.slopes + j * patterns
-            w = load(block, now + at)
-            gradient = layer.weight_decay * w
-            p = first
-            while p + 4 <= last:
-                gradient = fma(load(block, x + p), load(block, d + p), gradient)
-                gradient = fma(load(block, x + p + 1), load(block, d + p + 1), gradient)
-                gradient = fma(load(block, x + p + 2), load(block, d + p + 2), gradient)
-                gradient = fma(load(block, x + p + 3), load(block, d + p + 3), gradient)
-                p += 4
-            while p < last:
-                gradient = fma(load(block, x + p), load(block, d + p), gradient)
-                p += 1
-            w = _step(part, own, block, layer, now, new, at, w, gradient, shared, fan_in)
-            checked = fma(w, 0.0, checked)
-            at += 1
-    for i in range(layer.constants):
-        c = layer.table + i * patterns
-        for j in range(layer.columns):
-            d = layer.above + layer.slopes + j * patterns
-            w = load(block, now + at)
-            gradient = layer.weight_decay * w
-            p = first
-            while p + 4 <= last:
-                gradient = fma(table[c + p], load(block, d + p), gradient)
-                gradient = fma(table[c + p + 1], load(block, d + p + 1), gradient)
-                gradient = fma(table[c + p + 2], load(block, d + p + 2), gradient)
-                gradient = fma(table[c + p + 3], load(block, d + p + 3), gradient)
-                p += 4
-            while p < last:
-                gradient = fma(table[c + p], load(block, d + p), gradient)
-                p += 1
-            w = _step(part, own, block, layer, now, new, at, w, gradient, shared, fan_in)
-            checked = fma(w, 0.0, checked)
-            at += 1
-    return int(as_bits(checked == 0.0))
+def _decay(block: Any, layer: Layer, weight: int) -> Lanes:
+    return layer.weight_decay * load(block, weight) if layer.weight_decay != 0.0 else splat(0.0)
 
 
 @inline
@@ -250,16 +265,15 @@ def _step(
     layer: Layer,
     now: int,
     new: int,
-    at: int,
-    w: Lanes,
+    weight: int,
     gradient: Lanes,
     shared: Any,
-    fan_in: float,
+    checked: Lanes,
 ) -> Lanes:
-    """Update one weight and what is remembered of it."""
-    memory = part.of_weight(block, now + at + layer.remembered, layer.remembered)
-    w, memory = part.update(own, w, gradient, memory + shared, fan_in)
-    part.keep_weight(block, new + at + layer.remembered, layer.remembered, memory)
+    """Update one weight and what is remembered of it; `checked` is 0 as long as all are finite, then NaN."""
+    memory = part.of_weight(block, now + weight + layer.remembered, layer.remembered) + shared
+    w, memory = part.update(own, load(block, now + weight), gradient, memory, float(layer.units + layer.constants))
+    part.keep_weight(block, new + weight + layer.remembered, layer.remembered, memory)
     part.keep_network(block, new + layer.shared, layer.layers, memory)
-    store(block, new + at, w)
-    return w
+    store(block, new + weight, w)
+    return fma(w, 0.0, checked)

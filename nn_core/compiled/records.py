@@ -42,16 +42,17 @@ def _value(builder: Any, block: Any, slot: Any, kind: types.Type) -> Any:
 
 @lru_cache
 def reader(name: str, kinds: Kinds) -> Any:
-    """Make a function for compiled code that reads records: (block, pointer) -> named tuple."""
+    """Make a function for compiled code that reads one of many records: (block, pointer, index) -> named tuple."""
     record = _named_tuple(tuple(kind for _, kind in kinds), namedtuple(name, [field for field, _ in kinds]))
 
     def emit(context: Any, builder: Any, signature: Any, operands: Any) -> Any:
-        block, pointer = operands
-        slots = [builder.load(builder.gep(pointer, [INTEGER(k)])) for k in range(len(kinds))]
+        block, pointer, index = operands
+        start = builder.gep(pointer, [builder.mul(index, INTEGER(len(kinds)))])
+        slots = [builder.load(builder.gep(start, [INTEGER(k)])) for k in range(len(kinds))]
         values = [_value(builder, block, slot, kind) for slot, (_, kind) in zip(slots, kinds, strict=True)]
         return context.make_tuple(builder, signature.return_type, values)
 
-    return intrinsic(lambda _, block, pointer: (record(block, pointer), emit))
+    return intrinsic(lambda _, block, pointer, _index: (record(block, pointer, types.int64), emit))
 
 
 @lru_cache
