@@ -2,15 +2,18 @@
 
 import io
 import itertools
+import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from analysis.levels import ordered
+from nn_core import PartError, Training, part
+from nn_core.parts import options
 from tracking import names
 from tracking.errors import FilterError
 from tracking.reader import Condition, Reader
@@ -272,7 +275,7 @@ def _members(sweep_id: str, table: Sequence[Mapping[str, str]], runs: Mapping[st
 def _trials(reader: Reader, parts: list[tuple[str, list[Run]]]) -> tuple[pd.DataFrame, tuple[str, ...]]:
     members = [(label, record) for label, records in parts for record in records]
     params = pd.DataFrame([record.params for _, record in members], dtype="str")
-    params = params.apply(typed)
+    params = _complete(params).apply(typed)
     single = pd.DataFrame(
         {
             "sweep": [label for label, _ in members],
@@ -303,6 +306,26 @@ def _trials(reader: Reader, parts: list[tuple[str, list[Run]]]) -> tuple[pd.Data
     outcome = ["converged", "epochs_to_converge", "final_loss", "max_error", "diverged"]
     frame = frame[["sweep", "run_id", "trial", "seed", *parameters, *outcome, *predictions]]
     return frame.assign(**{p: ordered(frame[p]) for p in parameters}), parameters
+
+
+def _complete(params: pd.DataFrame) -> pd.DataFrame:
+    """Fill in options that joined a configuration after some of the runs were made: their default value held there."""
+    for key in params.columns[params.isna().any()]:
+        kind, _, option = key.rpartition(".")
+        chosen = params[kind] if kind in params else pd.Series("", params.index)
+        defaults = {name: _default(kind, name, option) for name in chosen.dropna().unique()}
+        params[key] = params[key].where(params[key].notna(), chosen.map(defaults))
+    return params
+
+
+def _default(kind: str, name: str, option: str) -> str | None:
+    """What an option of a part is if nothing is said, as a literal; None if the part has no such option."""
+    try:
+        declared = options(part(kind, name)) if kind else fields(Training)
+    except (PartError, KeyError):  # a part that is not here, or a key that belongs to none
+        return None
+    default = {entry.name: entry.default for entry in declared}.get(option)
+    return json.dumps(default) if isinstance(default, bool | int | float) else None
 
 
 def _outcome(record: Run) -> dict[str, float]:

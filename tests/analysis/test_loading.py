@@ -268,6 +268,24 @@ def test_failed_runs_are_left_out(sweeps, trained):
     assert (data.sweeps[0].loaded, data.sweeps[0].jobs) == (2, 3)
 
 
+def test_runs_made_before_an_option_joined_have_its_default_value(sweeps, trained):
+    parent = sweeps.start("widened")
+    rows = [sweeps.run(parent, *t) for t in trained[:2]]
+    rows += [sweeps.run(parent, *t, shortcuts="false", order_seed="0") for t in trained[2:4]]
+    rows += [sweeps.run(parent, *t, optimizer="momentum", optimizer__momentum=0.5) for t in trained[4:5]]
+    rows += [
+        sweeps.run(parent, *t, optimizer="momentum", optimizer__momentum=0.5, optimizer__scaled="true")
+        for t in trained[5:6]
+    ]
+    sweeps.finish(parent, rows)
+    trials = load(open_reader()).trials
+    assert trials["shortcuts"].cat.categories.tolist() == [False]
+    assert trials["order_seed"].cat.categories.tolist() == [0]
+    scaled = trials.groupby("optimizer", observed=True)["optimizer.scaled"].unique()
+    assert scaled["gradient_descent"].tolist() == ["none"]
+    assert sorted(scaled["momentum"].tolist()) == ["false", "true"]
+
+
 def test_the_same_trial_from_two_runs_counts_once(sweeps, trained):
     parent = sweeps.start("twice")
     sweeps.finish(parent, [sweeps.run(parent, *t) for t in [*trained[:2], trained[0]]])
