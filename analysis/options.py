@@ -15,45 +15,39 @@ class OptionError(Exception):
     """One or more arguments are wrong; the message names them all."""
 
 
-def _help(text: str) -> dict[str, str]:
-    return {"help": text}
+def names(about: str) -> Any:
+    """A key that takes one name or several, for the dataclass of a command's options."""
+    return field(default_factory=list, metadata={"help": about})
+
+
+def word(about: str, default: str = "") -> Any:
+    """A key that takes one word."""
+    return field(default=default, metadata={"help": about})
 
 
 @dataclass
 class Selection:
     """Which runs to read, and how their parameters are shown."""
 
-    sweep: list[str] = field(
-        default_factory=list,
-        metadata=_help(
-            "latest (the default), a parent's run id or its beginning, or several: [a,b], which are pooled unless "
-            "they differ in parameters that vary only together"
-        ),
+    sweep: list[str] = names(
+        "latest (the default), a parent's run id or its beginning, or several: [a,b], which are pooled unless "
+        "they differ in parameters that vary only together"
     )
-    compare: list[str] = field(
-        default_factory=list, metadata=_help("sweeps to put side by side, each named as for sweep")
-    )
-    labels: list[str] = field(
-        default_factory=list, metadata=_help("what to call the compared sweeps; by default 1, 2, ...")
-    )
-    filter: str = field(
-        default="",
-        metadata=_help("an MLflow search filter, as \"params.lr = '0.5'\"; alone, over the whole store"),
-    )
+    compare: list[str] = names("sweeps to put side by side, each named as for sweep")
+    labels: list[str] = names("what to call the compared sweeps; by default 1, 2, ...")
+    filter: str = word("an MLflow search filter, as \"params.lr = '0.5'\"; alone, over the whole store")
     where: dict[str, Any] = field(
-        default_factory=dict, metadata=_help("keep some levels only: where.hidden=4 where.lr=[0.1,0.5]")
+        default_factory=dict, metadata={"help": "keep some levels only: where.hidden=4 where.lr=[0.1,0.5]"}
     )
-    x: str = field(default="", metadata=_help("the parameter along the horizontal axis"))
-    hue: str = field(default="", metadata=_help("the parameter by colour"))
-    col: str = field(default="", metadata=_help("the parameter by columns of panels"))
-    row: str = field(default="", metadata=_help("the parameter by rows of panels"))
+    x: str = word("the parameter along the horizontal axis")
+    hue: str = word("the parameter by colour")
+    col: str = word("the parameter by columns of panels")
+    row: str = word("the parameter by rows of panels")
 
     @property
     def sweeps(self) -> list[str]:
         """The sweeps named."""
-        if self.compare:
-            return self.compare
-        return self.sweep or ([] if self.filter else ["latest"])
+        return self.compare or self.sweep or ([] if self.filter else ["latest"])
 
     @property
     def names_of_compared(self) -> list[str]:
@@ -63,8 +57,7 @@ class Selection:
     @property
     def axes(self) -> dict[str, str]:
         """The axes chosen."""
-        chosen = {"x": self.x, "hue": self.hue, "col": self.col, "row": self.row}
-        return {key: axis for key, axis in chosen.items() if axis}
+        return {key: axis for key in ("x", "hue", "col", "row") if (axis := getattr(self, key))}
 
     def problems(self) -> list[str]:
         """What is wrong with these values, as far as can be told without the data."""

@@ -2,12 +2,12 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from analysis import command
 from analysis.figures.catalog import FIGURES, listing, with_figure_options
 from analysis.figures.sizes import STYLES
-from analysis.options import Selection, suggestion
+from analysis.options import Selection, names, suggestion, word
 
 PURPOSE = "Draw the comparison figures of a sweep into figures/<sweep>/ and attach them to its parent run."
 
@@ -17,8 +17,8 @@ PURPOSE = "Draw the comparison figures of a sweep into figures/<sweep>/ and atta
 class FigureOptions(Selection):
     """Arguments of ``python -m analysis.figures``."""
 
-    only: list[str] = field(default_factory=list, metadata={"help": "figures to draw, as [rate,loss]; all by default"})
-    style: str = field(default="paper", metadata={"help": " or ".join(STYLES)})
+    only: list[str] = names("figures to draw, as [rate,loss]; all by default")
+    style: str = word(" or ".join(STYLES), "paper")
 
     def problems(self) -> list[str]:
         """What is wrong with these values, as far as can be told without the data."""

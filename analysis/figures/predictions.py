@@ -13,7 +13,7 @@ from analysis.figures.hues import Hues
 from analysis.figures.panels import finish, label_outer, panel_grid, spread
 from analysis.figures.style import INK
 from analysis.figures.view import View
-from analysis.statistics import conditions, prediction_quantiles, tidy
+from analysis.statistics import by_condition, prediction_quantiles
 from analysis.trials import task_of
 
 
@@ -94,10 +94,9 @@ def _targets(trials: pd.DataFrame, patterns: Sequence[str]) -> set[tuple[int, fl
 def _quartiles(trials: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """Median and quartiles of the final predictions, by condition and pattern."""
     every = prediction_quantiles(trials, by, dots=len(trials))
-    rows = [
-        condition
-        | dict(zip(["q25", "median", "q75"], members["estimate"].quantile([0.25, 0.5, 0.75]), strict=True))
-        | {"n": len(members)}
-        for condition, members in conditions(every, [*by, "pattern"])
-    ]
-    return tidy(rows, trials, by)
+
+    def quartiles(members: pd.DataFrame) -> dict[str, float]:
+        q25, median, q75 = members["estimate"].quantile([0.25, 0.5, 0.75])
+        return {"q25": q25, "median": median, "q75": q75, "n": len(members)}
+
+    return by_condition(every, [*by, "pattern"], quartiles)

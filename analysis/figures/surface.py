@@ -1,7 +1,8 @@
 """What trained networks make of the input square."""
 
 import itertools
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import matplotlib as mpl
@@ -40,12 +41,9 @@ def surface(view: View, *, runs: tuple[RunId, ...] = ()) -> Drawing:
         converged, failed = _split(view.longest)
         chosen = pd.concat([_spaced(converged, 1), failed.head(1)])
         which = "the trial with the median time to converge, and of the one furthest from its targets, if any failed"
-    fit = max(1, int(view.style.page / (1.9 * view.style.scale)))
-    trials = [row for _, row in chosen.iterrows()]
-    rows = [trials[i : i + fit] for i in range(0, len(trials), fit)]
-    return _drawn(
-        view, rows, [""] * len(rows), "surface", "Decision surfaces", f"Output of {which}, over the input square"
-    )
+    columns = min(len(chosen), max(1, int(view.style.page / (1.9 * view.style.scale))))
+    cells = {divmod(i, columns): trial for i, (_, trial) in enumerate(chosen.iterrows())}
+    return _drawn(view, cells, {}, {}, ("surface", "Decision surfaces", f"Output of {which}, over the input square"))
 
 
 def gallery(view: View) -> Drawing:
@@ -53,21 +51,20 @@ def gallery(view: View) -> Drawing:
     trials = view.longest
     _check_tasks(trials)
     axis = "hidden" if len(levels(trials["hidden"])) > 1 else (view.layout.along_epochs().hue or "hidden")
-    present = levels(trials[axis])
-    groups = [_split(trials[trials[axis] == level]) for level in present]
+    names = level_names(levels(trials[axis]), 12)
+    groups = [_split(trials[trials[axis] == level]) for level in names]
     kinds = [kind for kind in (0, 1) if any(len(group[kind]) for group in groups)]
-    rows: list[list[pd.Series[Any] | str]] = []
-    for group in groups:
-        rows.append([])
-        for kind in kinds:
-            examples = _spaced(group[0], _EXAMPLES) if kind == 0 else group[1].head(_EXAMPLES)
-            found = [trial for _, trial in examples.iterrows()]
-            nothing = ["none converged" if kind == 0 else "none failed"] if not found else []
-            rows[-1] += [*found, *nothing, *[""] * (_EXAMPLES - len(found) - len(nothing))]
-    names = [f"{parameter_name(axis)} {name}" for name in level_names(present, 12).values()]
+    cells: dict[tuple[int, int], pd.Series[Any]] = {}
+    words = {}
+    for (r, group), (k, kind) in itertools.product(enumerate(groups), enumerate(kinds)):
+        examples = group[1].head(_EXAMPLES) if kind else _spaced(group[0], _EXAMPLES)
+        cells |= {(r, k * _EXAMPLES + i): trial for i, (_, trial) in enumerate(examples.iterrows())}
+        if examples.empty:
+            words[r, k * _EXAMPLES] = "none failed" if kind else "none converged"
     shown = ["that converged (fast, median, slow)", "that did not (furthest from their targets)"]
     which = f"Output of networks {' and of networks '.join(shown[kind] for kind in kinds)}, by {parameter_name(axis)}"
-    return _drawn(view, rows, names, "gallery", "Gallery of decision surfaces", which, axis)
+    rows = {r: f"{parameter_name(axis)} {name}" for r, name in enumerate(names.values())}
+    return _drawn(view, cells, words, rows, ("gallery", "Gallery of decision surfaces", which), axis)
 
 
 def _check_tasks(trials: pd.DataFrame) -> None:
@@ -103,49 +100,45 @@ def _spaced(trials: pd.DataFrame, count: int) -> pd.DataFrame:
 
 def _drawn(
     view: View,
-    rows: Sequence[Sequence["pd.Series[Any] | str"]],
-    names: Sequence[str],
-    name: str,
-    title: str,
-    lead: str,
+    cells: Mapping[tuple[int, int], "pd.Series[Any]"],
+    words: Mapping[tuple[int, int], str],
+    names: Mapping[int, str],
+    what: tuple[str, str, str],
     named_by_row: str = "",
 ) -> Drawing:
-    """Draw a grid of trials, with a word in place of those that do not exist."""
+    """Draw trials in a grid of rows and columns, words where there are none, with the names of rows."""
     style = view.style
-    trials = view.trials.loc[[trial.name for row in rows for trial in row if not isinstance(trial, str)]]
-    if trials.empty:
+    if not cells:
         raise NotApplicableError("every trial diverged, so there is no trained network to show")
+    trials = view.trials.loc[[trial.name for trial in cells.values()]]
     _check_tasks(trials)
-    columns = max(len(row) for row in rows)
-    width = style.column if columns <= 2 and len(rows) == 1 else style.page
+    rows, columns = (1 + max(place[i] for place in (*cells, *words)) for i in (0, 1))
+    columns = math.ceil(columns / _EXAMPLES) * _EXAMPLES if names else columns
+    width = style.column if columns <= 2 and rows == 1 else style.page
     side = (width - 1.1 * style.scale) / columns
     small = 0.75 * style.font
     keys = [k for k in varied(view.trials, [*view.data.parameters]) if k not in ("epochs", named_by_row)]
     differing = names_by_axis(trials, [k for k in keys if len(trials[k].unique()) > 1])
-    heading = {
-        id(trial): wrapped("\n".join([*assignments(trial, differing), *_outcome(trial)]), 0.97 * side, small)
-        for row in rows
-        for trial in row
-        if not isinstance(trial, str)
+    headings = {
+        place: wrapped("\n".join([*assignments(trial, differing), *_outcome(trial)]), 0.97 * side, small)
+        for place, trial in cells.items()
     }
-    above = (max(text.count("\n") for text in heading.values()) + 2.2) * 1.25 * small / 72
-    figure = empty_figure(width, len(rows) * (side + above) + 2 * small / 72, style)
-    axes = figure.subplots(len(rows), columns, squeeze=False)
-    lowest = {c: r for r, row in enumerate(rows) for c, trial in enumerate(row) if not isinstance(trial, str)}
-    for r, c in itertools.product(range(len(rows)), range(columns)):
-        ax = axes[r, c]
-        trial = rows[r][c] if c < len(rows[r]) else ""
+    above = (max(text.count("\n") for text in headings.values()) + 2.2) * 1.25 * small / 72
+    figure = empty_figure(width, rows * (side + above) + 2 * small / 72, style)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for (r, c), ax in np.ndenumerate(axes):
         ax.set_box_aspect(1)
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
-        if isinstance(trial, str):
-            ax.text(0.5, 0.5, trial, transform=ax.transAxes, ha="center", va="center", fontsize=small)
-        else:
-            i, j = _surface(ax, view, trial)
-            ax.set_title(heading[id(trial)], fontsize=small)
-            ax.set_xlabel(f"input {i + 1}" if lowest[c] == r else "", fontsize=small)
+        if (r, c) in cells:
+            i, j = _surface(ax, view, cells[r, c])
+            ax.set_title(headings[r, c], fontsize=small)
+            is_lowest = not any((below, c) in cells for below in range(r + 1, rows))
+            ax.set_xlabel(f"input {i + 1}" if is_lowest else "", fontsize=small)
             ax.set_ylabel(f"input {j + 1}" if c == 0 else "", fontsize=small)
-        if c == 0 and names[r]:
+        elif (r, c) in words:
+            ax.text(0.5, 0.5, words[r, c], transform=ax.transAxes, ha="center", va="center", fontsize=small)
+        if c == 0 and r in names:
             ax.set_ylabel(f"{names[r]}\n{ax.get_ylabel()}".strip(), fontsize=small)
     ranges = {tuple(task_of(trial).target_ends.values()) for _, trial in trials.iterrows()}
     low, high = min(ranges)
@@ -154,21 +147,21 @@ def _drawn(
         ticks = [level_name(v) for v in (low, (low + high) / 2, high)]
     bar = figure.colorbar(
         ScalarMappable(mpl.colors.Normalize(0, 1), _COLORS), ax=axes.ravel().tolist(), aspect=14,
-        shrink=min(1.0, 2.0 / len(rows)), pad=0.02, ticks=[0, 0.5, 1],
+        shrink=min(1.0, 2.0 / rows), pad=0.02, ticks=[0, 0.5, 1],
     )  # fmt: skip
     bar.ax.set_yticklabels(ticks)
     bar.set_label("output")
     bar.outline.set_visible(False)
     scaled = "" if len(ranges) == 1 else " Colour: from the low to the high target of each network's own task."
     caption = view.caption(
-        f"{lead}. White line: output half-way between the targets. Circles: the patterns, filled with their "
+        f"{what[2]}. White line: output half-way between the targets. Circles: the patterns, filled with their "
         f"targets.{scaled} Error: the largest difference from a target.",
         trials,
     )
     finish(figure, style, caption)
-    columns_ = [*dict.fromkeys([*view.layout.conditions, "seed", "run_id"])]
-    table = trials[[*columns_, "converged", "epochs_to_converge", "final_loss", "max_error"]].reset_index(drop=True)
-    return Drawing(name, title, caption, figure, table, table)
+    shown = dict.fromkeys([*view.layout.conditions, "seed", "run_id"])
+    table = trials[[*shown, "converged", "epochs_to_converge", "final_loss", "max_error"]].reset_index(drop=True)
+    return Drawing(*what[:2], caption, figure, table, table)
 
 
 def _outcome(trial: "pd.Series[Any]") -> list[str]:

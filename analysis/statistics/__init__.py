@@ -3,7 +3,7 @@
 A condition is a combination of values of the columns `by`. Nothing is drawn here.
 """
 
-from analysis.statistics.conditions import conditions, tidy
+from analysis.statistics.conditions import by_condition
 from analysis.statistics.curves import loss_bands, median_final_losses, prediction_quantiles
 from analysis.statistics.multiplicity import holm
 from analysis.statistics.paired_speed import paired_speeds
@@ -14,8 +14,8 @@ from analysis.statistics.sample_size import seeds_for_pairs, seeds_needed
 from analysis.statistics.survival import at_risk, logrank_tests, median_times, survival_curves
 
 __all__ = [
-    "at_risk", "best_restarts", "conditions", "convergence_rates", "holm", "logrank_tests", "loss_bands", "mcnemar",
+    "at_risk", "best_restarts", "by_condition", "convergence_rates", "holm", "logrank_tests", "loss_bands", "mcnemar",
     "median_final_losses", "median_times", "paired_difference", "paired_rates", "paired_speeds", "pairs",
     "percentile_interval", "prediction_quantiles", "resampled_quantile", "resamples", "running_times",
-    "seeds_for_pairs", "seeds_needed", "survival_curves", "tidy",
+    "seeds_for_pairs", "seeds_needed", "survival_curves",
 ]  # fmt: skip

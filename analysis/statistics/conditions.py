@@ -1,21 +1,34 @@
-"""Splitting trials into conditions."""
+"""Statistics condition by condition."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 
-def conditions(trials: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
-    """Each combination of values of the columns `by` with its trials, in the order of the levels."""
-    if not by:
-        yield {}, trials
-        return
-    for values, members in trials.groupby(list(by), observed=True):
-        yield dict(zip(by, values, strict=True)), members
+def by_condition(
+    trials: pd.DataFrame, by: Sequence[str], summary: Callable[[pd.DataFrame], pd.DataFrame | Mapping[str, Any]]
+) -> pd.DataFrame:
+    """Sum up the trials of each condition, a combination of values of the columns `by`, in the order of their levels.
 
+    Parameters
+    ----------
+    trials, by
+        Trials and the columns that make a condition; without any, all trials are of one.
+    summary : callable
+        From the trials of a condition to its row, as a mapping, or to a frame of rows.
 
-def tidy(rows: pd.DataFrame | Sequence[dict[str, Any]], trials: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """Rows by condition as a frame whose columns `by` have the types of the trials they came from."""
-    frame = pd.DataFrame(rows)
-    return frame.astype({axis: trials[axis].dtype for axis in by if axis in frame})
+    Returns
+    -------
+    pandas.DataFrame
+        `by`, with the types they have in `trials`, and the columns of the summaries.
+    """
+    groups = trials.groupby(list(by), observed=True) if by else [((), trials)]
+    parts = []
+    for values, members in groups:
+        rows = summary(members)
+        rows = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame([rows])
+        condition: dict[str, Any] = dict(zip(by, values, strict=True))
+        parts.append(rows.assign(**condition))
+    whole = pd.concat(parts, ignore_index=True)
+    return whole[[*by, *whole.columns.drop(list(by))]].astype({axis: trials[axis].dtype for axis in by})

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.statistics.conditions import conditions, tidy
+from analysis.statistics.conditions import by_condition
 from analysis.statistics.resampling import percentile_interval, resampled_quantile, resamples
 
 Array = NDArray[np.float64]
@@ -30,22 +30,17 @@ def loss_bands(trials: pd.DataFrame, curves: pd.DataFrame, by: Sequence[str]) ->
     has_own_quantiles = set(pooled["run_id"].unique())
     runs, epochs, losses = _loss_matrix(single, trials)
     row_of = {run: r for r, run in enumerate(runs)}
-    parts = []
-    for condition, members in conditions(trials, by):
+
+    def band(members: pd.DataFrame) -> pd.DataFrame:
         held = set(members["run_id"]) & has_own_quantiles
         if not held:
             rows = members["run_id"].map(row_of).to_numpy()
-            band = _bands(epochs, losses[rows], members["epochs"].to_numpy())
-        elif len(held) == members["run_id"].nunique() == 1:
-            own = pooled[pooled["run_id"] == next(iter(held))]
-            band = own.pivot_table(index="epoch", columns="quantile", values="loss").reset_index()
-            band = band.rename(columns={0.1: "low", 0.5: "estimate", 0.9: "high"}).assign(n=len(members))
-        else:
-            continue
-        parts.append(band.assign(**condition))
-    columns = [*by, "epoch", "estimate", "low", "high", "n"]
-    found = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
-    return tidy(found, trials, by)[columns]
+            return _bands(epochs, losses[rows], members["epochs"].to_numpy())
+        own = pooled[pooled["run_id"] == next(iter(held))] if len(set(members["run_id"])) == 1 else pooled[:0]
+        own = own.pivot_table(index="epoch", columns="quantile", values="loss").reindex(columns=[0.5, 0.1, 0.9])
+        return own.set_axis(["estimate", "low", "high"], axis=1).reset_index().assign(n=len(members))
+
+    return by_condition(trials, by, band)
 
 
 def _loss_matrix(curves: pd.DataFrame, trials: pd.DataFrame) -> tuple[list[str], NDArray[np.int64], Array]:
@@ -87,20 +82,18 @@ def prediction_quantiles(trials: pd.DataFrame, by: Sequence[str], dots: int = 25
         `by`, pattern, quantile (in (0, 1)), estimate, n. Diverged trials, which have no prediction, are left out.
     """
     patterns = [c for c in trials.columns if c.startswith("prediction/")]
-    rows = []
-    for condition, members in conditions(trials, by):
+
+    def quantiles(members: pd.DataFrame) -> pd.DataFrame:
+        rows = []
         for pattern in patterns:
-            values = np.sort(members[pattern].dropna().to_numpy(np.float64))
-            if len(values) == 0:
-                continue
-            levels_ = (np.arange(min(dots, len(values))) + 0.5) / min(dots, len(values))
-            estimates = np.quantile(values, levels_, method="inverted_cdf")
-            rows += [
-                condition
-                | {"pattern": pattern.removeprefix("prediction/"), "quantile": q, "estimate": e, "n": len(values)}
-                for q, e in zip(levels_, estimates, strict=True)
-            ]
-    return tidy(pd.DataFrame(rows, columns=[*by, "pattern", "quantile", "estimate", "n"]), trials, by)
+            values = members[pattern].dropna().to_numpy(np.float64)
+            shown = min(dots, len(values))
+            for at in (np.arange(shown) + 0.5) / max(shown, 1):
+                estimate = np.quantile(values, at, method="inverted_cdf")
+                rows.append([pattern.removeprefix("prediction/"), at, estimate, len(values)])
+        return pd.DataFrame(rows, columns=["pattern", "quantile", "estimate", "n"])
+
+    return by_condition(trials, by, quantiles)
 
 
 def median_final_losses(
@@ -123,11 +116,12 @@ def median_final_losses(
     pandas.DataFrame
         `by`, estimate, low, high, n.
     """
-    rows = []
-    for condition, members in conditions(trials, by):
+
+    def median(members: pd.DataFrame) -> dict[str, float]:
         losses = members["final_loss"].fillna(np.inf).to_numpy(np.float64)
         medians = resampled_quantile(losses[:, np.newaxis], resamples(len(losses), resampled), 0.5)[:, 0]
         low, high = percentile_interval(medians, confidence)
-        median = np.quantile(losses, 0.5, method="inverted_cdf")
-        rows.append({**condition, "estimate": median, "low": float(low), "high": float(high), "n": len(losses)})
-    return tidy(rows, trials, by)
+        estimate = np.quantile(losses, 0.5, method="inverted_cdf")
+        return {"estimate": estimate, "low": float(low), "high": float(high), "n": len(losses)}
+
+    return by_condition(trials, by, median)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
-from analysis.statistics.conditions import conditions, tidy
+from analysis.statistics.conditions import by_condition
 from analysis.statistics.multiplicity import holm
 
 
@@ -33,13 +33,14 @@ def paired_speeds(matched: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     ----------
     W. Conover, "Practical Nonparametric Statistics" (1999), 3.4: the sign test.
     """
-    rows = []
-    for condition, members in conditions(matched, by):
+
+    def count(members: pd.DataFrame) -> dict[str, float]:
         first = int((members["epochs_first"] < members["epochs_second"]).sum())
         second = int((members["epochs_second"] < members["epochs_first"]).sum())
-        counts = {"first_sooner": first, "second_sooner": second, "neither_sooner": len(members) - first - second}
         decided = first + second
         p = float(binomtest(second, decided, 0.5).pvalue) if decided else 1.0
-        rows.append({**condition, **counts, "p_sooner": p})
-    table = tidy(rows, matched, by)
+        neither = len(members) - decided
+        return {"first_sooner": first, "second_sooner": second, "neither_sooner": neither, "p_sooner": p}
+
+    table = by_condition(matched, by, count)
     return table.assign(p_sooner_holm=holm(np.asarray(table["p_sooner"])))

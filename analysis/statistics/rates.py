@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 from scipy.stats import binomtest
 
-from analysis.statistics.conditions import conditions, tidy
+from analysis.statistics.conditions import by_condition
 from analysis.statistics.multiplicity import holm
 from analysis.trials import fans_of
 from nn_core import PartError
@@ -26,11 +26,7 @@ def convergence_rates(trials: pd.DataFrame, by: Sequence[str], confidence: float
     pandas.DataFrame
         `by`, estimate, low, high, converged, n.
     """
-    counted = [
-        condition | {"converged": int(members["converged"].sum()), "n": len(members)}
-        for condition, members in conditions(trials, by)
-    ]
-    counts = tidy(counted, trials, by)
+    counts = by_condition(trials, by, lambda members: {"converged": int(members["converged"].sum()), "n": len(members)})
     low, high = wilson_interval(counts["converged"], counts["n"], confidence)
     rates = counts.assign(estimate=counts["converged"] / counts["n"], low=low, high=high)
     return rates[[*by, "estimate", "low", "high", "converged", "n"]]
@@ -62,6 +58,20 @@ def paired_difference(
     half_width = ndtri((1 + confidence) / 2) * np.sqrt((p_first + p_second - centre**2) / (total + 2))
     difference = np.asarray((second - first) / total, np.float64)
     return difference, np.maximum(centre - half_width, -1.0), np.minimum(centre + half_width, 1.0)
+
+
+def _agreement(matched: pd.DataFrame) -> dict[str, float]:
+    """How many of the pairs of a condition converged where, and McNemar's p-value."""
+    first, second = matched["converged_first"], matched["converged_second"]
+    only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
+    return {
+        "both": int((first & second).sum()),
+        "only_first": only_first,
+        "only_second": only_second,
+        "neither": int((~first & ~second).sum()),
+        "n": len(matched),
+        "p": mcnemar(only_first, only_second),
+    }
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
@@ -149,24 +159,14 @@ def paired_rates(
         only_second, neither, n, p (McNemar, exact), p_holm (over all rows). Pairs that cannot be formed are
         missing.
     """
-    rows = []
-    for first, second in level_pairs:
-        matched = pairs(trials, axis, first, second, by)
-        if matched.empty:
-            continue
-        for condition, members in conditions(matched, by):
-            a, b = members["converged_first"], members["converged_second"]
-            counts = {
-                "both": int((a & b).sum()),
-                "only_first": int((a & ~b).sum()),
-                "only_second": int((~a & b).sum()),
-                "neither": int((~a & ~b).sum()),
-                "n": len(members),
-            }
-            p = mcnemar(counts["only_first"], counts["only_second"])
-            rows.append({**condition, "first": first, "second": second, **counts, "p": p})
+    matched = {levels: pairs(trials, axis, *levels, by) for levels in level_pairs}
     counted = ["both", "only_first", "only_second", "neither", "n", "p"]
-    table = tidy(pd.DataFrame(rows, columns=[*by, "first", "second", *counted]), trials, by)
+    parts = [
+        by_condition(found.assign(first=first, second=second), [*by, "first", "second"], _agreement)
+        for (first, second), found in matched.items()
+        if len(found)
+    ]
+    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*by, "first", "second", *counted])
     estimate, low, high = paired_difference(table["only_first"], table["only_second"], table["n"], confidence)
     table = table.assign(estimate=estimate, low=low, high=high, p_holm=holm(table["p"]))
     return table[[*by, "first", "second", "estimate", "low", "high", *counted, "p_holm"]]

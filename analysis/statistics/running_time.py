@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.statistics.conditions import conditions, tidy
+from analysis.statistics.conditions import by_condition
 from analysis.statistics.resampling import percentile_interval, resamples
 from nn_core.statistics import expected_running_time
 
@@ -46,27 +46,24 @@ def running_times(
         `by`, cutoff, estimate, low, high (``inf`` where a resample has no success), converged, n. A condition
         without any success has one row, at its cut-off.
     """
-    parts = []
-    for condition, members in conditions(trials, by):
+
+    def curve(members: pd.DataFrame) -> pd.DataFrame:
         times = members["epochs_to_converge"].to_numpy(np.float64)
         cutoffs = _cutoffs(times, int(members["epochs"].min()), points)
         counts = resamples(len(times), resampled)
         low, high = percentile_interval(_resampled_ert(times, counts, cutoffs), confidence)
-        parts.append(
-            pd.DataFrame(
-                {
-                    "cutoff": cutoffs.astype(np.int64),
-                    "estimate": expected_running_time(times, cutoffs),
-                    "low": low,
-                    "high": high,
-                    "converged": np.searchsorted(np.sort(times), cutoffs, side="right"),
-                    "n": len(times),
-                }
-            ).assign(**condition)
+        return pd.DataFrame(
+            {
+                "cutoff": cutoffs.astype(np.int64),
+                "estimate": expected_running_time(times, cutoffs),
+                "low": low,
+                "high": high,
+                "converged": np.searchsorted(np.sort(times), cutoffs, side="right"),
+                "n": len(times),
+            }
         )
-    return tidy(pd.concat(parts, ignore_index=True), trials, by)[
-        [*by, "cutoff", "estimate", "low", "high", "converged", "n"]
-    ]
+
+    return by_condition(trials, by, curve)
 
 
 def best_restarts(
@@ -84,8 +81,8 @@ def best_restarts(
         trial is only abandoned at the cut-off it was trained to), without_restart (mean epochs to converge,
         ``inf`` if any trial failed: the cost of waiting for ever), converged, n.
     """
-    rows = []
-    for condition, members in conditions(trials, by):
+
+    def best(members: pd.DataFrame) -> dict[str, float]:
         times = members["epochs_to_converge"].to_numpy(np.float64)
         longest = int(members["epochs"].min())
         cutoffs = _cutoffs(times, longest, len(times) + 1)
@@ -93,18 +90,15 @@ def best_restarts(
         coarse = _cutoffs(times, longest, 200)
         replicates = _resampled_ert(times, resamples(len(times), resampled), coarse).min(axis=1)
         low, high = percentile_interval(replicates, confidence)
-        best = int(ert.argmin())
-        rows.append(
-            {
-                **condition,
-                "cutoff": int(cutoffs[best]),
-                "estimate": float(ert[best]),
-                "low": float(low),
-                "high": float(high),
-                "at_cutoff": float(ert[-1]),
-                "without_restart": float(times.mean()),
-                "converged": int(np.isfinite(times).sum()),
-                "n": len(times),
-            }
-        )
-    return tidy(rows, trials, by)
+        return {
+            "cutoff": int(cutoffs[ert.argmin()]),
+            "estimate": float(ert.min()),
+            "low": float(low),
+            "high": float(high),
+            "at_cutoff": float(ert[-1]),
+            "without_restart": float(times.mean()),
+            "converged": int(np.isfinite(times).sum()),
+            "n": len(times),
+        }
+
+    return by_condition(trials, by, best)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.stats import CensoredData, ecdf, logrank
 
 from analysis.levels import levels
-from analysis.statistics.conditions import conditions, tidy
+from analysis.statistics.conditions import by_condition
 from analysis.statistics.multiplicity import holm
 from nn_core.statistics import wilson_interval
 
@@ -66,10 +66,7 @@ def survival_curves(trials: pd.DataFrame, by: Sequence[str], confidence: float =
     E. Kaplan & P. Meier, "Nonparametric estimation from incomplete observations", J. Amer. Statist. Assoc. 53
     (1958) 457-481; J. Kalbfleisch & R. Prentice, "The Statistical Analysis of Failure Time Data" (2002), 1.4.
     """
-    parts = [_kaplan_meier(members, confidence).assign(**condition) for condition, members in conditions(trials, by)]
-    return tidy(pd.concat(parts, ignore_index=True), trials, by)[
-        [*by, "epoch", "estimate", "low", "high", "at_risk", "n"]
-    ]
+    return by_condition(trials, by, lambda members: _kaplan_meier(members, confidence))
 
 
 def at_risk(trials: pd.DataFrame, epochs: NDArray[Any]) -> NDArray[np.int64]:
@@ -89,16 +86,17 @@ def median_times(trials: pd.DataFrame, by: Sequence[str], confidence: float = 0.
     pandas.DataFrame
         `by`, estimate, low, high, converged, n.
     """
-    rows = []
-    for condition, members in conditions(trials, by):
+
+    def median(members: pd.DataFrame) -> dict[str, float]:
         curve = _kaplan_meier(members, confidence)
         # The upper curve is the first to reach one half, so it gives the lower end.
         half = {
             name: next(iter(curve.loc[curve[column] >= 0.5 - 1e-12, "epoch"].astype(float)), np.inf)
             for name, column in (("estimate", "estimate"), ("low", "high"), ("high", "low"))
         }
-        rows.append({**condition, **half, "converged": int(members["converged"].sum()), "n": len(members)})
-    return tidy(rows, trials, by)
+        return {**half, "converged": int(members["converged"].sum()), "n": len(members)}
+
+    return by_condition(trials, by, median)
 
 
 def logrank_tests(trials: pd.DataFrame, axis: str, by: Sequence[str]) -> pd.DataFrame:
@@ -115,19 +113,21 @@ def logrank_tests(trials: pd.DataFrame, axis: str, by: Sequence[str]) -> pd.Data
     N. Mantel, "Evaluation of survival data and two new rank order statistics arising in its consideration",
     Cancer Chemother. Rep. 50 (1966) 163-170.
     """
-    rows = []
-    for condition, members in conditions(trials, by):
+    columns = ["first", "second", "statistic", "p", "n_first", "n_second"]
+
+    def compare(members: pd.DataFrame) -> pd.DataFrame:
+        rows = []
         for first, second in itertools.combinations(levels(members[axis]), 2):
             a, b = (members[members[axis] == level] for level in (first, second))
-            sizes = {"n_first": len(a), "n_second": len(b)}
             statistic, p = 0.0, 1.0  # if nothing happened while both were at risk, nothing speaks for a difference
             if a["converged"].any() or b["converged"].any():
                 with np.errstate(divide="ignore", invalid="ignore"):  # 0 / 0 if they never were at risk together
                     test = logrank(_censored(b), _censored(a))
                 if np.isfinite(test.statistic):
                     statistic, p = float(test.statistic), float(test.pvalue)
-            rows.append({**condition, "first": first, "second": second, "statistic": statistic, "p": p, **sizes})
-    columns = [*by, "first", "second", "statistic", "p", "n_first", "n_second"]
-    table = tidy(pd.DataFrame(rows, columns=columns), trials, by)
+            rows.append([first, second, statistic, p, len(a), len(b)])
+        return pd.DataFrame(rows, columns=columns)
+
+    table = by_condition(trials, by, compare)
     table.insert(len(by) + 4, "p_holm", holm(table["p"]))
     return table
