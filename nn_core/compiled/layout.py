@@ -76,7 +76,11 @@ def plan(state: State, to_epoch: int, first_unit: int) -> Plan:
 def _kept_by_weight(state: State) -> int:
     """How many numbers the optimizer remembers of each weight; the rest, which follows, is of the network."""
     shapes = [W.shape for W in state.weights]
-    return sum([M.shape for M in section] == shapes for section in state.memory)
+    by_weight = [[M.shape for M in section] == shapes for section in state.memory]
+    if by_weight != sorted(by_weight, reverse=True):
+        name = type(state.optimizer).__name__
+        raise ValueError(f"{name} remembers something of the network before something of its weights; see its twin")
+    return sum(by_weight)
 
 
 def _linked(state: State) -> Passes:
