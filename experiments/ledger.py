@@ -19,6 +19,7 @@ from tracking.record import LONGEST_TAG, Outcome, RunUpdate
 
 if TYPE_CHECKING:
     from experiments.jobs import Job
+    from tracking.record import Run
     from tracking.store import Store
 
 MOST_ROWS = 60
@@ -257,20 +258,30 @@ class Ledger:
         return text if len(sums) <= MOST_ROWS else f"{text}\n\n... and {len(sums) - MOST_ROWS:,} more conditions."
 
 
+def ledgers(store: "Store", sweeps: "Iterable[Run]") -> Iterator[Ledger]:
+    """Read what came of sweeps of an experiment, each as its table of jobs and the runs themselves say."""
+    runs = {run.run_id: run for run in store.reader.outcomes()}
+    made: dict[str | None, list[Outcome]] = {}
+    for run in runs.values():
+        made.setdefault(run.sweep_id, []).append(run)
+    for sweep in sweeps:
+        table = store.reader.artifact(sweep, names.JOBS_CSV) or b""
+        yield Ledger.read(table, made.get(sweep.run_id, ()), runs)
+
+
 def revise(store: "Store", sweep_id: str, now_ms: int) -> None:
     """Have a sweep that has ended say what is there of it now; doing so again changes nothing."""
     sweep = store.reader.run(sweep_id)
-    table = store.reader.artifact(sweep, names.JOBS_CSV) if sweep is not None else None
-    if sweep is None or sweep.end_ms is None or not table:
+    if sweep is None or sweep.end_ms is None:
         return
-    runs = {run.run_id: run for run in store.reader.outcomes()}
-    ledger = Ledger.read(table, (run for run in runs.values() if run.sweep_id == sweep_id), runs)
+    (ledger,) = ledgers(store, [sweep])
     if not len(ledger):
         return
     ledger.look_up(lambda run_id: run.params if (run := store.reader.run(run_id)) else {})
     update = ledger.update(None if ledger.left else ledger.ending(interrupted=False))
     says = update.status or sweep.status, update.metrics, update.tags[names.NOTE], update.artifacts[names.JOBS_CSV]
-    if says != (sweep.status, sweep.metrics, sweep.tags.get(names.NOTE), table):
+    said = sweep.status, sweep.metrics, sweep.tags.get(names.NOTE), store.reader.artifact(sweep, names.JOBS_CSV)
+    if says != said:
         # Later than what it said itself when it ended, which MLflow's client would keep otherwise.
         store.writer.update(sweep_id, update, max(sweep.end_ms, now_ms) + 1)
 

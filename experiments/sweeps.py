@@ -16,13 +16,13 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from experiments.interruption import ending_with_the_reader
-from experiments.ledger import Ledger, revise
+from experiments.ledger import ledgers, revise
 from experiments.startup import collect_garbage_seldom
 from tracking import names, stale
 from tracking.addresses import is_server, tracking_uri
 from tracking.creation import artifact_root
 from tracking.errors import TrackingError, without_password
-from tracking.record import Outcome, Run, RunUpdate
+from tracking.record import Run, RunUpdate
 from tracking.store import Store, find_stores
 from tracking.sync import sync
 from tracking.view import runs_page, save_view
@@ -83,13 +83,9 @@ def sweep_states(stores: Sequence[Store]) -> list[SweepState]:
     """Say what has become of every sweep, oldest first."""
     states = []
     for store in stores:
-        runs = {run.run_id: run for run in store.reader.outcomes()}
-        made: dict[str | None, list[Outcome]] = {}
-        for run in runs.values():
-            made.setdefault(run.sweep_id, []).append(run)
         dead = {run.run_id for run in stale.stale_runs(store)}
-        for sweep in store.reader.sweeps():
-            ledger = Ledger.read(store.reader.artifact(sweep, names.JOBS_CSV) or b"", made.get(sweep.run_id, ()), runs)
+        sweeps = store.reader.sweeps()
+        for sweep, ledger in zip(sweeps, ledgers(store, sweeps), strict=True):
             states.append(
                 SweepState(
                     run_id=sweep.run_id,
@@ -153,35 +149,28 @@ def _status(options: argparse.Namespace) -> int:
     if not states:
         print(f"No sweeps yet in {without_password(tracking_uri())}.")
         return 0
-    header = (
-        "sweep",
-        "experiment",
-        "state",
-        "jobs",
-        "done",
-        "reused",
-        "failed",
-        "killed",
-        "running",
-        "rate",
-        "started",
-        "took",
-    )
-    table: list[tuple[str, ...]] = [header]
+    table = [
+        [
+            "sweep",
+            "experiment",
+            "state",
+            "jobs",
+            "done",
+            "reused",
+            "failed",
+            "killed",
+            "running",
+            "rate",
+            "started",
+            "took",
+        ]
+    ]
     for state in states:
         rate = "" if state.convergence_rate is None else f"{state.convergence_rate:.3f}"
         counts = (state.jobs, state.finished, state.reused, state.failed, state.killed, state.running)
-        table.append(
-            (
-                state.run_id[:SHOWN_ID],
-                _printable(state.experiment),
-                state.state,
-                *(f"{count:,}" for count in counts),
-                rate,
-                state.started.replace("T", " "),
-                str(timedelta(seconds=round(state.seconds))),
-            )
-        )
+        took = str(timedelta(seconds=round(state.seconds)))
+        what = [state.run_id[:SHOWN_ID], _printable(state.experiment), state.state]
+        table.append([*what, *(f"{count:,}" for count in counts), rate, state.started.replace("T", " "), took])
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for row, label in zip(table, ["name", *(_printable(state.name) for state in states)], strict=True):
         cells = [
