@@ -58,13 +58,17 @@ call: Any = intrinsic(
 """For compiled code: pass, block, table, layers, depth, now, new, first, last -> what the pass returns."""
 
 
+@lru_cache
+def _sources() -> list[bytes]:
+    return [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))]
+
+
 def stamped(function: Callable[..., Any], *facts: object) -> Any:
     """Name a function after all that it is made of, for Numba's cache, which looks for changes in its own file only.
 
     That is this package, and `facts`.
     """
-    sources = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))]
-    digest = hashlib.sha256(repr((LANES, sources, facts)).encode())
+    digest = hashlib.sha256(repr((LANES, _sources(), facts)).encode())
     function.__qualname__ = f"{function.__name__}-{digest.hexdigest()[:16]}"
     return function
 
