@@ -7,15 +7,12 @@ unit's net input again: for the logistic function, s'(z) = s(z) (1 - s(z)).
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nn_core.parts import Part
-
-if TYPE_CHECKING:
-    from nn_core.condition import Condition
+from nn_core.parts import Condition, Part
 
 Array = NDArray[np.float64]
 
@@ -41,7 +38,7 @@ class Activation(Part, kind="activation"):
     def derivative(self, s: Array) -> Array:
         """Output s(z) to slope s'(z), elementwise, any shape."""
 
-    def problems(self, condition: "Condition") -> Iterator[str]:
+    def problems(self, condition: Condition) -> Iterator[str]:
         """Targets that no output reaches."""
         criterion = condition.training.criterion
         for key, target in condition.training.task.target_ends.items():

@@ -3,15 +3,12 @@
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nn_core.parts import Part, number
-
-if TYPE_CHECKING:
-    from nn_core.condition import Condition
+from nn_core.parts import Condition, Part, number
 
 Array = NDArray[np.float64]
 
@@ -63,7 +60,7 @@ class Tolerance(Criterion, name="tolerance", twin="nn_core.compiled.criteria:tol
         """Whether that is within the tolerance."""
         return distance < self.tolerance
 
-    def problems(self, condition: "Condition") -> Iterator[str]:
+    def problems(self, condition: Condition) -> Iterator[str]:
         """A tolerance within which one output is right for two targets."""
         ends = condition.training.task.target_ends.values()
         half = (max(ends) - min(ends)) / 2

@@ -7,15 +7,12 @@ units above) each, so that anyone with a NumPy generator and the seed can redraw
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nn_core.parts import Part, number, numbers
-
-if TYPE_CHECKING:
-    from nn_core.condition import Condition
+from nn_core.parts import Condition, Part, number, numbers
 
 Array = NDArray[np.float64]
 
@@ -114,7 +111,7 @@ class Uniform(LayerByLayer, name="uniform"):
         """One call of ``rng.uniform(low, high, size=shape)``."""
         return rng.uniform(self.low, self.high, size=fans.shape)
 
-    def problems(self, condition: "Condition") -> Iterator[str]:
+    def problems(self, condition: Condition) -> Iterator[str]:
         """Ends in the wrong order."""
         if self.low >= self.high:
             yield f"init.low={self.low} init.high={self.high}: valid is a low below the high"
@@ -170,7 +167,7 @@ class Fixed(Initializer, name="fixed"):
             start = stop
         return layers
 
-    def problems(self, condition: "Condition") -> Iterator[str]:
+    def problems(self, condition: Condition) -> Iterator[str]:
         """Another number of weights than the network has."""
         needed = count_weights(condition.fans)
         if len(self.weights) != needed:

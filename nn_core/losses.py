@@ -7,15 +7,11 @@ the same here. Let y be the target and o the output.
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nn_core.parts import Part
-
-if TYPE_CHECKING:
-    from nn_core.condition import Condition
+from nn_core.parts import Condition, Part
 
 Array = NDArray[np.float64]
 
@@ -84,7 +80,7 @@ class Arctanh(Loss, name="arctanh", twin="nn_core.compiled.losses:arctanh"):
         d = self._capped_difference(targets, outputs)
         return np.asarray(np.log1p(-d) - np.log1p(d))
 
-    def problems(self, condition: "Condition") -> Iterator[str]:
+    def problems(self, condition: Condition) -> Iterator[str]:
         """Targets that an output may be further than 1 from."""
         activation = condition.training.activation
         targets = condition.training.task.target_ends.values()
@@ -129,7 +125,7 @@ class CrossEntropy(Loss, name="cross_entropy", twin="nn_core.compiled.losses:cro
         o = self._kept_inside(outputs)
         return np.asarray((o - targets) / (o * (1.0 - o)))
 
-    def problems(self, condition: "Condition") -> Iterator[str]:
+    def problems(self, condition: Condition) -> Iterator[str]:
         """Outputs, or targets, that are no probabilities."""
         activation = condition.training.activation
         if activation.low < 0 or activation.high > 1:

@@ -20,16 +20,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from functools import cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 from inspect import cleandoc
-from math import isfinite
+from math import inf, isfinite
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias, cast
 
 if TYPE_CHECKING:
-    from nn_core.condition import Condition
+    from nn_core import condition as conditions
 
 ENTRY_POINTS = "convergence_atlas.parts"
+
+Condition: TypeAlias = "conditions.Condition"
+"""For annotations of parts, which are there before the class is: a condition is made of parts."""
 
 
 class PartError(Exception):
@@ -38,28 +41,14 @@ class PartError(Exception):
 
 @dataclass(frozen=True)
 class Valid:
-    """Which values an option may have.
+    """Which values an option may have."""
 
-    Attributes
-    ----------
-    words : str
-        Completes the sentence "valid is ...".
-    holds : callable
-        Whether a value is among them; never raises.
-    """
-
-    words: str
-    holds: Callable[[Any], bool]
+    words: str  # completes the sentence "valid is ..."
+    holds: Callable[[Any], bool]  # whether a value is among them; never raises
 
 
 def number(
-    default: float | None,
-    about: str,
-    *,
-    above: float | None = None,
-    at_least: float | None = None,
-    below: float | None = None,
-    **facts: Any,
+    default: float, about: str, *, above: float = -inf, at_least: float = -inf, below: float = inf, **facts: Any
 ) -> Any:
     """Declare a finite number; of an optimizer, each network of an ensemble may have its own.
 
@@ -68,26 +57,17 @@ def number(
     default : float
     about : str
         What it is, in a word or two.
-    above, at_least : float, optional
-        Its lower bound, exclusive or inclusive.
-    below : float, optional
-        Its upper bound, exclusive.
+    above, at_least, below : float
+        Its bounds, of which only `at_least` is among the numbers that are valid.
     **facts
         ``key``: where a configuration has it, if not among the part's own options. ``later=True``: the option joined a
         part that runs had been made with; at its default value it is left out of what tells runs apart.
     """
-
-    def holds(value: Any) -> bool:
-        return (
-            _is_number(value)
-            and (above is None or value > above)
-            and (at_least is None or value >= at_least)
-            and (below is None or value < below)
-        )
-
-    bound = f" above {above:g}" if above is not None else f", {at_least:g} or above" if at_least is not None else ""
-    bound += f" and below {below:g}" if below is not None else ""
-    return _option(default, about, Valid(f"a finite number{bound}", holds), facts)
+    words = "a finite number"
+    words += f" above {above:g}" if above > -inf else f", {at_least:g} or above" if at_least > -inf else ""
+    words += f" and below {below:g}" if below < inf else ""
+    valid = Valid(words, lambda v: _is_number(v) and above < v < below and v >= at_least)
+    return _option(default, about, valid, facts)
 
 
 def number_or_null(about: str, **facts: Any) -> Any:
@@ -141,21 +121,11 @@ class Part(ABC):  # noqa: B024  # what is abstract, a kind says
 
     A kind of parts is a subclass that says so, ``class Optimizer(Part, kind="optimizer")``; a part is a subclass of
     its kind that has a name, ``class Momentum(Optimizer, name="momentum")``.
-
-    Attributes
-    ----------
-    kind : str
-        The key of a configuration that chooses among parts of this kind.
-    name : str
-        The value of that key that chooses this one.
-    twin : str or None
-        Where its compiled twin is, as ``module:name``; None if only the NumPy reference has it. See
-        `nn_core.compiled`.
     """
 
-    kind: ClassVar[str] = ""
-    name: ClassVar[str] = ""
-    twin: ClassVar[str | None] = None
+    kind: ClassVar[str] = ""  # the key of a configuration that chooses among parts of this kind
+    name: ClassVar[str] = ""  # the value of that key that chooses this one
+    twin: ClassVar[str | None] = None  # where `nn_core.compiled` has it once more, ``module:name``; None if it has not
 
     def __init_subclass__(cls, kind: str = "", name: str = "", twin: str | None = None, **others: Any) -> None:
         super().__init_subclass__(**others)
@@ -170,7 +140,7 @@ class Part(ABC):  # noqa: B024  # what is abstract, a kind says
         if (there.__module__, there.__qualname__) != (cls.__module__, cls.__qualname__):
             raise PartError(f"{cls.kind}={name} is declared twice: in {there.__module__} and in {cls.__module__}")
 
-    def problems(self, condition: "Condition") -> Iterator[str]:
+    def problems(self, condition: Condition) -> Iterator[str]:
         """Say what this part cannot tolerate: of its own options together, or of the parts it is to work with.
 
         Each problem is a line that begins with key and value and says what would be valid.
@@ -181,11 +151,8 @@ class Part(ABC):  # noqa: B024  # what is abstract, a kind says
     def from_params(cls, params: Mapping[str, Any]) -> Self:
         """Make the part of this kind that the params of a run name.
 
-        Parameters
-        ----------
-        params : mapping of str
-            ``kind`` holds the part's name and ``kind.option`` an option, as text as MLflow has them or of a type
-            already. What is missing (``none`` and NaN in a table of several kinds of runs) has its default value.
+        Of `params`, ``kind`` is the part's name and ``kind.option`` an option, as text as MLflow has them or of a type
+        already. What is missing (``none`` and NaN in a table of several kinds of runs) has its default value.
 
         Raises
         ------
@@ -199,39 +166,23 @@ class Part(ABC):  # noqa: B024  # what is abstract, a kind says
 
 
 def parts(kind: str) -> Mapping[str, type[Part]]:
-    """All parts of a kind by name, those of other packages after ours.
-
-    Raises
-    ------
-    PartError
-        If a package that brings parts cannot be imported.
-    """
+    """All parts of a kind by name, those of other packages after ours; `PartError` if such a package does not load."""
     _import_entry_points()
     return _registry[kind]
 
 
 def part(kind: str, name: str) -> type[Part]:
-    """Find a part.
-
-    Raises
-    ------
-    PartError
-        If there is none of that name.
-    """
+    """Find a part by its name, or raise a `PartError` that lists those there are."""
     found = parts(kind).get(name)
     if found is None:
         raise PartError(f"{kind}={name}: valid is one of {', '.join(parts(kind))}")
     return found
 
 
-_options: dict[type[Part], tuple[Field[Any], ...]] = {}  # asked for several times a job
-
-
+@cache  # asked for several times a job
 def options(of: type[Part]) -> tuple[Field[Any], ...]:
     """Fields of a part that are its options in a configuration, in the order of their declaration."""
-    if of not in _options:
-        _options[of] = tuple(e for e in fields(of) if "about" in e.metadata and "key" not in e.metadata)
-    return _options[of]
+    return tuple(entry for entry in fields(of) if "about" in entry.metadata and "key" not in entry.metadata)
 
 
 def _is_missing(value: Any) -> bool:
@@ -249,13 +200,7 @@ def _typed(entry: Field[Any], value: Any) -> Any:
 
 
 def require_valid(part: Part) -> None:
-    """Refuse a part that no table or network can be made of.
-
-    Raises
-    ------
-    ValueError
-        If the value of an option is not valid.
-    """
+    """Refuse a part that no table or network can be made of: `ValueError` if the value of an option is not valid."""
     for option in options(type(part)):
         value, valid = getattr(part, option.name), option.metadata["valid"]
         if not valid.holds(value):
@@ -281,9 +226,6 @@ def _import_entry_points() -> None:
         except PartError:
             raise
         except Exception as error:
-            raise PartError(f"{_origin(entry_point)} cannot be imported ({type(error).__name__}: {error})") from error
-
-
-def _origin(entry_point: EntryPoint) -> str:
-    package = entry_point.dist.name if entry_point.dist else "a package"
-    return f"{entry_point.value}, which brings parts of {package},"
+            package = entry_point.dist.name if entry_point.dist else "a package"
+            origin = f"{entry_point.value}, which brings parts of {package},"
+            raise PartError(f"{origin} cannot be imported ({type(error).__name__}: {error})") from error

@@ -2,15 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nn_core.optimizers.optimizer import Array, Layers, Memory, Number, Optimizer, per_matrix, zeros_like
-from nn_core.parts import flag, number
-
-if TYPE_CHECKING:
-    from nn_core.condition import Condition
+from nn_core.parts import Condition, flag, number
 
 
 @dataclass(frozen=True)
@@ -47,7 +43,7 @@ class Momentum(Optimizer, name="momentum", twin="nn_core.compiled.optimizers:mom
         updates = [-rate * gradient + momentum * v for gradient, v in zip(gradients, velocity, strict=True)]
         return updates, (updates,)
 
-    def problems(self, condition: "Condition") -> Iterator[str]:
+    def problems(self, condition: Condition) -> Iterator[str]:
         """A gradient that would be turned round, or left out."""
         if self.scaled and np.any(np.asarray(self.momentum) >= 1):
             yield (

@@ -2,15 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nn_core.optimizers.optimizer import Array, Layers, Memory, Number, Optimizer, per_matrix, zeros_like
-from nn_core.parts import flag, number
-
-if TYPE_CHECKING:
-    from nn_core.condition import Condition
+from nn_core.parts import Condition, flag, number
 
 
 @dataclass(frozen=True)
@@ -63,7 +59,7 @@ class Rprop(Optimizer, name="rprop", twin="nn_core.compiled.optimizers:rprop"):
             slopes.append(np.where(back, 0.0, g))
         return steps, (slopes, sizes, steps)
 
-    def problems(self, condition: "Condition") -> Iterator[str]:
+    def problems(self, condition: Condition) -> Iterator[str]:
         """Bounds in the wrong order."""
         if np.any(np.asarray(self.smallest) > self.largest):
             yield (

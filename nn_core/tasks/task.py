@@ -7,15 +7,12 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nn_core.parts import Part, number, require_valid
-
-if TYPE_CHECKING:
-    from nn_core.condition import Condition
+from nn_core.parts import Condition, Part, number, require_valid
 
 Array = NDArray[np.float64]
 Bits = NDArray[np.bool_]
@@ -115,7 +112,7 @@ class BitTask(Task):
         """The two targets, by the options that set them."""
         return {"task.target_low": self.target_low, "task.target_high": self.target_high}
 
-    def problems(self, condition: "Condition") -> Iterator[str]:
+    def problems(self, condition: Condition) -> Iterator[str]:
         """Two bits that have the same value cannot be told apart."""
         if self.low == self.high:
             yield (
