@@ -14,14 +14,6 @@ from nn_core.training import State, Training, start
 class Condition:
     """What a network is, where it starts, and how it learns.
 
-    Attributes
-    ----------
-    training : Training
-    hidden : tuple of int
-        Units of the hidden layers.
-    initializer : Initializer
-    optimizer : Optimizer
-
     Examples
     --------
     A hundred networks learn XOR:
@@ -34,7 +26,7 @@ class Condition:
     """
 
     training: Training
-    hidden: tuple[int, ...]
+    hidden: tuple[int, ...]  # units of the hidden layers
     initializer: Initializer
     optimizer: Optimizer
 

@@ -24,13 +24,7 @@ def choose(name: str, parts: Iterable[Part]) -> str:
 
 
 def engine(name: str) -> Advance:
-    """Return the engine's ``advance(state, to_epoch) -> state``.
-
-    Raises
-    ------
-    ValueError
-        If there is no engine of that name.
-    """
+    """Return the engine's ``advance(state, to_epoch) -> state``; `ValueError` if there is no engine of that name."""
     if name == "numba":
         from nn_core import compiled  # Numba takes a second to import; the reference does not need it
 
@@ -38,10 +32,5 @@ def engine(name: str) -> Advance:
     if name == "numpy":
         return training.advance
     if name == "auto":
-        return _advance_as_fits
+        return lambda state, to_epoch: engine(choose(name, (*state.training.parts, state.optimizer)))(state, to_epoch)
     raise ValueError(f"engine={name}: valid are {', '.join(ENGINES)}")
-
-
-def _advance_as_fits(state: State, to_epoch: int) -> State:
-    """Advance by the engine that `choose` finds for the state's parts."""
-    return engine(choose("auto", (*state.training.parts, state.optimizer)))(state, to_epoch)

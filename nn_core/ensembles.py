@@ -4,12 +4,11 @@ A compiled `advance` hears no signal and draws no progress bar, so it is called 
 of them there is time to report, to stop, and to leave out the networks that have ended, which then cost nothing more.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nn_core.engines import Advance
 from nn_core.training import NEVER, State
@@ -20,15 +19,9 @@ SLICE_SECONDS = 0.1
 
 @dataclass
 class Pace:
-    """How long slices are; kept by who trains an ensemble from cut-off to cut-off, so that it is found out once.
+    """How long slices are; kept by who trains an ensemble from cut-off to cut-off, so that it is found out once."""
 
-    Attributes
-    ----------
-    epochs : int
-        Epochs of the next slice.
-    """
-
-    epochs: int = 1
+    epochs: int = 1  # of the next slice
 
     def learn(self, epochs: int, seconds: float) -> None:
         """Adapt to a slice of that many epochs, which took that long."""
@@ -47,10 +40,8 @@ def train(
 
     Parameters
     ----------
-    state : State
-    to_epoch : int
-    advance : callable
-        An engine's ``advance(state, to_epoch) -> state``; see `nn_core.engine`.
+    state, to_epoch
+        As for `advance`, which is that of an engine; see `nn_core.engine`.
     after_slice : callable or None
         Told the epoch after every slice. What it raises ends the training.
     pace : Pace or None
@@ -58,7 +49,7 @@ def train(
     """
     pace = pace or Pace()
     members = np.arange(state.networks)
-    ended: list[tuple[NDArray[np.intp], State]] = []
+    ended = []
     while state.epoch < to_epoch:
         running = np.flatnonzero(state.ended_at == NEVER)
         if len(running) <= state.networks // 2:
@@ -77,26 +68,6 @@ def train(
         return state
     if len(members):
         ended.append((members, state))
-    return _merged([part for _, part in ended], np.concatenate([indices for indices, _ in ended]))
-
-
-def _merged(parts: Sequence[State], members: NDArray[np.intp]) -> State:
-    """Put the parts of an ensemble together; ``members[i]`` is the place of the i-th network in the parts' order."""
-    first = parts[0]
-    numbers = {
-        name: np.concatenate([np.asarray(part.optimizer.numbers()[name]) for part in parts])
-        for name in first.optimizer.numbers()
-    }
-    joined = replace(
-        first,
-        optimizer=replace(first.optimizer, **numbers),
-        weights=[np.concatenate(layer) for layer in zip(*(part.weights for part in parts), strict=True)],
-        memory=tuple(
-            [np.concatenate(layer) for layer in zip(*remembered, strict=True)]
-            for remembered in zip(*(part.memory for part in parts), strict=True)
-        ),
-        losses=np.concatenate([part.losses for part in parts]),
-        first_success=np.concatenate([part.first_success for part in parts]),
-        diverged_at=np.concatenate([part.diverged_at for part in parts]),
-    )
-    return joined.take(np.argsort(members))
+    places = np.concatenate([indices for indices, _ in ended])
+    first, *others = [part for _, part in ended]
+    return first.map(lambda *rows: np.concatenate(rows), *others).take(np.argsort(places))

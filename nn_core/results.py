@@ -85,10 +85,6 @@ class Result:
         return f"{what}. {self.status.advice}"
 
 
-def _or_none(epoch: int) -> int | None:
-    return None if epoch == NEVER else epoch
-
-
 def results(state: State) -> list[Result]:
     """Read the results of all R networks, at the state's epoch as their cut-off.
 
@@ -101,31 +97,29 @@ def results(state: State) -> list[Result]:
         final_losses = training.loss.value(task.targets, outputs)
         max_errors = np.abs(task.targets - outputs).max(axis=(-2, -1))
     grid = recorded_epochs(training.per_decade, state.epoch)
-    ended = np.where(state.ended_at == NEVER, state.epoch, state.ended_at)
+    ended = np.where(state.ended_at == NEVER, state.epoch, state.ended_at).tolist()
+    loss_epochs = {epochs: np.append(grid[grid < epochs], epochs) for epochs in set(ended)}
 
-    found: list[Result | None] = [None] * state.networks
-    for epochs in np.unique(ended).tolist():  # networks that ended together have their curves' epochs in common
-        members = np.flatnonzero(ended == epochs)
-        recorded = int(np.searchsorted(grid, epochs))  # the grid's epochs before the last
-        loss_epochs = np.append(grid[:recorded], epochs)
-        curves = np.column_stack([state.losses[members, :recorded], final_losses[members]])
-        for r, losses in zip(members.tolist(), curves, strict=True):
-            first_success = _or_none(int(state.first_success[r]))
-            diverged_at = _or_none(int(state.diverged_at[r]))
-            if diverged_at is not None:
-                status = Status.DIVERGED
-            else:
-                status = Status.CUT_OFF if first_success is None else Status.CONVERGED
-            found[r] = Result(
-                status=status,
-                epochs=epochs,
-                epochs_to_converge=first_success,
-                diverged_at=diverged_at,
-                final_loss=float(final_losses[r]),
-                max_error=float(max_errors[r]),
-                predictions=outputs[r],
-                weights=[W[r] for W in state.weights],
-                loss_epochs=loss_epochs,
-                losses=losses,
-            )
-    return [result for result in found if result is not None]
+    found = []
+    for r, epochs in enumerate(ended):
+        first_success, diverged_at = (
+            None if epoch == NEVER else int(epoch) for epoch in (state.first_success[r], state.diverged_at[r])
+        )
+        if diverged_at is not None:
+            status = Status.DIVERGED
+        else:
+            status = Status.CUT_OFF if first_success is None else Status.CONVERGED
+        result = Result(
+            status=status,
+            epochs=epochs,
+            epochs_to_converge=first_success,
+            diverged_at=diverged_at,
+            final_loss=float(final_losses[r]),
+            max_error=float(max_errors[r]),
+            predictions=outputs[r],
+            weights=[W[r] for W in state.weights],
+            loss_epochs=loss_epochs[epochs],
+            losses=np.append(state.losses[r, : len(loss_epochs[epochs]) - 1], final_losses[r]),
+        )
+        found.append(result)
+    return found

@@ -5,9 +5,10 @@ networks learns; a `Training` is everything that does not, and that the networks
 NumPy and is written to be read; `nn_core.compiled` does the same, compiled, and is tested against it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,45 +31,20 @@ NEVER = -1
 
 @dataclass(frozen=True)
 class Training:
-    """What all networks of an ensemble share.
-
-    Attributes
-    ----------
-    task : Task
-    activation : Activation
-        Of all hidden and output units.
-    derivative_offset : float
-        Added to every activation derivative.
-    bias : float or None
-        Output of the bias unit that feeds every layer, or None for no such unit.
-    loss : Loss
-    weight_decay : float
-        Adds ``weight_decay * w`` to every gradient.
-    shortcuts : bool
-        Whether the inputs feed the outputs too.
-    update : Update
-        How many patterns make a step, and in which order they are shown.
-    order_seed : int
-        Of orders that are drawn.
-    criterion : Criterion
-    stop_when_converged : bool
-        Whether a network stops learning at its first success.
-    per_decade : int
-        How many epochs per factor of ten have their loss recorded.
-    """
+    """What all networks of an ensemble share."""
 
     task: Task
-    activation: Activation = Sigmoid()
-    derivative_offset: float = 0.0
-    bias: float | None = None
-    shortcuts: bool = False
+    activation: Activation = Sigmoid()  # of all hidden and output units
+    derivative_offset: float = 0.0  # added to every activation derivative
+    bias: float | None = None  # output of the bias unit that feeds every layer, or None for no such unit
+    shortcuts: bool = False  # whether the inputs feed the outputs too
     loss: Loss = SumOfSquares()
-    weight_decay: float = 0.0
-    update: Update = Batch()
-    order_seed: int = 0
+    weight_decay: float = 0.0  # adds weight_decay * w to every gradient
+    update: Update = Batch()  # how many patterns make a step, and in which order they are shown
+    order_seed: int = 0  # of orders that are drawn
     criterion: Criterion = Tolerance(0.4)
-    stop_when_converged: bool = False
-    per_decade: int = 80
+    stop_when_converged: bool = False  # whether a network stops learning at its first success
+    per_decade: int = 80  # how many epochs per factor of ten have their loss recorded
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -82,7 +58,6 @@ class State:
 
     Attributes
     ----------
-    training : Training
     optimizer : Optimizer
         Its numbers have shape (R,).
     weights : list of arrays, shapes (R, units below [+ 1], units above)
@@ -121,14 +96,23 @@ class State:
 
     def take(self, networks: NDArray[np.intp]) -> "State":
         """Select networks by index, shape (r,); the result shares no memory with this state."""
+        return self.map(lambda rows: rows[networks])
+
+    def map(self, function: Callable[..., Any], *others: "State") -> "State":
+        """Apply a function to each array that has a row for every network, and to the same arrays of other states."""
+        states = (self, *others)
+
+        def mapped(layers: Iterable[Layers]) -> Layers:
+            return [function(*matrices) for matrices in zip(*layers, strict=True)]
+
         return replace(
             self,
-            optimizer=self.optimizer.take(networks),
-            weights=[W[networks] for W in self.weights],
-            memory=tuple([M[networks] for M in layers] for layers in self.memory),
-            losses=self.losses[networks],
-            first_success=self.first_success[networks],
-            diverged_at=self.diverged_at[networks],
+            optimizer=self.optimizer.map(function, *(state.optimizer for state in others)),
+            weights=mapped(state.weights for state in states),
+            memory=tuple(mapped(layers) for layers in zip(*(state.memory for state in states), strict=True)),
+            losses=function(*(state.losses for state in states)),
+            first_success=function(*(state.first_success for state in states)),
+            diverged_at=function(*(state.diverged_at for state in states)),
         )
 
 
@@ -195,29 +179,24 @@ def advance(state: State, to_epoch: int) -> State:
         raise ValueError(f"to_epoch={to_epoch}: the ensemble is already at epoch {state.epoch}")
     training, task = state.training, state.training.task
     grid = recorded_epochs(training.per_decade, to_epoch)
-    losses = np.empty((state.networks, len(grid)))
-    recorded = state.losses.shape[1]
-    losses[:, :recorded] = state.losses
+    losses = list(state.losses.T)
     # Networks that overflow are noticed and left alone; NumPy need not warn of them.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         for epoch in range(state.epoch, to_epoch + 1):
             layers = show(training, state.weights, task.inputs)
-            if recorded < len(grid) and grid[recorded] == epoch:
-                losses[:, recorded] = training.loss.value(task.targets, layers[-1])
-                recorded += 1
-            judged = (
-                gradients(training, state.weights, layers, task.targets) if training.criterion.needs_gradients else []
-            )
-            succeeded = training.criterion.met(task.targets, layers[-1], judged)
+            if len(losses) < len(grid) and grid[len(losses)] == epoch:
+                losses.append(training.loss.value(task.targets, layers[-1]))
+            judged = training.criterion.needs_gradients
+            slopes = gradients(training, state.weights, layers, task.targets) if judged else []
+            succeeded = training.criterion.met(task.targets, layers[-1], slopes)
             is_first = succeeded & (state.first_success == NEVER)
             state = replace(state, epoch=epoch, first_success=np.where(is_first, epoch, state.first_success))
             if epoch == to_epoch or (state.ended_at != NEVER).all():
                 break
             state = _one_epoch(state, layers)
-        if state.epoch < to_epoch:  # every network has ended; what is left to record is their last loss
-            last = training.loss.value(task.targets, layers[-1])
-            losses[:, recorded:] = last[:, np.newaxis]
-    return replace(state, epoch=to_epoch, losses=losses)
+        # If every network has ended before, what is left to record is their last loss.
+        losses += [training.loss.value(task.targets, layers[-1])] * (len(grid) - len(losses))
+    return replace(state, epoch=to_epoch, losses=np.stack(losses, axis=1))
 
 
 def show(training: Training, weights: Sequence[Array], inputs: Array) -> list[Array]:
@@ -230,15 +209,9 @@ def gradients(training: Training, weights: Sequence[Array], layers: Sequence[Arr
 
     Shapes of `weights`; see `nn_core.network.backward`.
     """
-    slopes = backward(
-        weights,
-        layers,
-        training.loss.slope(targets, layers[-1]),
-        training.activation,
-        training.bias,
-        training.derivative_offset,
-        training.shortcuts,
-    )
+    output_slope = training.loss.slope(targets, layers[-1])
+    options = training.activation, training.bias, training.derivative_offset, training.shortcuts
+    slopes = backward(weights, layers, output_slope, *options)
     if training.weight_decay:
         slopes = [slope + training.weight_decay * W for slope, W in zip(slopes, weights, strict=True)]
     return slopes

@@ -1,7 +1,7 @@
 """What an optimizer is: from gradients to weight updates."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Self
 
@@ -45,17 +45,16 @@ class Optimizer(Part, kind="optimizer"):
 
     def spread(self, networks: int) -> Self:
         """Give every one of `networks` networks its own copy of each number."""
-        return replace(
-            self,
-            **{
-                name: np.broadcast_to(np.asarray(value, dtype=np.float64), (networks,)).copy()
-                for name, value in self.numbers().items()
-            },
-        )
+        return self.map(lambda value: np.broadcast_to(np.asarray(value, dtype=np.float64), (networks,)).copy())
 
     def take(self, networks: NDArray[np.intp]) -> Self:
         """Select networks from an optimizer that was spread."""
-        return replace(self, **{name: np.asarray(value)[networks] for name, value in self.numbers().items()})
+        return self.map(lambda value: value[networks])
+
+    def map(self, function: Callable[..., Number], *others: Self) -> Self:
+        """Apply a function to each number, and to those of the same name of other optimizers of this kind."""
+        optimizers = (self, *others)
+        return replace(self, **{name: function(*(getattr(o, name) for o in optimizers)) for name in self.numbers()})
 
 
 def per_matrix(value: Number) -> Array:

@@ -304,8 +304,8 @@ def test_first_success_and_losses_are_those_of_weights_held_between_epochs(train
     for r in range(2):
         end = epochs if success[r] == NEVER else success[r]
         assert [W[r].tolist() for W in stopped.weights] == [W[r].tolist() for W in held[end]]
-        assert state.losses[r].tolist() == [losses[epoch][r] for epoch in grid]
-        assert stopped.losses[r].tolist() == [losses[min(epoch, end)][r] for epoch in grid]
+        np.testing.assert_array_equal(state.losses[r], [losses[epoch][r] for epoch in grid])
+        np.testing.assert_array_equal(stopped.losses[r], [losses[min(epoch, end)][r] for epoch in grid])
 
 
 def learning(**changes):
