@@ -8,7 +8,7 @@ over it. Hydra checks names and types; what remains, ranges and settings that co
 
 from collections.abc import Iterable, Iterator
 from dataclasses import MISSING as NO_DEFAULT
-from dataclasses import Field, dataclass, field, fields, make_dataclass, replace
+from dataclasses import Field, dataclass, field, fields, is_dataclass, make_dataclass, replace
 from difflib import get_close_matches
 from functools import cache
 from typing import Any
@@ -36,24 +36,24 @@ class Record:
 
 def _lr() -> Any:
     (rate,) = (entry for entry in fields(Optimizer) if entry.metadata.get("key") == "lr")
-    return field(default=rate.default, metadata={k: v for k, v in rate.metadata.items() if k != "key"})
+    return field(default=rate.default, metadata=rate.metadata)
 
 
-def _hidden() -> Any:
+def _hidden(default: int, about: str) -> Any:
     def holds(value: Any) -> bool:
         layers = hidden_layers(value)
         return bool(layers) and all(is_whole(width, 1, LARGEST_LAYER) for width in layers)
 
     valid = Valid(f"a whole number from 1 to {LARGEST_LAYER:,}, or a list of such, like [8,4]", holds)
-    return field(default=4, metadata={"about": "hidden width, or a list for more layers: [8,4]", "valid": valid})
+    return field(default=default, metadata={"about": about, "valid": valid})
 
 
-def _experiment() -> Any:
+def _name(default: str, about: str) -> Any:
     def holds(name: str) -> bool:
         return bool(name.strip()) and name.isprintable() and len(name) <= LONGEST_NAME
 
     valid = Valid(f"a name of 1 to {LONGEST_NAME} printable characters, not all blank", holds)
-    return field(default="xor", metadata={"about": "MLflow experiment", "valid": valid, "shown": repr})
+    return field(default=default, metadata={"about": about, "valid": valid, "shown": repr})
 
 
 def _part(default: str, kind: str, about: str) -> Any:
@@ -72,10 +72,11 @@ class Config:
 
     lr: float = _lr()
     seed: int = whole(0, "of the initial weights, in a run of several networks those of the first", 0, 2**62)
-    hidden: Any = _hidden()  # an int or a list of ints, a union that OmegaConf does not have
+    # An int or a list of ints, a union that OmegaConf does not have.
+    hidden: Any = _hidden(4, "hidden width, or a list for more layers: [8,4]")
     epochs: int = whole(10000, "cut-off", 1, 10**9)
     trials: int = whole(1, "networks in this run, with seeds seed, seed+1, ...", 1, 100_000)
-    experiment: str = _experiment()
+    experiment: str = _name("xor", "MLflow experiment")
     task: Any = _part("xor", "task", "what is to be learned")
     activation: str = _name_of("sigmoid", "activation", "of all hidden units and outputs")
     derivative_offset: float = number(0.0, "added to every activation derivative", at_least=0)
@@ -134,15 +135,11 @@ def entries(config: Any) -> Iterator[tuple[str, Field[Any], Any]]:
     """All keys of a configuration, dotted, with declaration and value; a part's name comes before its options."""
     for entry in fields(config):
         value = getattr(config, entry.name)
-        if isinstance(value, Part):
-            yield entry.name, entry, value.name
-            for option in options(type(value)):
-                yield f"{entry.name}.{option.name}", option, getattr(value, option.name)
-        elif isinstance(value, Record):
-            for option in fields(value):
-                yield f"{entry.name}.{option.name}", option, getattr(value, option.name)
-        else:
-            yield entry.name, entry, value
+        nested = is_dataclass(value)
+        if isinstance(value, Part) or not nested:
+            yield entry.name, entry, value.name if nested else value
+        for option in options(value.__class__) if nested else ():
+            yield f"{entry.name}.{option.name}", option, getattr(value, option.name)
 
 
 @cache
@@ -152,13 +149,14 @@ def schemas(group: str) -> dict[str, type]:
 
 
 def _schema(part: type[Part]) -> type:
-    """Derive a schema from a part's options."""
-    made = make_dataclass(
-        part.__name__,
-        [("name", str, part.name), *((option.name, _type(option), _default(option)) for option in options(part))],
-        namespace={"__doc__": part.__doc__},
-        frozen=True,
-    )
+    """Derive a schema from a part's options; those without a default are lists of numbers."""
+    entries: list[tuple[str, Any, Any]] = [("name", str, part.name)]
+    for option in options(part):
+        given = option.default is not NO_DEFAULT
+        entries.append(
+            (option.name, type(option.default), option.default) if given else (option.name, list[float], MISSING)
+        )
+    made = make_dataclass(part.__name__, entries, namespace={"__doc__": part.__doc__})
     made.__module__ = __name__
     if made.__name__ in globals():
         made.__name__ = made.__qualname__ = f"{part.__name__}_{part.kind}"
@@ -175,14 +173,6 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def _type(option: Field[Any]) -> Any:
-    return list[float] if option.default is NO_DEFAULT else type(option.default)
-
-
-def _default(option: Field[Any]) -> Any:
-    return MISSING if option.default is NO_DEFAULT else option.default
-
-
 def from_schemas(config: Config) -> Config:
     """Put the parts themselves in the place of what Hydra made of their schemas."""
     made: dict[str, Any] = {}
@@ -196,39 +186,25 @@ def from_schemas(config: Config) -> Config:
 def register() -> None:
     """Make schema and group options known to Hydra, and the names of parts to its help."""
     store = ConfigStore.instance()
-    store.store(name="train_schema", node=_writable(Config), provider="experiments")
+    schema = OmegaConf.structured(Config)
+    for node in (schema, schema.record):
+        OmegaConf.set_readonly(node, False)  # as OmegaConf takes frozen dataclasses to be
+    store.store(name="train_schema", node=schema, provider="experiments")
     for group in GROUPS:
-        for name, schema in schemas(group).items():
-            store.store(group=group, name=name, node=_writable(schema), provider="experiments")
+        for name, options_of_part in schemas(group).items():
+            store.store(group=group, name=name, node=options_of_part, provider="experiments")
     OmegaConf.register_new_resolver("names_of", lambda kind: ", ".join(parts(kind)), replace=True)
 
 
-def _writable(schema: type) -> Any:
-    """Give a frozen dataclass as a node that Hydra may compose into: OmegaConf takes frozen for read-only."""
-    node = OmegaConf.structured(schema)
-    OmegaConf.set_readonly(node, False)
-    for key in node:
-        child = node._get_node(key)
-        if isinstance(child, DictConfig):
-            OmegaConf.set_readonly(child, False)
-    return node
-
-
-def known_keys(composed: DictConfig) -> list[str]:
+def known_keys(node: DictConfig, prefix: str = "") -> Iterator[str]:
     """All keys of a configuration that can be set, dotted, groups and their options alike."""
-    keys: list[str] = []
-
-    def walk(node: DictConfig, prefix: str) -> None:
-        for key in map(str, node):
-            if key == "name" and prefix.removesuffix(".") in GROUPS:
-                continue  # says which part was chosen; choosing is done by the group
-            keys.append(f"{prefix}{key}")
-            child = node._get_node(key)
-            if isinstance(child, DictConfig) and not child._is_none():
-                walk(child, f"{prefix}{key}.")
-
-    walk(composed, "")
-    return keys
+    for key in map(str, node):
+        if key == "name" and prefix.removesuffix(".") in GROUPS:
+            continue  # says which part was chosen; choosing is done by the group
+        yield f"{prefix}{key}"
+        child = node._get_node(key)
+        if isinstance(child, DictConfig) and not child._is_none():
+            yield from known_keys(child, f"{prefix}{key}.")
 
 
 def all_keys() -> list[str]:

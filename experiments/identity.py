@@ -32,16 +32,11 @@ def literal(value: Any) -> str:
     return str(value)
 
 
-def _canonical(key: str, value: Any) -> Any:
-    if key == "hidden":
-        layers = hidden_layers(value)
-        return layers[0] if len(layers) == 1 else list(layers)
-    return value
-
-
 def params(config: Config) -> dict[str, str]:
     """Flatten a configuration into MLflow params, which are also the overrides that repeat the run."""
-    return {key: literal(_canonical(key, value)) for key, _, value in entries(config) if key not in NOT_PART_OF_A_RUN}
+    flat = {key: literal(value) for key, _, value in entries(config) if key not in NOT_PART_OF_A_RUN}
+    layers = hidden_layers(config.hidden)
+    return {**flat, "hidden": literal(layers[0] if len(layers) == 1 else layers)}
 
 
 @cache
@@ -80,6 +75,5 @@ def config_hash(flat: Mapping[str, str]) -> str:
 
 def run_name(flat: Mapping[str, str], keys: Sequence[str] = ()) -> str:
     """Name a run by the values of the keys that tell it from its siblings: ``lr=0.5 hidden=4 seed=3``."""
-    shown = [key for key in (*("lr", "hidden", "seed"), *keys) if key in flat]
-    shown = sorted(dict.fromkeys(shown), key=lambda key: _ORDER.get(key, 5))
-    return " ".join(f"{key}={flat[key]}" for key in shown)
+    shown = dict.fromkeys(key for key in ("lr", "hidden", "seed", *keys) if key in flat)
+    return " ".join(f"{key}={flat[key]}" for key in sorted(shown, key=lambda key: _ORDER.get(key, 5)))

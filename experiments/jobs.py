@@ -336,7 +336,7 @@ class _Variants:
         self._typed: Config | None = None
         self._values: dict[str, Any] = {}
 
-        known = known_keys(self._base)
+        known = list(known_keys(self._base))
         elements = {axis.path for axis in self._swept if OmegaConf.is_list(_parent(self._base, axis.path))}
         if unknown := [axis for axis in self._swept if axis.path not in {*known, *elements}]:
             raise ConfigurationError(

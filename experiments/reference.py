@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, fields
 from typing import Any
 
@@ -32,13 +32,11 @@ def _keys() -> Iterator[str]:
     yield "Every key of `python -m experiments.train`, its default and what is valid; then all parts and options."
     yield "Written by `python -m experiments.reference` from the declarations in `nn_core` and `experiments/config.py`."
     yield ""
-    rows = []
+    rows: dict[str, Field[Any]] = {}
     for entry in fields(Config):
-        if entry.type is Record:
-            rows += [(f"record.{option.name}", *_described(option)) for option in fields(Record)]
-        else:
-            rows.append((entry.name, *_described(entry)))
-    yield from _table(("key", "default", "valid", "what it is"), rows)
+        nested = {f"record.{option.name}": option for option in options(Record)}
+        rows |= nested if entry.type is Record else {entry.name: entry}
+    yield from _table("key", rows)
 
 
 def _kind(kind: str, title: str) -> Iterator[str]:
@@ -50,8 +48,7 @@ def _kind(kind: str, title: str) -> Iterator[str]:
         yield f"**`{kind}={name}`** {_escaped(summary(part))}{engine}"
         if options(part):
             yield ""
-            rows = [(f"{kind}.{option.name}", *_described(option)) for option in options(part)]
-            yield from _table(("option", "default", "valid", "what it is"), rows)
+            yield from _table("option", {f"{kind}.{option.name}": option for option in options(part)})
 
 
 def _described(entry: Field[Any]) -> tuple[str, str, str]:
@@ -68,11 +65,11 @@ def _described(entry: Field[Any]) -> tuple[str, str, str]:
     return default, valid, facts["about"]
 
 
-def _table(header: Iterable[str], rows: Iterable[tuple[str, str, str, str]]) -> Iterator[str]:
-    yield f"| {' | '.join(header)} |"
+def _table(what: str, rows: Mapping[str, Field[Any]]) -> Iterator[str]:
+    yield f"| {what} | default | valid | what it is |"
     yield "|---|---|---|---|"
-    for key, *cells in rows:
-        yield f"| `{key}` | {' | '.join(map(_escaped, cells))} |"
+    for key, entry in rows.items():
+        yield f"| `{key}` | {' | '.join(map(_escaped, _described(entry)))} |"
 
 
 def _escaped(text: str) -> str:

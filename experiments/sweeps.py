@@ -12,8 +12,9 @@ import socket
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from operator import itemgetter
+from typing import Any
 
 from experiments.interruption import ending_with_the_reader
 from experiments.ledger import ledgers, revise
@@ -32,39 +33,19 @@ SHOWN_ID = 12
 
 UI_PORTS = range(5000, 5020)
 
-
-@dataclass(frozen=True)
-class SweepState:
-    """What has become of a sweep.
-
-    Attributes
-    ----------
-    run_id, name, experiment : str
-    state : str
-        MLflow's status in lower case, or ``stale``: called running, while its process is dead.
-    jobs, finished, reused, failed, killed, running : int
-        Jobs; those that it finished, found finished before, that failed, were killed, are under way.
-    convergence_rate : float or None
-        Share of all its trials that converged; None if none has finished.
-    started : str
-        ISO 8601, local time.
-    seconds : float
-        Duration, so far.
-    """
-
-    run_id: str
-    name: str
-    experiment: str
-    state: str
-    jobs: int
-    finished: int
-    reused: int
-    failed: int
-    killed: int
-    running: int
-    convergence_rate: float | None
-    started: str
-    seconds: float
+PROVENANCE = (
+    "git_commit",
+    "git_dirty",
+    "command",
+    "versions",
+    "python",
+    "machine",
+    "host",
+    "pid",
+    "engine",
+    "launcher",
+)
+"""Tags of a sweep, or of a run by itself, that say what made it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -79,26 +60,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def sweep_states(stores: Sequence[Store]) -> list[SweepState]:
-    """Say what has become of every sweep, oldest first."""
+def sweep_states(stores: Sequence[Store]) -> list[dict[str, Any]]:
+    """Say what has become of every sweep, oldest first; what ``status --json`` prints.
+
+    A sweep's ``state`` is MLflow's status in lower case, or ``stale``: called running, while its process is dead. It
+    has so many ``jobs``, of which it ``finished`` some, and found some finished before: they were ``reused``. The
+    ``convergence_rate`` is that of all trials, None if none has finished; ``started`` is ISO 8601, local time;
+    ``seconds`` is the duration, so far.
+    """
     states = []
     for store in stores:
         dead = {run.run_id for run in stale.stale_runs(store)}
         sweeps = store.reader.sweeps()
         for sweep, ledger in zip(sweeps, ledgers(store, sweeps), strict=True):
-            states.append(
-                SweepState(
-                    run_id=sweep.run_id,
-                    name=sweep.name,
-                    experiment=store.experiment,
-                    state="stale" if sweep.run_id in dead else sweep.status.lower(),
-                    **ledger.counts,
-                    convergence_rate=ledger.convergence_rate,
-                    started=_local_time(sweep.start_ms),
-                    seconds=((sweep.end_ms or _now_ms()) - sweep.start_ms) / 1000,
-                )
-            )
-    return sorted(states, key=lambda state: state.started)
+            state = {
+                "run_id": sweep.run_id,
+                "name": sweep.name,
+                "experiment": store.experiment,
+                "state": "stale" if sweep.run_id in dead else sweep.status.lower(),
+                **ledger.counts,
+                "convergence_rate": ledger.convergence_rate,
+                "started": _local_time(sweep.start_ms),
+                "seconds": ((sweep.end_ms or _now_ms()) - sweep.start_ms) / 1000,
+            }
+            states.append(state)
+    return sorted(states, key=itemgetter("started"))
 
 
 def repeat_command(params: Mapping[str, str], *, experiment: str, engine: str | None) -> str:
@@ -128,9 +114,8 @@ def _parser() -> argparse.ArgumentParser:
     repair.add_argument("runs", nargs="*", metavar="RUN", help="a run that you know to be dead, wherever it ran")
     repair.set_defaults(run=_repair)
     ui = commands.add_parser("ui", help="open the MLflow UI on the newest sweep: its runs, its loss curves")
-    ui.add_argument(
-        "sweep", nargs="?", metavar="RUN", help="another sweep: its run id, or the beginning of it, or its name"
-    )
+    another = "another sweep: its run id, or the beginning of it, or its name"
+    ui.add_argument("sweep", nargs="?", metavar="RUN", help=another)
     ui.add_argument("--port", type=int, help=f"default: the first free one from {UI_PORTS[0]}")
     ui.set_defaults(run=_ui)
     show = commands.add_parser("show", help="one run: the command that repeats it, its provenance, its result")
@@ -144,41 +129,31 @@ def _parser() -> argparse.ArgumentParser:
 def _status(options: argparse.Namespace) -> int:
     states = sweep_states(find_stores())
     if options.json:
-        print(json.dumps([asdict(state) for state in states], indent=2))
+        print(json.dumps(states, indent=2))
         return 0
     if not states:
         print(f"No sweeps yet in {without_password(tracking_uri())}.")
         return 0
-    table = [
-        [
-            "sweep",
-            "experiment",
-            "state",
-            "jobs",
-            "done",
-            "reused",
-            "failed",
-            "killed",
-            "running",
-            "rate",
-            "started",
-            "took",
-        ]
-    ]
+    counts = ("jobs", "finished", "reused", "failed", "killed", "running")
+    header = ("sweep", "experiment", "state", "jobs", "done", *counts[2:], "rate", "started", "took", "name")
+    table: list[tuple[str, ...]] = [header]
     for state in states:
-        rate = "" if state.convergence_rate is None else f"{state.convergence_rate:.3f}"
-        counts = (state.jobs, state.finished, state.reused, state.failed, state.killed, state.running)
-        took = str(timedelta(seconds=round(state.seconds)))
-        what = [state.run_id[:SHOWN_ID], _printable(state.experiment), state.state]
-        table.append([*what, *(f"{count:,}" for count in counts), rate, state.started.replace("T", " "), took])
+        row = (
+            state["run_id"][:SHOWN_ID],
+            _printable(state["experiment"]),
+            state["state"],
+            *(f"{state[count]:,}" for count in counts),
+            "" if state["convergence_rate"] is None else f"{state['convergence_rate']:.3f}",
+            state["started"].replace("T", " "),
+            str(timedelta(seconds=round(state["seconds"]))),
+            _printable(state["name"]),
+        )
+        table.append(row)
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for row, label in zip(table, ["name", *(_printable(state.name) for state in states)], strict=True):
-        cells = [
-            cell.rjust(width) if 3 <= place <= 9 else cell.ljust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        print("  ".join([*cells, label]))
-    if any(state.state == "stale" for state in states):
+    line = "  ".join(f"{{:{'>' if 3 <= place <= 9 else '<'}{width}}}" for place, width in enumerate(widths))
+    for row in table:
+        print(line.format(*row).rstrip())
+    if any(state["state"] == "stale" for state in states):
         print("\nstale: the process is dead. To say so in MLflow: python -m experiments.sweeps repair")
     return 0
 
@@ -195,9 +170,8 @@ def _repair(options: argparse.Namespace) -> int:
         for stale_run in stale.repair(store):
             print(f"KILLED  {stale_run.run_id}  {_printable(stale_run.name)} (process {stale_run.pid} is dead)")
         if removed := store.writer.remove_abandoned_files():
-            print(
-                f"removed the files of {removed:,} runs in {store.experiment} that were killed before they were stored"
-            )
+            killed = f"{removed:,} runs in {store.experiment} that were killed before they were stored"
+            print(f"removed the files of {killed}")
     left = [(run, stale.life(run.tags)) for store in stores for run in store.reader.running()]
     print(f"{len(left):,} runs are under way." if left else "No run is under way.")
     for run, life in left:
@@ -210,14 +184,13 @@ def _show(options: argparse.Namespace) -> int:
     store, run = _find(stores, options.run_name)
     parent = store.reader.run(run.tags[names.SWEEP_ID]) if names.SWEEP_ID in run.tags else None
     origin = run if parent is None else parent
-    is_sweep = run.tags.get(names.KIND) == names.SWEEP
     took = "" if run.end_ms is None else f", {(run.end_ms - run.start_ms) / 1000:.1f} s"
     print(f"{_printable(run.name)}: {run.status}, {_local_time(run.start_ms)}{took}")
     print(f"run {run.run_id} in experiment {_printable(store.experiment)}")
     if parent is not None:
         print(f"of sweep {parent.run_id} ({_printable(parent.name)})")
     print("\nTo repeat it:")
-    if is_sweep:
+    if run.tags.get(names.KIND) == names.SWEEP:
         print(f"  {_printable(run.tags.get('command', 'unknown'))}")
     else:
         print(f"  {repeat_command(run.params, experiment=store.experiment, engine=origin.tags.get('engine'))}")
@@ -226,23 +199,9 @@ def _show(options: argparse.Namespace) -> int:
     if names.DIVERGED in run.tags:
         print(f"  diverged at epoch {run.tags[names.DIVERGED]}")
     print("\nProvenance" if parent is None else "\nProvenance, of its sweep")
-    _print_pairs({key: origin.tags[key] for key in _PROVENANCE if key in origin.tags})
+    _print_pairs({key: origin.tags[key] for key in PROVENANCE if key in origin.tags})
     print(f"\nFiles: {run.artifact_uri}")
     return 0
-
-
-_PROVENANCE = (
-    "git_commit",
-    "git_dirty",
-    "command",
-    "versions",
-    "python",
-    "machine",
-    "host",
-    "pid",
-    "engine",
-    "launcher",
-)
 
 
 def _sync(_: argparse.Namespace) -> int:
@@ -313,14 +272,12 @@ def _free_port() -> int:
 
 def _hydra_literal(text: str) -> str:
     """Write a string so that Hydra reads the same one: no number, no null, no interpolation."""
-    if re.fullmatch(r"[A-Za-z_][\w.\-/]*", text, re.ASCII) and text.lower() not in _HYDRA_CONSTANTS:
+    constants = ("null", "true", "false", "nan", "inf")
+    if re.fullmatch(r"[A-Za-z_][\w.\-/]*", text, re.ASCII) and text.lower() not in constants:
         return text
     no_interpolation = re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
     # Backslashes mean themselves but before a quote, and the closing one is a quote, too.
     return "'{}'".format(re.sub(r"(\\*)('|$)", lambda m: m[1] * 2 + ("\\'" if m[2] else ""), no_interpolation))
-
-
-_HYDRA_CONSTANTS = {"null", "true", "false", "nan", "inf"}
 
 
 def _printable(text: str) -> str:

@@ -4,7 +4,7 @@ Every problem is one line that names the key, its value and what would be valid;
 found together, before anything runs. What is valid is declared with each key and part; here it is asked for.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import Field
 from difflib import get_close_matches
 from typing import Any
@@ -25,20 +25,17 @@ def problems(config: Config) -> list[str]:
 def _invalid(key: str, entry: Field[Any], value: Any) -> Iterator[str]:
     """Compare a value with what its declaration calls valid."""
     if "names" in entry.metadata:
-        yield from _unknown_name(key, value, list(entry.metadata["names"]()))
+        names = list(entry.metadata["names"]())
+        if value not in names:
+            close = get_close_matches(str(value), names, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            yield f"{key}={literal(value)}: valid is one of {', '.join(names)}{hint}"
     elif (valid := entry.metadata.get("valid")) is not None:
         if not valid.holds(value):
             shown = entry.metadata.get("shown", literal)(value)
             yield f"{key}={shown}: valid is {valid.words}"
         elif isinstance(value, list | tuple) and len(literal(value)) > LONGEST_PARAM:
             yield f"{key} has {len(value)} numbers: valid are as many as {LONGEST_PARAM} characters hold"
-
-
-def _unknown_name(key: str, value: str, names: Sequence[str]) -> Iterator[str]:
-    if value not in names:
-        close = get_close_matches(str(value), names, n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        yield f"{key}={literal(value)}: valid is one of {', '.join(names)}{hint}"
 
 
 def _contradictions(config: Config) -> Iterator[str]:

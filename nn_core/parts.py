@@ -180,8 +180,8 @@ def part(kind: str, name: str) -> type[Part]:
 
 
 @cache  # asked for several times a job
-def options(of: type[Part]) -> tuple[Field[Any], ...]:
-    """Fields of a part that are its options in a configuration, in the order of their declaration."""
+def options(of: type[Any]) -> tuple[Field[Any], ...]:
+    """Fields of a part, or of another dataclass of options, that a configuration has, in their order."""
     return tuple(entry for entry in fields(of) if "about" in entry.metadata and "key" not in entry.metadata)
 
 
