@@ -1,6 +1,6 @@
 """``python -m experiments.sweeps``: what has been run, mended, shown and opened.
 
-Reading a SQLite store needs no MLflow, so that every command but ``ui`` answers at once.
+Reading a database needs no MLflow, so that commands which only read answer at once.
 """
 
 import argparse
