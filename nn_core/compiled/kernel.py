@@ -118,7 +118,9 @@ def train(
         recorded = plan.recorded
         while True:
             call(passes.forward, block, table, layers, depth, now, now, 0, patterns)
-            met = call(passes.successes, block, table, layers, depth, now, now, 0, patterns) & learning & ~succeeded
+            met = learning & ~succeeded
+            if met:
+                met &= call(passes.successes, block, table, layers, depth, now, now, 0, patterns)
             if met:
                 succeeded |= met
                 if plan.stop_when_converged:
