@@ -1,1 +1,5 @@
-"""A report that a person would read: ``python -m analysis.report sweep=latest``. Everything it shows is in one page."""
+"""A report that a person would read: ``python -m analysis.report sweep=latest``.
+
+Words and one page around the figures. It needs no network, for everything it shows is in it, and says of every number
+which condition it is of.
+"""

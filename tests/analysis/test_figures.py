@@ -557,6 +557,17 @@ def test_levels_can_be_chosen(demo, monkeypatch, capsys):
     assert sorted(table["sweep"].unique()) == ["a", "b"]
 
 
+def test_what_needs_a_task_that_is_not_here_is_skipped_and_the_rest_drawn(view_of):
+    view = view_of(task=["elsewhere"], lr=[0.1, 0.5])
+    drawn = {name: figure.draw(view) for name, figure in FIGURES.items()}
+    for name in ("predictions", "surface", "gallery"):
+        assert "task=elsewhere: valid is one of xor, parity, encoder" in str(drawn.pop(name))
+    assert str(drawn.pop("heatmap")) == "a heatmap needs two varied parameters"
+    assert all(isinstance(drawing, Drawing) for drawing in drawn.values()), drawn
+    assert drawn["paired"].table["n"].tolist() == [8]
+    plt.close("all")
+
+
 def test_none_is_a_level_like_others_in_every_figure(view_of):
     """No bias beside biases along x, by colour and in panels, in its place before the numbers."""
     view = view_of(lr=[0.1, 0.5], **{"optimizer.momentum": [0.9, np.nan]})

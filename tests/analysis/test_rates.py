@@ -96,6 +96,16 @@ def test_nothing_is_paired_that_began_from_other_weights(make_trials, axis, firs
     assert paired_rates(trials, axis, [(first[axis], second[axis])], []).empty
 
 
+@pytest.mark.parametrize(
+    ("changed", "n"),
+    [({"shortcuts": True}, 0), ({"init": "normal"}, 0), ({"hidden": "[2,2]"}, 0), ({"task.target_low": -1.0}, 2)],
+)
+def test_shape_and_initializer_decide_the_initial_weights(make_trials, changed, n):
+    base = {"shortcuts": False, "init": "uniform", "hidden": "2", "task.target_low": 0.0}
+    trials = pd.concat([make_trials([1, 2], lr=0.1, **base), make_trials([1, 2], lr=0.5, **base | changed)])
+    assert len(pairs(trials, "lr", 0.1, 0.5, [])) == n
+
+
 def test_biases_of_other_values_begin_from_the_same_weights(make_trials):
     trials = pd.concat([make_trials([1, 2], bias=0.5), make_trials([1, 2], bias=1.0)])
     assert len(pairs(trials, "bias", 0.5, 1.0, [])) == 2
