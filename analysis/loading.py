@@ -37,41 +37,36 @@ class Sweep:
 
     Attributes
     ----------
-    run_id, name, experiment, artifact_uri : str
-        Of the parent run.
+    parent : Run
+    experiment : str
+        The name of its experiment.
     label : str
         What figures call it when sweeps are compared; else empty.
-    started : int
-        Milliseconds since 1970.
-    status : str
-        MLflow's: FINISHED, KILLED, ...
     jobs, loaded : int
         How many jobs belong to it, and how many of them have a finished run.
-    tags : dict
-        Of the parent run, provenance among them.
     """
 
-    run_id: str
-    name: str
+    parent: Run
     experiment: str
-    artifact_uri: str
     label: str
-    started: int
-    status: str
     jobs: int
     loaded: int
-    tags: dict[str, str]
+
+    @property
+    def name(self) -> str:
+        """What the user called it."""
+        return self.parent.name or self.parent.run_id
 
     @property
     def short_id(self) -> str:
         """The beginning of the run id that holds its time to the millisecond: enough to name the sweep by."""
-        return self.run_id[:_SHORT]
+        return self.parent.run_id[:_SHORT]
 
     @property
     def commit(self) -> str:
         """The git commit that ran, shortened, with ``+`` if it had uncommitted changes; empty if unknown."""
-        commit = self.tags.get("git_commit", "")[:10]
-        return commit + ("+" if commit and self.tags.get("git_dirty", "").lower() == "true" else "")
+        commit = self.parent.tags.get("git_commit", "")[:10]
+        return commit + ("+" if commit and self.parent.tags.get("git_dirty", "").lower() == "true" else "")
 
 
 @dataclass(frozen=True)
@@ -143,20 +138,8 @@ def load(reader: Reader, sweeps: Sequence[str] = ("latest",), labels: Sequence[s
     for i, (parent, table) in enumerate(zip(parents, tables, strict=True)):
         members = _members(parent.run_id, table, runs)
         label = labels[i] if labels else ""
-        described.append(
-            Sweep(
-                run_id=parent.run_id,
-                name=parent.name or parent.run_id,
-                experiment=experiments[parent.experiment_id],
-                artifact_uri=parent.artifact_uri,
-                label=label,
-                started=parent.start_ms,
-                status=parent.status,
-                jobs=len(table) or len(members),
-                loaded=len(members),
-                tags=parent.tags,
-            )
-        )
+        experiment = experiments[parent.experiment_id]
+        described.append(Sweep(parent, experiment, label, len(table) or len(members), len(members)))
         if run_filter:
             members = [m for m in members if m.run_id in set(filtered)]
         parts.append((label, members))
@@ -297,8 +280,10 @@ def _trials(reader: Reader, parts: list[tuple[str, list[Run]]]) -> tuple[pd.Data
     parameters = tuple(c for c in params.columns if c not in NO_CONDITION)
     predictions = sorted(c for c in frame.columns if c.startswith(names.PREDICTION))
     labels = pd.CategoricalDtype(list(dict.fromkeys(label for label, _ in parts)), ordered=True)
+    epochs = frame["epochs_to_converge"].astype(float).fillna(np.inf)  # a trial without them never did
     frame = (
-        frame.astype({"sweep": labels, "seed": np.int64, "epochs": np.int64, "converged": bool})
+        frame.assign(epochs_to_converge=epochs)
+        .astype({"sweep": labels, "seed": np.int64, "epochs": np.int64, "converged": bool})
         .sort_values(["sweep", *parameters, "seed", "started", "run_id"], kind="stable")
         .drop_duplicates(["sweep", *parameters, "seed"])
         .reset_index(drop=True)
@@ -333,7 +318,7 @@ def _outcome(record: Run) -> dict[str, float]:
     metrics = record.metrics
     return {
         "converged": metrics.get(names.CONVERGED, 0.0) == 1.0,
-        "epochs_to_converge": metrics.get(names.EPOCHS_TO_CONVERGE, np.inf),
+        "epochs_to_converge": metrics.get(names.EPOCHS_TO_CONVERGE, np.nan),
         "final_loss": metrics.get(names.FINAL_LOSS, np.nan),
         "max_error": metrics.get(names.MAX_ERROR, np.nan),
         "diverged": float(record.tags.get(names.DIVERGED, "nan")),
@@ -345,7 +330,6 @@ def _expanded(reader: Reader, row: "pd.Series[Any]", record: Run) -> pd.DataFram
     if content is None:
         raise SelectionError(f"run {record.run_id} of several trials has lost its {names.TRIALS_TABLE}")
     table = pd.read_parquet(io.BytesIO(content))
-    table["epochs_to_converge"] = table["epochs_to_converge"].astype("Float64").fillna(np.inf).astype(float)
     table["diverged"] = np.nan
     table["trial"] = np.arange(len(table))
     constant = row.drop([c for c in row.index if c in table.columns])

@@ -28,6 +28,6 @@ def attach(view: View, paths: Sequence[Path]) -> None:
         return
     figures = {f"figures/{path.name}": path.read_bytes() for path in paths}
     try:
-        artifacts.save(view.store.uri, view.data.sweeps[0].artifact_uri, figures)
+        artifacts.save(view.store.uri, view.data.sweeps[0].parent.artifact_uri, figures)
     except TrackingError as error:
         print(f"not attached to the sweep's run: {error}", file=sys.stderr)

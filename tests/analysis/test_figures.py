@@ -205,7 +205,7 @@ def test_nothing_overlaps_and_nothing_is_clipped(view_of, name, count, style):
 def test_no_text_leaves_a_narrow_figure(view_of, name, style):
     tags = {"git_commit": "0bb8b2cda8" * 4, "git_dirty": "true"}
     compared = tuple(
-        Sweep(f"01a20a93{i}{'b' * 23}", "a", "xor", "", label, 0, "FINISHED", 16, 16, tags)
+        Sweep(Run(f"01a20a93{i}{'b' * 23}", "1", "a", "FINISHED", 0, 1, "", tags=tags), "xor", label, 16, 16)
         for i, label in enumerate(["plain", "W" * 60])
     )
     view = view_of(

@@ -113,7 +113,7 @@ def test_an_empty_store_has_no_sweep(sweeps):
 
 def test_a_sweep_is_found_by_the_beginning_of_its_id(in_demo):
     _, run_id = in_demo
-    assert load(open_reader(), [run_id[:6]]).sweeps[0].run_id == run_id
+    assert load(open_reader(), [run_id[:6]]).sweeps[0].parent.run_id == run_id
 
 
 def test_unknown_sweeps_are_named_with_those_that_exist(in_demo):
@@ -132,7 +132,7 @@ def test_reused_runs_belong_to_the_sweep_that_lists_them(sweeps, trained):
     data = load(open_reader())
     assert data.sweeps[0].name == "second"
     assert len(data.trials) == 6
-    assert len(load(open_reader(), [data.sweeps[0].run_id, first.info.run_id]).trials) == 6
+    assert len(load(open_reader(), [data.sweeps[0].parent.run_id, first.info.run_id]).trials) == 6
     compared = load(open_reader(), [first.info.run_id, second.info.run_id], ["b", "a"]).trials
     assert compared["sweep"].value_counts().to_dict() == {"b": 4, "a": 6}
     assert compared["sweep"].cat.categories.tolist() == ["b", "a"]
