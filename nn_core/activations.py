@@ -19,15 +19,9 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Activation(Part, kind="activation"):
-    """A unit's transfer function.
+    """A unit's transfer function."""
 
-    Attributes
-    ----------
-    low, high : float
-        The interval that outputs lie in; no output reaches an end that is not 0.
-    """
-
-    low: ClassVar[float]
+    low: ClassVar[float]  # outputs lie between these two, and reach neither unless it is 0
     high: ClassVar[float]
 
     @abstractmethod
@@ -69,11 +63,9 @@ class Sigmoid(Activation, name="sigmoid", twin="nn_core.compiled.activations:sig
     low, high = 0.0, 1.0
 
     def function(self, z: Array) -> Array:
-        """See `sigmoid`."""
         return sigmoid(z)
 
     def derivative(self, s: Array) -> Array:
-        """See `sigmoid_derivative`."""
         return sigmoid_derivative(s)
 
 
@@ -84,11 +76,9 @@ class SymmetricSigmoid(Activation, name="symmetric_sigmoid", twin="nn_core.compi
     low, high = -0.5, 0.5
 
     def function(self, z: Array) -> Array:
-        """1 / (1 + exp(-z)) - 1/2."""
         return sigmoid(z) - 0.5
 
     def derivative(self, s: Array) -> Array:
-        """(1/2 + s) (1/2 - s)."""
         return (0.5 + s) * (0.5 - s)
 
 
@@ -99,11 +89,9 @@ class Tanh(Activation, name="tanh", twin="nn_core.compiled.activations:tanh"):
     low, high = -1.0, 1.0
 
     def function(self, z: Array) -> Array:
-        """tanh(z)."""
         return np.tanh(z)
 
     def derivative(self, s: Array) -> Array:
-        """(1 + s) (1 - s)."""
         return (1.0 + s) * (1.0 - s)
 
 
@@ -117,11 +105,9 @@ class ScaledTanh(Activation, name="scaled_tanh", twin="nn_core.compiled.activati
     low, high = -1.0, 1.0
 
     def function(self, z: Array) -> Array:
-        """tanh(z / 2)."""
         return np.tanh(0.5 * z)
 
     def derivative(self, s: Array) -> Array:
-        """(1 + s) (1 - s) / 2."""
         return 0.5 * (1.0 + s) * (1.0 - s)
 
 
@@ -135,11 +121,9 @@ class Relu(Activation, name="relu", twin="nn_core.compiled.activations:relu"):
     low, high = 0.0, np.inf
 
     def function(self, z: Array) -> Array:
-        """max(z, 0)."""
         return np.maximum(z, 0.0)
 
     def derivative(self, s: Array) -> Array:
-        """1 where s > 0, else 0."""
         return np.where(s > 0.0, 1.0, 0.0)
 
 
@@ -154,5 +138,4 @@ class Softplus(Activation, name="softplus", twin="nn_core.compiled.activations:s
         return np.maximum(z, 0.0) + np.log1p(np.exp(-np.abs(z)))
 
     def derivative(self, s: Array) -> Array:
-        """1 - exp(-s)."""
         return -np.expm1(-s)

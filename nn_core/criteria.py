@@ -15,15 +15,9 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Criterion(Part, kind="criterion"):
-    """Decides from one forward pass over all patterns.
+    """Decides from one forward pass over all patterns."""
 
-    Attributes
-    ----------
-    needs_gradients : bool
-        Whether it looks at the gradient of that pass.
-    """
-
-    needs_gradients: ClassVar[bool] = False
+    needs_gradients: ClassVar[bool] = False  # whether it looks at the gradient of that pass
 
     @abstractmethod
     def met(self, targets: Array, outputs: Array, gradients: Sequence[Array] = ()) -> NDArray[np.bool_]:
@@ -53,15 +47,12 @@ class Tolerance(Criterion, name="tolerance", twin="nn_core.compiled.criteria:tol
     tolerance: float = number(0.4, "largest distance of an output from its target, exclusive", above=0)
 
     def met(self, targets: Array, outputs: Array, gradients: Sequence[Array] = ()) -> NDArray[np.bool_]:
-        """Max |y - o| < tolerance."""
         return np.asarray((np.abs(targets - outputs) < self.tolerance).all(axis=(-2, -1)))
 
     def tolerates(self, distance: float) -> bool:
-        """Whether that is within the tolerance."""
         return distance < self.tolerance
 
     def problems(self, condition: Condition) -> Iterator[str]:
-        """A tolerance within which one output is right for two targets."""
         ends = condition.training.task.target_ends.values()
         half = (max(ends) - min(ends)) / 2
         if 0 < half < self.tolerance:
@@ -78,7 +69,6 @@ class MeanSquaredError(Criterion, name="mse", twin="nn_core.compiled.criteria:me
     below: float = number(0.01, "mean squared error that is to be undercut", above=0)
 
     def met(self, targets: Array, outputs: Array, gradients: Sequence[Array] = ()) -> NDArray[np.bool_]:
-        """Mean (y - o)^2 < below."""
         return np.asarray(((targets - outputs) ** 2).mean(axis=(-2, -1)) < self.below)
 
 
@@ -95,7 +85,6 @@ class GradientNorm(Criterion, name="gradient_norm"):
     below: float = number(1e-3, "length of the gradient that is to be undercut", above=0)
 
     def met(self, targets: Array, outputs: Array, gradients: Sequence[Array] = ()) -> NDArray[np.bool_]:
-        """|dE/dW| < below, over all weights together."""
         squares = sum((gradient**2).sum(axis=(-2, -1)) for gradient in gradients)
         return np.asarray(np.sqrt(squares) < self.below)
 

@@ -9,11 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from nn_core.training import Training, gradients, show
-
-Array = NDArray[np.float64]
+from nn_core.training import Array, Training, gradients, show
 
 
 class GradientError(AssertionError):
@@ -53,8 +50,7 @@ def check_gradients(training: Training, weights: Sequence[Array], tolerance: flo
     Raises
     ------
     GradientError
-        If any weight's gradient is off or not a number; the message names the first such weight and prints both
-        numbers.
+        If any weight's gradient is off or not a number; the message names the first such weight.
 
     Examples
     --------

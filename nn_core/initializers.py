@@ -18,21 +18,11 @@ Array = NDArray[np.float64]
 
 
 class Fans(NamedTuple):
-    """What a layer's weight matrix joins.
+    """What a layer's weight matrix joins."""
 
-    Attributes
-    ----------
-    fan_in : int
-        Units that feed the layer, the bias unit not counted.
-    fan_out : int
-        Units of the layer.
-    biases : int
-        Rows for the bias unit, 0 or 1.
-    """
-
-    fan_in: int
-    fan_out: int
-    biases: int
+    fan_in: int  # units that feed the layer, the bias unit not counted
+    fan_out: int  # units of the layer
+    biases: int  # rows for the bias unit, 0 or 1
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -59,20 +49,14 @@ def layer_fans(sizes: Sequence[int], bias: float | None, shortcuts: bool = False
 
 def count_weights(fans: Sequence[Fans]) -> int:
     """Count the weights of a network, biases included."""
-    return sum((fan.fan_in + fan.biases) * fan.fan_out for fan in fans)
+    return sum(rows * units for rows, units in (layer.shape for layer in fans))
 
 
 @dataclass(frozen=True)
 class Initializer(Part, kind="init"):
-    """Makes the initial weights of a network.
+    """Makes the initial weights of a network."""
 
-    Attributes
-    ----------
-    is_random : bool
-        Whether another seed gives other weights.
-    """
-
-    is_random: ClassVar[bool] = True
+    is_random: ClassVar[bool] = True  # whether another seed gives other weights
 
     @abstractmethod
     def matrices(self, fans: Sequence[Fans], rng: np.random.Generator) -> list[Array]:
@@ -96,7 +80,6 @@ class LayerByLayer(Initializer):
         """Weights of the next layer, shape ``fans.shape``."""
 
     def matrices(self, fans: Sequence[Fans], rng: np.random.Generator) -> list[Array]:
-        """One draw a layer, from input to output."""
         return [self.draw(rng, layer) for layer in fans]
 
 
@@ -108,11 +91,9 @@ class Uniform(LayerByLayer, name="uniform"):
     high: float = number(1.0, "weight that all are below")
 
     def draw(self, rng: np.random.Generator, fans: Fans) -> Array:
-        """One call of ``rng.uniform(low, high, size=shape)``."""
         return rng.uniform(self.low, self.high, size=fans.shape)
 
     def problems(self, condition: Condition) -> Iterator[str]:
-        """Ends in the wrong order."""
         if self.low >= self.high:
             yield f"init.low={self.low} init.high={self.high}: valid is a low below the high"
 
@@ -124,7 +105,6 @@ class Normal(LayerByLayer, name="normal"):
     std: float = number(1.0, "standard deviation", above=0)
 
     def draw(self, rng: np.random.Generator, fans: Fans) -> Array:
-        """One call of ``rng.normal(0, std, size=shape)``."""
         return rng.normal(0.0, self.std, size=fans.shape)
 
 
@@ -136,7 +116,6 @@ class Xavier(LayerByLayer, name="xavier"):
     """
 
     def draw(self, rng: np.random.Generator, fans: Fans) -> Array:
-        """One call of ``rng.uniform(-limit, limit, size=shape)``."""
         limit = np.sqrt(6.0 / (fans.fan_in + fans.fan_out))
         return rng.uniform(-limit, limit, size=fans.shape)
 
@@ -150,25 +129,15 @@ class Fixed(Initializer, name="fixed"):
     weights: tuple[float, ...] = numbers("all weights of the network, unit by unit")
 
     def matrices(self, fans: Sequence[Fans], rng: np.random.Generator | None = None) -> list[Array]:
-        """Cut the flat list into layers.
-
-        Raises
-        ------
-        ValueError
-            If the number of weights is not that of the network.
-        """
+        """Cut the flat list into layers; `ValueError` if it has not as many numbers as the network has weights."""
         if len(self.weights) != count_weights(fans):
             raise ValueError(f"{len(self.weights)} fixed weights given, the network has {count_weights(fans)}")
-        flat = np.array(self.weights, dtype=np.float64)
-        layers, start = [], 0
-        for rows, units in (layer.shape for layer in fans):
-            stop = start + rows * units
-            layers.append(np.ascontiguousarray(flat[start:stop].reshape(units, rows).T))
-            start = stop
-        return layers
+        ends = np.cumsum([count_weights([layer]) for layer in fans])
+        layers = np.split(np.array(self.weights, dtype=np.float64), ends[:-1])
+        by_unit = [own.reshape(-1, fan.shape[0]) for own, fan in zip(layers, fans, strict=True)]
+        return [np.ascontiguousarray(units.T) for units in by_unit]
 
     def problems(self, condition: Condition) -> Iterator[str]:
-        """Another number of weights than the network has."""
         needed = count_weights(condition.fans)
         if len(self.weights) != needed:
             shape = "-".join(map(str, condition.sizes))

@@ -38,11 +38,10 @@ class SumOfSquares(Loss, name="sse", twin="nn_core.compiled.losses:sse"):
     """E = sum (y - o)^2, the lesson's."""
 
     def terms(self, targets: Array, outputs: Array) -> Array:
-        """(y - o)^2."""
         return np.asarray((targets - outputs) ** 2)
 
     def slope(self, targets: Array, outputs: Array) -> Array:
-        """-2 (y - o)."""
+        """dE/do = -2 (y - o)."""
         return -2.0 * (targets - outputs)
 
 
@@ -51,11 +50,10 @@ class HalfSumOfSquares(Loss, name="half_sse", twin="nn_core.compiled.losses:half
     """E = 1/2 sum (y - o)^2; the half cancels the 2 of the slope (Rumelhart, Hinton & Williams 1986, eq. 2)."""
 
     def terms(self, targets: Array, outputs: Array) -> Array:
-        """(y - o)^2 / 2."""
         return np.asarray(0.5 * (targets - outputs) ** 2)
 
     def slope(self, targets: Array, outputs: Array) -> Array:
-        """O - y."""
+        """dE/do = o - y."""
         return outputs - targets
 
 
@@ -71,17 +69,14 @@ class Arctanh(Loss, name="arctanh", twin="nn_core.compiled.losses:arctanh"):
     """
 
     def terms(self, targets: Array, outputs: Array) -> Array:
-        """(1 + d) ln(1 + d) + (1 - d) ln(1 - d)."""
         d = self._capped_difference(targets, outputs)
         return np.asarray((1.0 + d) * np.log1p(d) + (1.0 - d) * np.log1p(-d))
 
     def slope(self, targets: Array, outputs: Array) -> Array:
-        """ln(1 - d) - ln(1 + d)."""
         d = self._capped_difference(targets, outputs)
         return np.asarray(np.log1p(-d) - np.log1p(d))
 
     def problems(self, condition: Condition) -> Iterator[str]:
-        """Targets that an output may be further than 1 from."""
         activation = condition.training.activation
         targets = condition.training.task.target_ends.values()
         if max(abs(target - end) for target in targets for end in (activation.low, activation.high)) > 1:
@@ -116,12 +111,10 @@ class CrossEntropy(Loss, name="cross_entropy", twin="nn_core.compiled.losses:cro
     """
 
     def terms(self, targets: Array, outputs: Array) -> Array:
-        """-y ln o - (1 - y) ln(1 - o)."""
         o = self._kept_inside(outputs)
         return np.asarray(-targets * np.log(o) - (1.0 - targets) * np.log1p(-o))
 
     def slope(self, targets: Array, outputs: Array) -> Array:
-        """(o - y) / (o (1 - o))."""
         o = self._kept_inside(outputs)
         return np.asarray((o - targets) / (o * (1.0 - o)))
 

@@ -37,24 +37,19 @@ from nn_core.losses import SumOfSquares
 Array = NDArray[np.float64]
 
 
-def with_bias(layer: Array, bias: float | None) -> Array:
-    """Append the bias unit, a unit whose output is always `bias`; shape (..., patterns, units [+ 1])."""
-    if bias is None:
-        return layer
-    unit = np.full((*layer.shape[:-1], 1), bias)
-    return np.concatenate([layer, unit], axis=-1)
-
-
 def feeding(layers: Sequence[Array], bias: float | None, joined: bool) -> Array:
     """What feeds the layer above those given, shape (..., patterns, units [+ inputs] [+ 1]).
 
-    That is the last of the layers, joined by the inputs where shortcuts lead past it, and the bias unit.
+    That is the last of the layers, joined by the inputs where shortcuts lead past it, and the bias unit, whose output
+    is always `bias`.
     """
-    below = layers[-1]
+    below = [layers[-1]]
     if joined:
-        inputs = np.broadcast_to(layers[0], (*below.shape[:-1], layers[0].shape[-1]))
-        below = np.concatenate([below, inputs], axis=-1)
-    return with_bias(below, bias)
+        below.append(layers[0])
+    if bias is not None:
+        below.append(np.array([bias]))
+    shape = layers[-1].shape[:-1]
+    return np.concatenate([np.broadcast_to(units, (*shape, units.shape[-1])) for units in below], axis=-1)
 
 
 def forward(
@@ -186,12 +181,7 @@ class NeuralNetwork:
     HIDDEN = 4
 
     def __init__(
-        self,
-        x: Array,
-        y: Array,
-        learning_rate: float = 0.1,
-        *,
-        rng: np.random.Generator | int | None = None,
+        self, x: Array, y: Array, learning_rate: float = 0.1, *, rng: np.random.Generator | int | None = None
     ) -> None:
         self.input = np.asarray(x, dtype=np.float64)
         self.y = np.asarray(y, dtype=np.float64)

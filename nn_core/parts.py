@@ -54,7 +54,6 @@ def number(
 
     Parameters
     ----------
-    default : float
     about : str
         What it is, in a word or two.
     above, at_least, below : float
@@ -152,17 +151,12 @@ class Part(ABC):  # noqa: B024  # what is abstract, a kind says
         """Make the part of this kind that the params of a run name.
 
         Of `params`, ``kind`` is the part's name and ``kind.option`` an option, as text as MLflow has them or of a type
-        already. What is missing (``none`` and NaN in a table of several kinds of runs) has its default value.
-
-        Raises
-        ------
-        PartError
-            If there is no such part.
+        already. What is missing (``none`` and NaN in a table of several kinds of runs) has its default value. Raises
+        `PartError` if there is no such part.
         """
         of = part(cls.kind, str(params[cls.kind]))
         given = {option: params.get(f"{cls.kind}.{option.name}") for option in options(of)}
-        made: Any = of(**{o.name: _typed(o, value) for o, value in given.items() if not _is_missing(value)})
-        return cast("Self", made)
+        return cast("Self", of(**{o.name: _typed(o, value) for o, value in given.items() if not _is_missing(value)}))
 
 
 def parts(kind: str) -> Mapping[str, type[Part]]:

@@ -4,11 +4,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
-from numpy.typing import NDArray
 
-from nn_core.training import NEVER, State, recorded_epochs, show
-
-Array = NDArray[np.float64]
+from nn_core.training import NEVER, Array, Epochs, State, recorded_epochs, show
 
 
 class Status(Enum):
@@ -35,39 +32,18 @@ class Status(Enum):
 
 @dataclass(frozen=True)
 class Result:
-    """One trained network.
+    """One trained network."""
 
-    Attributes
-    ----------
-    status : Status
-        Diverged if it did; else converged if the criterion was ever met; else cut off.
-    epochs : int
-        Epochs of updates this network made.
-    epochs_to_converge : int or None
-        Epochs made before the first pass that met the criterion.
-    diverged_at : int or None
-        The last epoch whose weights were finite, if the next one's were not.
-    final_loss : float
-        Loss of the final weights; nan if they are so large that the outputs are.
-    max_error : float
-        Largest |target - output| of the final weights; nan likewise.
-    predictions : array, shape (patterns, outputs)
-        Of the final weights.
-    weights : list of arrays, shapes (units below [+ 1], units above)
-    loss_epochs, losses : arrays, shape (K,)
-        The loss curve up to `epochs`: epochs of the recording grid, then the last.
-    """
-
-    status: Status
-    epochs: int
-    epochs_to_converge: int | None
-    diverged_at: int | None
-    final_loss: float
-    max_error: float
-    predictions: Array
-    weights: list[Array]
-    loss_epochs: NDArray[np.int64]
-    losses: Array
+    status: Status  # diverged if it did; else converged if the criterion was ever met; else cut off
+    epochs: int  # epochs of updates that this network made
+    epochs_to_converge: int | None  # epochs made before the first pass that met the criterion
+    diverged_at: int | None  # the last epoch whose weights were finite, if the next one's were not
+    final_loss: float  # of the final weights; nan if they are so large that the outputs are
+    max_error: float  # largest |target - output| of the final weights; nan likewise
+    predictions: Array  # shape (patterns, outputs), of the final weights
+    weights: list[Array]  # shapes (units below [+ 1], units above)
+    loss_epochs: Epochs  # shape (K,): the recording grid's epochs before `epochs`, then `epochs`
+    losses: Array  # shape (K,): the loss after each of these
 
     @property
     def converged(self) -> bool:

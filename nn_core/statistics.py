@@ -8,13 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
-__all__ = ["expected_running_time", "median_epochs", "wilson_interval"]
-
 
 def wilson_interval(
     successes: ArrayLike, trials: ArrayLike, confidence: float = 0.95
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Interval for a success probability, from the score test.
+    """Interval for a success probability, from the score test: its low and its high end.
 
     The ends are the p at which the observed count would just be rejected, so unlike the textbook
     p +- z sqrt(p(1-p)/n) the interval keeps a width when all trials or none succeed, and stays within [0, 1].
@@ -25,11 +23,6 @@ def wilson_interval(
         Counts, broadcast against each other. Without any trial nothing is known: (0, 1).
     confidence
         Two-sided level, in (0, 1).
-
-    Returns
-    -------
-    low, high
-        Arrays of the broadcast shape.
 
     Raises
     ------
@@ -59,9 +52,7 @@ def wilson_interval(
     centre = (k + z * z / 2) / (n + z * z)
     half_width = z * np.sqrt(variance + z * z / 4) / (n + z * z)
     # At the ends the two terms cancel exactly on paper, and only there must not leave a rounding error.
-    low = np.where(k == 0, 0.0, centre - half_width)
-    high = np.where(k == n, 1.0, centre + half_width)
-    return low, high
+    return np.where(k == 0, 0.0, centre - half_width), np.where(k == n, 1.0, centre + half_width)
 
 
 def expected_running_time(epochs_to_converge: ArrayLike, cutoff: ArrayLike) -> NDArray[np.float64]:
@@ -76,12 +67,7 @@ def expected_running_time(epochs_to_converge: ArrayLike, cutoff: ArrayLike) -> N
         Shape (trials,): epochs, ``inf`` for failures. To be meaningful at a cut-off, every failure must have
         been trained at least that long.
     cutoff
-        Epochs, any shape; finite.
-
-    Returns
-    -------
-    numpy.ndarray
-        Epochs, of the shape of `cutoff`; ``inf`` where no trial succeeded in time.
+        Epochs, any shape, which is that of the result too: ``inf`` where no trial succeeded in time.
 
     Raises
     ------
@@ -116,25 +102,15 @@ def median_epochs(epochs_to_converge: ArrayLike) -> float:
 
     The smallest t with #{t_i <= t} >= trials / 2 (with an even number of trials the lower of the two middle
     ones), which is where the Kaplan-Meier curve first reaches one half; ``inf`` if more than half failed.
-
-    Parameters
-    ----------
-    epochs_to_converge
-        Shape (trials,): epochs, ``inf`` for failures.
-
-    Raises
-    ------
-    ValueError
-        If there are no trials, or a time is negative or NaN.
+    `ValueError` if there are no trials, or a time is negative or NaN.
 
     Examples
     --------
     >>> median_epochs([3, 5, float("inf")]), median_epochs([3, float("inf"), float("inf")])
     (5.0, inf)
     """
-    times = _times(epochs_to_converge)
-    middle = (times.size - 1) // 2
-    return float(np.partition(times, middle)[middle])
+    times = np.sort(_times(epochs_to_converge))
+    return float(times[(times.size - 1) // 2])
 
 
 def _times(epochs_to_converge: ArrayLike) -> NDArray[np.float64]:

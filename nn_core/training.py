@@ -56,30 +56,17 @@ class Training:
 class State:
     """An ensemble of R networks, some epochs into their training.
 
-    Attributes
-    ----------
-    optimizer : Optimizer
-        Its numbers have shape (R,).
-    weights : list of arrays, shapes (R, units below [+ 1], units above)
-    memory : tuple of lists of such arrays
-        What the optimizer remembers.
-    epoch : int
-        Epochs of updates made so far. The weights of networks that ended before are those they ended with.
-    losses : array, shape (R, K)
-        Loss after each epoch of ``recorded_epochs(per_decade, epoch)``; that of an ended network stays what it was.
-    first_success : int array, shape (R,)
-        Epochs made before the first forward pass that met the criterion (0 if the initial weights did), or `NEVER`.
-    diverged_at : int array, shape (R,)
-        Epoch after which a network was left alone because the next one's updates would have left the range of
-        float64, or `NEVER`. Its weights are the last finite ones.
+    A network that has ended keeps the weights and the loss that it ended with; one that diverged, its last finite ones.
     """
 
     training: Training
-    optimizer: Optimizer
-    weights: Layers
-    memory: Memory
-    epoch: int
-    losses: Array
+    optimizer: Optimizer  # its numbers have shape (R,)
+    weights: Layers  # shapes (R, units below [+ 1], units above)
+    memory: Memory  # what the optimizer remembers: lists of arrays of shapes (R, ..., ...)
+    epoch: int  # epochs of updates made so far
+    losses: Array  # shape (R, K): loss after each epoch of ``recorded_epochs(per_decade, epoch)``
+    # Both of shape (R,), and `NEVER` if that has not happened: epochs made before the first forward pass that met the
+    # criterion (0 if the initial weights did), and those made before updates would have left the range of float64.
     first_success: Epochs
     diverged_at: Epochs
 
@@ -130,15 +117,9 @@ def recorded_epochs(per_decade: int, upto: int) -> Epochs:
 
 
 def start(training: Training, optimizer: Optimizer, weights: Sequence[Array]) -> State:
-    """Put an ensemble at epoch 0.
+    """Put an ensemble at epoch 0, with copies of its initial weights, shapes (R, units below [+ 1], units above).
 
-    Parameters
-    ----------
-    training : Training
-    optimizer : Optimizer
-        Numbers are scalars, or arrays of shape (R,): one per network.
-    weights : sequence of arrays, shapes (R, units below [+ 1], units above)
-        The initial weights. They are copied.
+    The optimizer's numbers are scalars, or arrays of shape (R,): one per network.
 
     Raises
     ------
@@ -231,9 +212,7 @@ def _one_epoch(state: State, layers: Sequence[Array]) -> State:
         weights = [W + step for W, step in zip(weights, steps, strict=True)]
 
     running = state.ended_at == NEVER
-    finite = np.ones(state.networks, dtype=np.bool_)
-    for W in weights:
-        finite &= np.isfinite(W).all(axis=(-2, -1))
+    finite = np.all([np.isfinite(W).all(axis=(-2, -1)) for W in weights], axis=0)
     moves = (running & finite)[:, np.newaxis, np.newaxis]
     return replace(
         state,

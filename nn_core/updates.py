@@ -15,15 +15,9 @@ Order = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Update(Part, kind="update"):
-    """An epoch's updates: all patterns in some order, cut into batches, each of which makes one step.
+    """An epoch's updates: all patterns in some order, cut into batches, each of which makes one step."""
 
-    Attributes
-    ----------
-    is_seeded : bool
-        Whether the order is drawn.
-    """
-
-    is_seeded: ClassVar[bool] = False
+    is_seeded: ClassVar[bool] = False  # whether the order is drawn
 
     @abstractmethod
     def batch_size(self, patterns: int) -> int:
@@ -32,13 +26,7 @@ class Update(Part, kind="update"):
     def order(self, patterns: int, epoch: int, seed: int) -> Order:
         """Order in which an epoch shows the patterns, shape (patterns,); the same for all networks of an ensemble.
 
-        Parameters
-        ----------
-        patterns : int
-        epoch : int
-            Epochs of updates made before.
-        seed : int
-            Of orders that are drawn.
+        `epoch` counts the epochs of updates made before; `seed` is that of orders that are drawn.
         """
         return np.arange(patterns)
 
@@ -54,7 +42,6 @@ class Batch(Update, name="batch", twin="nn_core.compiled"):
     """One step an epoch, from the gradient summed over all patterns."""
 
     def batch_size(self, patterns: int) -> int:
-        """All."""
         return patterns
 
 
@@ -63,12 +50,11 @@ class Online(Update, name="online", twin="nn_core.compiled"):
     """A step after every pattern, in their order."""
 
     def batch_size(self, patterns: int) -> int:
-        """One."""
         return 1
 
 
 @dataclass(frozen=True)
-class Shuffled(Update, name="shuffled", twin="nn_core.compiled"):
+class Shuffled(Online, name="shuffled", twin="nn_core.compiled"):
     """A step after every pattern, in an order that is drawn anew for every epoch.
 
     Anyone can redraw it: epoch t (from 0) takes ``np.random.default_rng([seed, t]).permutation(patterns)``, with the
@@ -83,10 +69,5 @@ class Shuffled(Update, name="shuffled", twin="nn_core.compiled"):
 
     is_seeded = True
 
-    def batch_size(self, patterns: int) -> int:
-        """One."""
-        return 1
-
     def order(self, patterns: int, epoch: int, seed: int) -> Order:
-        """See the class."""
         return np.random.default_rng([seed, epoch]).permutation(patterns)

@@ -44,7 +44,6 @@ class Adam(Optimizer, name="adam", twin="nn_core.compiled.optimizers:adam"):
         return zeros_like(weights), zeros_like(weights), [count]
 
     def update(self, gradients: Sequence[Array], memory: Memory, weights: Sequence[Array]) -> tuple[Layers, Memory]:
-        """See `Optimizer.update`."""
         rate, beta1, beta2, epsilon = map(per_matrix, (self.learning_rate, self.beta1, self.beta2, self.epsilon))
         means, squares, (count,) = memory
         count = count + 1.0

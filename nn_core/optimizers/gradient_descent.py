@@ -21,10 +21,8 @@ class GradientDescent(Optimizer, name="gradient_descent", twin="nn_core.compiled
     """
 
     def init(self, weights: Sequence[Array]) -> Memory:
-        """Nothing to remember."""
         return ()
 
     def update(self, gradients: Sequence[Array], memory: Memory, weights: Sequence[Array]) -> tuple[Layers, Memory]:
-        """See `Optimizer.update`."""
         rate = per_matrix(self.learning_rate)
         return [-rate * gradient for gradient in gradients], ()

@@ -35,7 +35,6 @@ class Momentum(Optimizer, name="momentum", twin="nn_core.compiled.optimizers:mom
         return (zeros_like(weights),)
 
     def update(self, gradients: Sequence[Array], memory: Memory, weights: Sequence[Array]) -> tuple[Layers, Memory]:
-        """See `Optimizer.update`."""
         rate, momentum = per_matrix(self.learning_rate), per_matrix(self.momentum)
         if self.scaled:
             rate = rate * (1.0 - momentum)
@@ -44,7 +43,6 @@ class Momentum(Optimizer, name="momentum", twin="nn_core.compiled.optimizers:mom
         return updates, (updates,)
 
     def problems(self, condition: Condition) -> Iterator[str]:
-        """A gradient that would be turned round, or left out."""
         if self.scaled and np.any(np.asarray(self.momentum) >= 1):
             yield (
                 f"optimizer.momentum={self.momentum} with optimizer.scaled=true: valid is a momentum below 1, "

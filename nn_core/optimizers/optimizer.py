@@ -47,10 +47,6 @@ class Optimizer(Part, kind="optimizer"):
         """Give every one of `networks` networks its own copy of each number."""
         return self.map(lambda value: np.broadcast_to(np.asarray(value, dtype=np.float64), (networks,)).copy())
 
-    def take(self, networks: NDArray[np.intp]) -> Self:
-        """Select networks from an optimizer that was spread."""
-        return self.map(lambda value: value[networks])
-
     def map(self, function: Callable[..., Number], *others: Self) -> Self:
         """Apply a function to each number, and to those of the same name of other optimizers of this kind."""
         optimizers = (self, *others)

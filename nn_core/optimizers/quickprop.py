@@ -42,7 +42,6 @@ class Quickprop(Optimizer, name="quickprop", twin="nn_core.compiled.optimizers:q
         return zeros_like(weights), zeros_like(weights)
 
     def update(self, gradients: Sequence[Array], memory: Memory, weights: Sequence[Array]) -> tuple[Layers, Memory]:
-        """See `Optimizer.update`."""
         rate, mu = per_matrix(self.learning_rate), per_matrix(self.mu)
         steps, slopes = [], []
         for gradient, d, p in zip(gradients, *memory, strict=True):

@@ -46,7 +46,6 @@ class Rprop(Optimizer, name="rprop", twin="nn_core.compiled.optimizers:rprop"):
         return zeros_like(weights), sizes, zeros_like(weights)
 
     def update(self, gradients: Sequence[Array], memory: Memory, weights: Sequence[Array]) -> tuple[Layers, Memory]:
-        """See `Optimizer.update`."""
         grow, shrink, smallest, largest = map(per_matrix, (self.grow, self.shrink, self.smallest, self.largest))
         slopes, sizes, steps = [], [], []
         for g, p, size, last in zip(gradients, *memory, strict=True):
@@ -60,7 +59,6 @@ class Rprop(Optimizer, name="rprop", twin="nn_core.compiled.optimizers:rprop"):
         return steps, (slopes, sizes, steps)
 
     def problems(self, condition: Condition) -> Iterator[str]:
-        """Bounds in the wrong order."""
         if np.any(np.asarray(self.smallest) > self.largest):
             yield (
                 f"optimizer.smallest={self.smallest} optimizer.largest={self.largest}: valid is a smallest that is not "

@@ -23,7 +23,6 @@ class Encoder(BitTask, name="encoder"):
     width: int = whole(8, "patterns, inputs and outputs", 2, 4096)
 
     def in_bits(self) -> tuple[Bits, Bits]:
-        """See `BitTask.in_bits`."""
         one_hot = np.eye(self.width, dtype=np.bool_)
         return one_hot, one_hot
 

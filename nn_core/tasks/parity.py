@@ -21,7 +21,6 @@ class Parity(BitTask, name="parity"):
     bits: int = whole(2, "input bits", 1, 12)
 
     def in_bits(self) -> tuple[Bits, Bits]:
-        """See `BitTask.in_bits`."""
         patterns = all_patterns(self.bits)
         return patterns, patterns.sum(axis=1, keepdims=True) % 2 == 1
 

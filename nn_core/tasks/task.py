@@ -19,30 +19,16 @@ Bits = NDArray[np.bool_]
 
 
 class Patterns(NamedTuple):
-    """The table of a task.
+    """The table of a task."""
 
-    Attributes
-    ----------
-    inputs : array, shape (patterns, inputs)
-    targets : array, shape (patterns, outputs)
-    names : tuple of str
-        One a pattern.
-    """
-
-    inputs: Array
-    targets: Array
-    names: tuple[str, ...]
+    inputs: Array  # shape (patterns, inputs)
+    targets: Array  # shape (patterns, outputs)
+    names: tuple[str, ...]  # one a pattern
 
 
 @dataclass(frozen=True)
 class Task(Part, kind="task"):
-    """Patterns with their targets.
-
-    Raises
-    ------
-    ValueError
-        When the table is first looked at, if an option is not valid.
-    """
+    """Patterns with their targets; an option that is not valid raises `ValueError` when these are first looked at."""
 
     @abstractmethod
     def patterns(self) -> Patterns:
@@ -113,16 +99,11 @@ class BitTask(Task):
         return {"task.target_low": self.target_low, "task.target_high": self.target_high}
 
     def problems(self, condition: Condition) -> Iterator[str]:
-        """Two bits that have the same value cannot be told apart."""
-        if self.low == self.high:
-            yield (
-                f"task.low={self.low} task.high={self.high}: valid are two different values, or all patterns are alike"
-            )
-        if self.target_low == self.target_high:
-            yield (
-                f"task.target_low={self.target_low} task.target_high={self.target_high}: valid are two different "
-                "values, or there is nothing to learn"
-            )
+        inputs = {"task.low": self.low, "task.high": self.high}
+        for ends, otherwise in ((inputs, "all patterns are alike"), (self.target_ends, "there is nothing to learn")):
+            if len(set(ends.values())) == 1:
+                given = " ".join(f"{key}={value}" for key, value in ends.items())
+                yield f"{given}: valid are two different values, or {otherwise}"
 
 
 def all_patterns(bits: int) -> Bits:

@@ -22,7 +22,6 @@ class Xor(BitTask, name="xor"):
     """
 
     def in_bits(self) -> tuple[Bits, Bits]:
-        """See `BitTask.in_bits`."""
         two = all_patterns(2)
         constant = np.ones((4, 1), dtype=np.bool_)
         return np.hstack([two, constant]), two[:, :1] ^ two[:, 1:]

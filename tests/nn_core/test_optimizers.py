@@ -100,9 +100,9 @@ def test_numbers_per_network():
     assert updates[0].tolist() == [[[-2.0]], [[-1.0]]]
 
 
-def test_spread_and_take():
+def test_every_number_is_spread_and_mapped_and_flags_are_shared():
     spread = Momentum(0.5, np.array([0.1, 0.2, 0.3]), scaled=True).spread(3)
-    taken = spread.take(np.array([2, 0]))
+    taken = spread.map(lambda value: value[[2, 0]])
     assert {name: value.tolist() for name, value in taken.numbers().items()} == {
         "learning_rate": [0.5, 0.5],
         "momentum": [0.3, 0.1],
