@@ -73,6 +73,13 @@ def stamped(function: Callable[..., Any], *facts: object) -> Any:
     return function
 
 
+def _code(module: str) -> bytes:
+    """Source of a module; of one without a file, such as a notebook, nothing."""
+    file = getattr(importlib.import_module(module), "__file__", None)
+    return Path(file).read_bytes() if file else b""
+
+
+# What `_compiled` puts in their places, in copies of `_pass`.
 _body: Any = None
 _part: Any = None
 _own: Any = None
@@ -83,11 +90,10 @@ def _pass(own: Any, block: Any, table: Any, layers: Any, depth: int, now: int, n
 
 
 @lru_cache
-def _compiled(twin: str, kinds: Kinds, memory: tuple[int, int] | None, body: Any) -> Any:
-    """Compile a pass for a part's twin, or fetch it from the cache."""
+def _compiled(twin: str, reference: str, kinds: Kinds, memory: tuple[int, int] | None, body: Any) -> Any:
+    """Compile a pass for the twin of a part in module `reference`, or fetch it from the cache."""
     module, name = twin.split(":")
-    source = importlib.import_module(module)
-    part = getattr(source, name)
+    part = getattr(importlib.import_module(module), name)
     if memory is not None:
         of_weight, of_network = memory
         part = passes.Optimizer(
@@ -97,8 +103,9 @@ def _compiled(twin: str, kinds: Kinds, memory: tuple[int, int] | None, body: Any
     # process. Hence a copy of `_pass`, which finds them among its globals.
     names = {"_body": body, "_part": part, "_own": reader("Own", kinds)}
     copy = FunctionType(_pass.__code__, {**globals(), **names}, body.__name__)
-    code = Path(str(source.__file__)).read_bytes()
-    compiled = njit(types.int64(*_ARGUMENTS), cache=True, error_model="numpy")(stamped(copy, twin, kinds, memory, code))
+    # A twin may take constants from the reference.
+    stamp = stamped(copy, twin, kinds, memory, _code(module), _code(reference))
+    compiled = njit(types.int64(*_ARGUMENTS), cache=True, error_model="numpy")(stamp)
     (overload,) = compiled.overloads.values()
     return overload, overload.library.get_pointer_to_function(overload.fndesc.llvm_func_name)
 
@@ -133,4 +140,5 @@ def link(part: Part, *bodies: Any, vectors: int = 0, memory: tuple[int, int] | N
         own = isinstance(value, np.ndarray)
         kinds.append((name, lanes if own else types.boolean if isinstance(value, bool) else types.float64))
         values.append(next(places) if own else value if isinstance(value, bool) else float(value))
-    return [Pass(_compiled(part.twin, tuple(kinds), memory, body)[1], packed(values)) for body in bodies]
+    about = part.twin, type(part).__module__, tuple(kinds), memory
+    return [Pass(_compiled(*about, body)[1], packed(values)) for body in bodies]
