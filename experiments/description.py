@@ -2,10 +2,10 @@
 
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,18 +29,10 @@ MOST_PREDICTIONS = 16
 
 @dataclass(frozen=True)
 class Parent:
-    """A sweep, as its jobs see it: small enough to travel to other processes.
-
-    Attributes
-    ----------
-    run_id : str
-        The parent run.
-    keys : tuple of str
-        What the sweep varies, in the order in which params are listed.
-    """
+    """A sweep, as its jobs see it: small enough to travel to other processes."""
 
     run_id: str
-    keys: tuple[str, ...]
+    keys: tuple[str, ...]  # what the sweep varies, in the order in which params are listed
 
     @property
     def tags(self) -> dict[str, str]:
@@ -55,29 +47,17 @@ class Parent:
 def describe(
     trained: Trained, name: str, tags: Mapping[str, str], artifacts: Mapping[str, bytes] = MappingProxyType({})
 ) -> RunRecord:
-    """Describe a run that is over, trained or failed.
-
-    Parameters
-    ----------
-    trained : Trained
-    name : str
-    tags, artifacts : mappings
-        What the run's surroundings add: its sweep, its provenance.
-    """
+    """Describe a run that is over, trained or failed; its sweep or provenance adds `tags` and `artifacts`."""
     config, results = trained.job.config, trained.results
+    metrics: dict[str, float] = {}
+    curves: dict[str, Curve] = {}
     if trained.error is None:
-        task = config.task
-        metrics, curves, own = (
-            _of_one_trial(task, results[0]) if config.trials == 1 else _of_many_trials(config, task, results)
-        )
-        status: Literal["FINISHED", "FAILED"] = "FINISHED"
+        metrics, curves, own = _of_one_trial(config, results[0]) if config.trials == 1 else _of_many(config, results)
         own_tags = {names.TABLES: json.dumps([{"path": names.PREDICTIONS, "type": "table"}])}
-        diverged = [result.diverged_at for result in results if result.diverged_at is not None]
-        if diverged:
+        if diverged := [result.diverged_at for result in results if result.diverged_at is not None]:
             own_tags[names.DIVERGED] = str(min(diverged))
     else:
-        metrics, curves, own = {}, {}, {"traceback.txt": trained.error.encode()}
-        status = "FAILED"
+        own = {"traceback.txt": trained.error.encode()}
         own_tags = {"error": trained.error.strip().splitlines()[-1][:500]}
     return RunRecord(
         name=name,
@@ -89,7 +69,7 @@ def describe(
         artifacts={**own, names.CONFIG: config_yaml(config), **artifacts},
         start_ms=trained.start_ms,
         end_ms=trained.end_ms,
-        status=status,
+        status="FINISHED" if trained.error is None else "FAILED",
     )
 
 
@@ -105,10 +85,8 @@ def config_yaml(config: Config) -> bytes:
         if not is_dataclass(value):
             lines.append(f"{entry.name}: {_yaml_value(value)}")
             continue
-        keys = (
-            ["name", *(option.name for option in options(type(value)))] if isinstance(value, Part) else ["per_decade"]
-        )
-        lines += [f"{entry.name}:", *(f"  {name}: {_yaml_value(getattr(value, name))}" for name in keys)]
+        keys = [*(["name"] if isinstance(value, Part) else []), *(option.name for option in options(value.__class__))]
+        lines += [f"{entry.name}:", *(f"  {key}: {_yaml_value(getattr(value, key))}" for key in keys)]
     return "\n".join([*lines, ""]).encode()
 
 
@@ -122,33 +100,31 @@ def _yaml_value(value: Any) -> str:
 def report(config: Config, results: Sequence[Result]) -> str:
     """Say what came of a run: of one trial its final predictions beside the expected values, as the lesson does."""
     if config.trials > 1:
-        metrics, _, _ = _of_many_trials(config, config.task, results)
+        metrics = _convergence(config, results)
         rate, low, high = (metrics[f"{names.CONVERGENCE_RATE}{end}"] for end in ("", "/low", "/high"))
         return (
             f"{sum(result.converged for result in results):,} of {config.trials:,} trials converged: "
-            f"rate {rate:.3f}, 95% interval {low:.3f} to {high:.3f}; "
-            f"ERT {metrics[names.ERT]:,.0f} epochs, "
+            f"rate {rate:.3f}, 95% interval {low:.3f} to {high:.3f}; ERT {metrics[names.ERT]:,.0f} epochs, "
             f"median epochs to converge {metrics[names.MEDIAN_EPOCHS_TO_CONVERGE]:,.0f}"
         )
     (result,) = results
-    return (
-        f"{_predictions_text(config.task, result)}\n"
-        f"final loss {result.final_loss:.4g}, largest error {result.max_error:.4g}\n{result.message}"
-    )
-
-
-def _predictions_text(task: Task, result: Result) -> str:
+    task = config.task
     width = max(len(name) for name in task.pattern_names)
     lines = [f"{'input':>{width}}  expected  predicted"]
     for name, targets, outputs in zip(task.pattern_names, task.targets, result.predictions, strict=True):
         expected = " ".join(f"{value:8g}" for value in targets)
         predicted = " ".join(f"{value:9.4f}" for value in outputs)
         lines.append(f"{name:>{width}}  {expected}  {predicted}")
-    return "\n".join(lines)
+    lines.append(f"final loss {result.final_loss:.4g}, largest error {result.max_error:.4g}")
+    return "\n".join([*lines, result.message])
 
 
-def _logs_predictions(task: Task) -> bool:
-    return len(task.pattern_names) <= MOST_PREDICTIONS and task.targets.shape[1] == 1
+def _predictions(task: Task, result: Result) -> dict[str, float]:
+    """Predictions by pattern, of a task that is small enough to have them among its metrics."""
+    if len(task.pattern_names) > MOST_PREDICTIONS or task.targets.shape[1] > 1:
+        return {}
+    outputs = result.predictions[:, 0].tolist()
+    return {f"{names.PREDICTION}{name}": output for name, output in zip(task.pattern_names, outputs, strict=True)}
 
 
 def _finite(epochs: NDArray[np.int64], losses: Array) -> Curve:
@@ -156,7 +132,7 @@ def _finite(epochs: NDArray[np.int64], losses: Array) -> Curve:
     return Curve(epochs[kept], losses[kept])
 
 
-def _of_one_trial(task: Task, result: Result) -> Described:
+def _of_one_trial(config: Config, result: Result) -> Described:
     metrics = {
         names.FINAL_LOSS: result.final_loss,
         names.CONVERGED: float(result.converged),
@@ -164,27 +140,28 @@ def _of_one_trial(task: Task, result: Result) -> Described:
     }
     if result.epochs_to_converge is not None:
         metrics[names.EPOCHS_TO_CONVERGE] = float(result.epochs_to_converge)
-    if _logs_predictions(task):
-        for pattern, output in zip(task.pattern_names, result.predictions[:, 0], strict=True):
-            metrics[f"{names.PREDICTION}{pattern}"] = float(output)
+    metrics |= _predictions(config.task, result)
     artifacts = {
-        names.PREDICTIONS: _predictions_table(task, result.predictions[np.newaxis]),
+        names.PREDICTIONS: _predictions_table(config.task, result.predictions[np.newaxis]),
         names.WEIGHTS: _npz(result.weights),
     }
     return metrics, {names.LOSS: _finite(result.loss_epochs, result.losses)}, artifacts
 
 
-def _of_many_trials(config: Config, task: Task, results: Sequence[Result]) -> Described:
+def _convergence(config: Config, results: Sequence[Result]) -> dict[str, float]:
     successes = sum(result.converged for result in results)
     epochs = np.array([np.inf if r.epochs_to_converge is None else r.epochs_to_converge for r in results])
     low, high = wilson_interval(successes, len(results))
-    metrics = {
+    return {
         names.CONVERGENCE_RATE: successes / len(results),
         f"{names.CONVERGENCE_RATE}/low": float(low),
         f"{names.CONVERGENCE_RATE}/high": float(high),
         names.ERT: float(expected_running_time(epochs, config.epochs)),
         names.MEDIAN_EPOCHS_TO_CONVERGE: float(median_epochs(epochs)),
     }
+
+
+def _of_many(config: Config, results: Sequence[Result]) -> Described:
     # Trials that ended early keep their last loss, so that every quantile is over all trials.
     steps = np.unique(np.append(recorded_epochs(config.record.per_decade, config.epochs), config.epochs))
     losses = np.empty((len(results), len(steps)))
@@ -195,11 +172,11 @@ def _of_many_trials(config: Config, task: Task, results: Sequence[Result]) -> De
     curves = {key: _finite(steps, curve) for key, curve in zip(names.LOSS_QUANTILES, quantiles, strict=True)}
     weights = [np.stack(layer) for layer in zip(*(result.weights for result in results), strict=True)]
     artifacts = {
-        names.PREDICTIONS: _predictions_table(task, np.stack([result.predictions for result in results])),
+        names.PREDICTIONS: _predictions_table(config.task, np.stack([result.predictions for result in results])),
         names.WEIGHTS: _npz(weights),
-        names.TRIALS_TABLE: _trials_table(config, task, results),
+        names.TRIALS_TABLE: _trials_table(config, results),
     }
-    return metrics, curves, artifacts
+    return _convergence(config, results), curves, artifacts
 
 
 def _predictions_table(task: Task, predictions: Array) -> bytes:
@@ -218,29 +195,29 @@ def _predictions_table(task: Task, predictions: Array) -> bytes:
 
 
 def _cell(outputs: Array) -> Any:
-    """One number for one output, a list for more; null where it is not finite, which JSON cannot say."""
-    values = [float(value) if np.isfinite(value) else None for value in outputs]
+    """One number for one output, a list for more."""
+    values = _or_null(outputs)
     return values[0] if len(values) == 1 else values
 
 
-def _trials_table(config: Config, task: Task, results: Sequence[Result]) -> bytes:
+def _or_null(values: Iterable[float]) -> list[float | None]:
+    """Numbers, and null where they are not finite, which JSON cannot say."""
+    return [float(value) if np.isfinite(value) else None for value in values]
+
+
+def _trials_table(config: Config, results: Sequence[Result]) -> bytes:
     import pyarrow as pa
     from pyarrow import parquet
-
-    def finite(values: Sequence[float]) -> list[float | None]:
-        return [float(value) if np.isfinite(value) else None for value in values]
 
     columns = {
         "seed": pa.array(seeds(config), pa.int64()),
         "converged": pa.array([result.converged for result in results], pa.bool_()),
         "epochs_to_converge": pa.array([result.epochs_to_converge for result in results], pa.int64()),
-        "final_loss": pa.array(finite([result.final_loss for result in results]), pa.float64()),
-        "max_error": pa.array(finite([result.max_error for result in results]), pa.float64()),
+        "final_loss": pa.array(_or_null(result.final_loss for result in results), pa.float64()),
+        "max_error": pa.array(_or_null(result.max_error for result in results), pa.float64()),
     }
-    if _logs_predictions(task):
-        for p, pattern in enumerate(task.pattern_names):
-            outputs = finite([result.predictions[p, 0] for result in results])
-            columns[f"{names.PREDICTION}{pattern}"] = pa.array(outputs, pa.float64())
+    predictions = [_predictions(config.task, result) for result in results]
+    columns |= {key: pa.array(_or_null(each[key] for each in predictions), pa.float64()) for key in predictions[0]}
     sink = io.BytesIO()
     parquet.write_table(pa.table(columns), sink)
     return sink.getvalue()

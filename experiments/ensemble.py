@@ -42,10 +42,7 @@ class Trained:
 def engines(configs: Iterable[Config]) -> dict[str, set[str]]:
     """Say which engines train configurations, each with the choices that leave no other engine.
 
-    Returns
-    -------
-    dict of str to set of str
-        Such as ``{"numba": set(), "numpy": {"criterion=gradient_norm"}}``.
+    Such as ``{"numba": set(), "numpy": {"criterion=gradient_norm"}}``.
     """
     # Of thousands of configurations, few differ in what decides that.
     deciding = {(c.engine, c.activation, c.loss, c.update, type(c.optimizer), type(c.criterion)): c for c in configs}

@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from threading import Event, Thread
 from types import FrameType
 
@@ -30,13 +30,8 @@ class _Stretch:
     signals: int = 0
 
 
-@dataclass
-class _State:
-    first: int | None = None  # the first signal that came
-    stretches: list[_Stretch] = field(default_factory=list)  # held ones that we are in, the innermost last
-
-
-_state = _State()
+_came: list[int] = []  # signals, the first of which counts
+_stretches: list[_Stretch] = []  # held ones that we are in, the innermost last
 
 
 def end_silently() -> None:
@@ -47,12 +42,7 @@ def end_silently() -> None:
 
 @contextmanager
 def ending_with_the_reader() -> Iterator[None]:
-    """End with 141, as a shell expects, where whoever reads the output has left, as ``| head`` does.
-
-    Raises
-    ------
-    SystemExit
-    """
+    """End with 141, as a shell expects, where whoever reads the output has left, as ``| head`` does."""
     try:
         yield
         sys.stdout.flush()
@@ -69,7 +59,7 @@ def listening() -> Iterator[None]:
     # Who starts a program in the background, or under nohup, may have it ignore some signals. That is respected.
     before = {number: signal.getsignal(number) for number in STOPPING}
     heard = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
-    _state.first = None
+    _came.clear()
     for number in heard:
         signal.signal(number, _on_signal)
     try:
@@ -83,21 +73,13 @@ def listening() -> Iterator[None]:
 def held(message: str = "") -> Iterator[None]:
     """Hold signals back until the end of this stretch, where the first takes effect; a second does so at once.
 
-    Parameters
-    ----------
-    message : str
-        What the user is told when the first comes.
-
-    Raises
-    ------
-    Interrupted
-        At the end, unless that is the end of an inner stretch and the outer one holds the signal, too.
+    The user is told the message when the first comes. At the end of an inner stretch the outer one holds it, too.
     """
-    _state.stretches.append(_Stretch(message))
+    _stretches.append(_Stretch(message))
     try:
         yield
     finally:
-        stretch = _state.stretches.pop()
+        stretch = _stretches.pop()
     for _ in range(stretch.signals):
         _take_effect()
 
@@ -126,31 +108,25 @@ def not_for_children() -> Iterator[None]:
 
 
 def check() -> None:
-    """Stop here if a signal came, even if it is held; a good place to stop is no place to miss.
-
-    Raises
-    ------
-    Interrupted
-    """
-    if _state.first is not None:
+    """Stop here if a signal came, even if it is held; a good place to stop is no place to miss."""
+    if _came:
         raise Interrupted
 
 
 def exit_code() -> int:
     """What a shell expects of a program that a signal ended: 130 for Ctrl-C, 143 for SIGTERM."""
-    return 0 if _state.first is None else 128 + _state.first
+    return 128 + _came[0] if _came else 0
 
 
 def _on_signal(number: int, _frame: FrameType | None) -> None:
-    if _state.first is None:
-        _state.first = number
+    _came.append(number)
     _take_effect()
 
 
 def _take_effect() -> None:
-    if not _state.stretches:
+    if not _stretches:
         raise Interrupted
-    stretch = _state.stretches[-1]
+    stretch = _stretches[-1]
     stretch.signals += 1
     if stretch.signals > 1:
         raise Interrupted

@@ -4,6 +4,8 @@ import contextlib
 import logging
 import multiprocessing
 import sys
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
@@ -18,8 +20,7 @@ from experiments.jobs import ConfigurationError, Job, typed
 from experiments.validation import problems
 from tracking.errors import TrackingError
 from tracking.provenance import provenance
-from tracking.record import RunRecord
-from tracking.store import Store, open_store
+from tracking.store import open_store
 
 log = logging.getLogger(__name__)
 logging.raiseExceptions = False  # or a full disk would be told with a traceback for every line of the log
@@ -30,14 +31,7 @@ class JobFailedError(Exception):
 
 
 def train_one(composed: DictConfig, parent: Parent | None = None) -> None:
-    """Train, track and report one run.
-
-    Parameters
-    ----------
-    composed : DictConfig
-        The configuration, as Hydra composed it.
-    parent : Parent or None
-        The sweep that the run belongs to; without one, its predictions are printed.
+    """Train, track and report one run; one that belongs to no sweep prints its predictions.
 
     Raises
     ------
@@ -75,9 +69,7 @@ def _single(job: Job) -> None:
         log.warning(why)
     made_by = provenance(engine=next(iter(engines)), launcher="none")
     try:
-        store = open_store(job.config.experiment)
-        trained = _train(job)
-        run_id = _write(store, description.describe(trained, name, made_by.tags, made_by.artifacts))
+        trained, run_id = _train_and_track(job, name, made_by.tags, made_by.artifacts)
     except TrackingError as error:
         sys.exit(str(error))
     except Interrupted:
@@ -95,9 +87,7 @@ def _single(job: Job) -> None:
 def _of_sweep(job: Job, parent: Parent) -> None:
     name = parent.name(job)
     try:
-        store = open_store(job.config.experiment)
-        trained = _train(job)
-        _write(store, description.describe(trained, name, parent.tags))
+        trained, _ = _train_and_track(job, name, parent.tags)
     except TrackingError as error:
         log.error("%s: %s", name, error)
         raise SweepStopped from error
@@ -107,21 +97,21 @@ def _of_sweep(job: Job, parent: Parent) -> None:
     log.info("%s: %s", name, ", ".join(sorted({result.status.value for result in trained.results})))
 
 
-def _write(store: Store, record: RunRecord) -> str:
-    """Track a run; returns its id, or nothing if the server was away and it is kept on disk."""
-    with interruption.held():
-        (run_id,) = store.write([record])
-    return run_id
-
-
-def _train(job: Job) -> Trained:
-    """Train a job, showing how far it is when that takes a while and nobody else does so in the same terminal."""
+def _train_and_track(
+    job: Job, name: str, tags: Mapping[str, str], artifacts: Mapping[str, bytes] = MappingProxyType({})
+) -> tuple[Trained, str]:
+    """Do a job; returns its run's id, too, or no id if the server was away and the run is kept on disk."""
+    store = open_store(job.config.experiment)
+    advance = nn_core.engine(job.config.engine)
+    # The bar is for what takes a while, where nobody else draws one in the same terminal.
     hidden = multiprocessing.parent_process() is not None
     with progress.bar(job.config.epochs, "epoch", delay=1.0, leave=False, disable=hidden) as bar:
 
         def after_slice(epoch: int) -> None:
             bar.update(epoch - bar.n)
 
-        advance = nn_core.engine(job.config.engine)
         ((trained,),) = ensemble.train_chunk([Unit((job,))], advance, after_slice)
-    return trained
+    record = description.describe(trained, name, tags, artifacts)
+    with interruption.held():
+        (run_id,) = store.write([record])
+    return trained, run_id

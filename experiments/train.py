@@ -57,12 +57,13 @@ def _hydra() -> None:
         config.register()
     except PartError as error:
         sys.exit(str(error))
+    run = hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")(task)
     if os.environ.get("HYDRA_FULL_ERROR") == "1":
-        hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")(task)()
+        run()
         return
     os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra would show some mistakes of the user's as tracebacks
     try:
-        hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")(task)()
+        run()
     except BrokenPipeError:
         raise
     except Exception as error:
@@ -93,9 +94,9 @@ def _explained(error: Exception) -> str:
 
     message, cause = str(error), error.__cause__
     typed = shorten(" ".join(sys.argv[1:]), 200)
+    if isinstance(error, OSError):  # a disk that is full, a folder that cannot be made
+        return shorten(f"{typed}: {message}", 500)
     if not isinstance(error, CompactHydraException):
-        if isinstance(error, OSError):  # a disk that is full, a folder that cannot be made
-            return shorten(f"{typed}: {message}", 500)
         # Impossible overrides meet all kinds of exceptions in Hydra, some of them without a word.
         return shorten(f"Hydra cannot make anything of {typed} ({type(error).__name__}: {message})", 500)
     if not isinstance(cause, OmegaConfBaseException):
