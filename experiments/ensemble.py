@@ -140,20 +140,15 @@ def _train(units: Sequence[Unit], advance: Advance, after_slice: Callable[[int],
         ending = {u: job for u, unit in enumerate(units) for job in unit.jobs if job.config.epochs == cutoff}
         # Stopped units may have had their last cut-off before; `owner` holds those that still train.
         read = np.flatnonzero(np.isin(owner, list(ending)))
-        by_unit = _results_by_unit(state, owner, read)
+        results = nn_core.results(state if len(read) == state.networks else state.take(read))
+        by_unit: dict[int, list[Result]] = {u: [] for u in ending}
+        for u, result in zip(owner[read].tolist(), results, strict=True):
+            by_unit[u].append(result)
         end_ms = _now_ms()
         yield [Trained(job, tuple(by_unit[u]), None, start_ms, end_ms) for u, job in ending.items()]
         going_on = np.flatnonzero(last_cutoff[owner] > cutoff)
         if len(going_on) < len(owner):
             state, owner = state.take(going_on), owner[going_on]
-
-
-def _results_by_unit(state: State, owner: np.ndarray, read: np.ndarray) -> dict[int, list[Result]]:
-    chosen = state if len(read) == state.networks else state.take(read)
-    by_unit: dict[int, list[Result]] = {}
-    for u, result in zip(owner[read].tolist(), nn_core.results(chosen), strict=True):
-        by_unit.setdefault(u, []).append(result)
-    return by_unit
 
 
 def _now_ms() -> int:

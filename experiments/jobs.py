@@ -7,9 +7,10 @@ a job is then a copy of a typed configuration with some fields replaced.
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
@@ -23,6 +24,8 @@ from omegaconf.errors import OmegaConfBaseException
 from experiments import identity
 from experiments.config import GROUPS, Config, Record, from_schemas, known_keys, remedy, schemas, what_is_wrong
 
+Load = Callable[[tuple[str, ...]], DictConfig]
+
 MOST_OF_A_KEY = 5
 """Bad values of a key that a sweep's problems list one by one."""
 
@@ -33,22 +36,11 @@ class ConfigurationError(CompactHydraException):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One run of a sweep; some 1.3 KB.
+    """One run of a sweep; some 1.3 KB."""
 
-    Attributes
-    ----------
-    overrides : tuple of str
-        What the command line and the sweep's parameters made of this job, as Hydra overrides.
-    config : Config
-    params : mapping of str to str
-        The configuration, flat; see `identity.params`. Computed if not given.
-    config_hash : str
-        Computed.
-    """
-
-    overrides: tuple[str, ...]
+    overrides: tuple[str, ...]  # what command line and sweep's parameters made of this job
     config: Config
-    params: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict)  # see `identity.params`; made if not given
     config_hash: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -147,17 +139,7 @@ def expand(
 ) -> list[Job]:
     """Expand a command line into jobs, in the order of Hydra's own sweeper: the last override varies fastest.
 
-    Parameters
-    ----------
-    loader : ConfigLoader
-    config_name : str
-        The primary configuration.
-    hydra_overrides : sequence of str
-        The command line's ``hydra.*`` overrides, which hold for all jobs.
-    arguments : sequence of str
-        Its other overrides, swept and plain.
-    most : int
-        The largest number of jobs allowed.
+    Its ``hydra.*`` overrides hold for all jobs; `arguments` are the others, swept and plain.
 
     Raises
     ------
@@ -167,14 +149,31 @@ def expand(
         If there are more jobs than `most`, none at all, or a value is of the wrong type.
     """
     parser = OverridesParser.create(config_loader=loader)
-    composer = _Composer(loader, config_name, tuple(hydra_overrides))
-    given = _once([_axis(loader, override, most) for override in parser.parse_overrides(list(arguments))])
+
+    def parse(lines: Sequence[str]) -> list[_Axis]:
+        return [_axis(loader, override, most) for override in parser.parse_overrides(list(lines))]
+
+    def load(overrides: tuple[str, ...]) -> DictConfig:
+        try:
+            return loader.load_configuration(config_name, [*hydra_overrides, *overrides], RunMode.RUN)
+        except CompactHydraException:
+            raise
+        except Exception as error:
+            # Some impossible overrides meet assertions and the like in Hydra.
+            raise ConfigurationError(f"{' '.join(overrides)}: {what_is_wrong(error)}") from None
+
+    compose = cache(load)
+    # Of a key that is given more than once, Hydra takes the last value, in the place of the first.
+    given = list({axis.key: axis for axis in parse(arguments)}.values())
     _refuse_unsweepable(given)
-    combinations = list(_with_sweep_parameters(composer, parser, loader, given, most))
+    combinations = list(_with_sweep_parameters(compose, parse, given))
     count = sum(_count(axes) for axes in combinations)
     if count > most:
         raise ConfigurationError(_too_many(f"{count:,} jobs", most))
-    variants = {_groups(axes): _Variants(composer, axes) for axes in combinations}
+    variants = {
+        _groups(axes, [axis.values[0] for axis in axes]): _Variants(load, compose(_fixed(axes)), axes)
+        for axes in combinations
+    }
     return [
         variants[_groups(axes, overrides)].job(overrides)
         for axes in _in_order(combinations)
@@ -182,19 +181,16 @@ def expand(
     ]
 
 
-def _once(axes: Iterable[_Axis]) -> list[_Axis]:
-    """Of a key that is given more than once, take the last value, in the place of the first, as Hydra does."""
-    return list({axis.key: axis for axis in axes}.values())
-
-
 def _count(axes: Sequence[_Axis]) -> int:
     return math.prod(len(axis.values) for axis in axes)
 
 
-def _groups(axes: Sequence[_Axis], overrides: Sequence[str] | None = None) -> tuple[str, ...]:
-    """Which options of the groups, of all axes' single values or of some overrides of the same order."""
-    lines = [axis.values[0] for axis in axes] if overrides is None else overrides
-    return tuple(line for axis, line in zip(axes, lines, strict=True) if axis.is_group)
+def _fixed(axes: Iterable[_Axis]) -> tuple[str, ...]:
+    return tuple(axis.values[0] for axis in axes if len(axis.values) == 1)
+
+
+def _groups(axes: Sequence[_Axis], overrides: Sequence[str]) -> tuple[str, ...]:
+    return tuple(line for axis, line in zip(axes, overrides, strict=True) if axis.is_group)
 
 
 def _in_order(combinations: Sequence[Sequence[_Axis]]) -> Iterator[Sequence[_Axis]]:
@@ -218,9 +214,8 @@ def _plain_values(axes: Sequence[_Axis]) -> list[tuple[str, Sequence[str]]]:
 def _refuse_unsweepable(axes: Iterable[_Axis]) -> None:
     for axis in axes:
         if len(axis.values) > 1 and axis.path in identity.NOT_PART_OF_A_RUN:
-            raise ConfigurationError(
-                f"{axis}: valid is one value for the whole sweep, {axis.path} is not part of a run"
-            )
+            why = f"{axis.path} is not part of a run"
+            raise ConfigurationError(f"{axis}: valid is one value for the whole sweep, {why}")
 
 
 def _axis(loader: ConfigLoader, override: Override, most: int) -> _Axis:
@@ -236,23 +231,18 @@ def _axis(loader: ConfigLoader, override: Override, most: int) -> _Axis:
         )
     sweep = override.value()
     if isinstance(sweep, RangeSweep):
-        _check_range(override, sweep, most)
-        override = replace(override, _value=_as_typed(sweep))
+        override = replace(override, _value=_exact(override, sweep, most))
     values = [f"{key}={value}" for value in override.sweep_string_iterator()]
     if not values:
         raise ConfigurationError(f"{override.input_line}: valid is a sweep of at least one value, this one is empty")
     return _Axis(key, values, is_group)
 
 
-def _as_typed(sweep: RangeSweep) -> RangeSweep:
-    """Step through a range in decimals, not in floats, whose range(0.1,0.4,0.1) has 0.30000000000000004 and 0.4."""
-    ends: dict[str, Any] = {name: getattr(sweep, name) for name in ("start", "stop", "step")}
-    exact: dict[str, Any] = {name: Decimal(str(end)) if isinstance(end, float) else end for name, end in ends.items()}
-    return replace(sweep, **exact)
+def _exact(override: Override, sweep: RangeSweep, most: int) -> RangeSweep:
+    """Have a range step in decimals, not in floats, whose range(0.1,0.4,0.1) has 0.30000000000000004 and 0.4.
 
-
-def _check_range(override: Override, sweep: RangeSweep, most: int) -> None:
-    """Look at a range before it is spelled out: a typo can ask for more values than there is memory."""
+    It is looked at before it is spelled out: a typo can ask for more values than there is memory.
+    """
     if not sweep.step:
         raise ConfigurationError(f"{override.input_line}: valid is a step other than 0")
     assert sweep.start is not None
@@ -262,6 +252,9 @@ def _check_range(override: Override, sweep: RangeSweep, most: int) -> None:
         raise ConfigurationError(f"{override.input_line}: valid are a finite start, stop and step")
     if count > most:
         raise ConfigurationError(_too_many(f"{override.input_line}: {count:,.0f} values", most))
+    ends = {"start": sweep.start, "stop": sweep.stop, "step": sweep.step}
+    exact: dict[str, Any] = {key: Decimal(str(end)) if isinstance(end, float) else end for key, end in ends.items()}
+    return replace(sweep, **exact)
 
 
 def _too_many(what: str, most: int) -> str:
@@ -272,7 +265,7 @@ def _too_many(what: str, most: int) -> str:
 
 
 def _with_sweep_parameters(
-    composer: "_Composer", parser: OverridesParser, loader: ConfigLoader, given: Sequence[_Axis], most: int
+    compose: Load, parse: Callable[[Sequence[str]], list[_Axis]], given: Sequence[_Axis]
 ) -> Iterator[list[_Axis]]:
     """Fix all groups, and add what each combination's own ``hydra.sweeper.params`` sweep.
 
@@ -283,65 +276,34 @@ def _with_sweep_parameters(
     for choice in itertools.product(*(axis.values for axis in swept_groups)):
         chosen = dict(zip((axis.key for axis in swept_groups), choice, strict=True))
         fixed = [replace(axis, values=[chosen[axis.key]]) if axis.key in chosen else axis for axis in given]
-        composed = composer.compose(axis.values[0] for axis in fixed if axis.is_group or len(axis.values) == 1)
-        lines = [f"{key}={value}" for key, value in (composed.hydra.sweeper.params or {}).items()]
-        of_study = [_axis(loader, override, most) for override in parser.parse_overrides(lines)]
+        swept = compose(_fixed(fixed)).hydra.sweeper.params or {}
+        of_study = parse([f"{key}={value}" for key, value in swept.items()])
         _refuse_unsweepable(of_study)
         by_path = {axis.path: axis for axis in fixed}
         new = {axis.path for axis in of_study} - by_path.keys()
         # Hydra puts a study's sweeps before those of the command line; a key of both stays where the study has it.
         merged = {axis.path: by_path.get(axis.path, axis) for axis in of_study}
         axes = [*merged.values(), *(axis for axis in fixed if axis.path not in merged)]
-        yield from _with_sweep_parameters(composer, parser, loader, axes, most) if new else [axes]
-
-
-class _Composer:
-    """Lets Hydra compose configurations, each set of overrides once."""
-
-    def __init__(self, loader: ConfigLoader, config_name: str, hydra_overrides: tuple[str, ...]) -> None:
-        self._loader, self._config_name, self._hydra_overrides = loader, config_name, hydra_overrides
-        self._cache: dict[tuple[str, ...], DictConfig] = {}
-
-    def compose(self, overrides: Iterable[str]) -> DictConfig:
-        """Compose, or return what these overrides gave before."""
-        key = tuple(overrides)
-        if key not in self._cache:
-            self._cache[key] = self.load(key)
-        return self._cache[key]
-
-    def load(self, overrides: Sequence[str]) -> DictConfig:
-        """Compose."""
-        try:
-            return self._loader.load_configuration(
-                config_name=self._config_name,
-                overrides=[*self._hydra_overrides, *overrides],
-                run_mode=RunMode.RUN,
-            )
-        except CompactHydraException:
-            raise
-        except Exception as error:
-            # Some impossible overrides meet assertions and the like in Hydra.
-            raise ConfigurationError(f"{' '.join(overrides)}: {what_is_wrong(error)}") from None
+        yield from _with_sweep_parameters(compose, parse, axes) if new else [axes]
 
 
 class _Variants:
     """Typed configurations that differ from a composed one in some plain values."""
 
-    def __init__(self, composer: _Composer, axes: Sequence[_Axis]) -> None:
-        self._composer = composer
+    def __init__(self, load: Load, composed: DictConfig, axes: Sequence[_Axis]) -> None:
+        self._load = load
         self._positions = [position for position, axis in enumerate(axes) if len(axis.values) > 1]
         self._swept = [axes[position] for position in self._positions]
         self._paths = [axis.path.split(".") for axis in self._swept]
-        self._base = _without_hydra(composer.compose(axis.values[0] for axis in axes if len(axis.values) == 1))
+        self._base = _without_hydra(composed)
         self._typed: Config | None = None
         self._values: dict[str, Any] = {}
 
         known = list(known_keys(self._base))
         elements = {axis.path for axis in self._swept if OmegaConf.is_list(_parent(self._base, axis.path))}
         if unknown := [axis for axis in self._swept if axis.path not in {*known, *elements}]:
-            raise ConfigurationError(
-                "\n".join(f"{axis}: there is no such key; {remedy(axis.path, known)}" for axis in unknown)
-            )
+            problems = [f"{axis}: there is no such key; {remedy(axis.path, known)}" for axis in unknown]
+            raise ConfigurationError("\n".join(problems))
         # What depends on other keys, or on the order of overrides, is left to Hydra, job by job.
         paths = [f"{axis.path}." for axis in axes if not axis.is_group]
         if (
@@ -391,7 +353,7 @@ class _Variants:
     def job(self, overrides: tuple[str, ...]) -> Job:
         """Make the job of some overrides."""
         if self._typed is None:
-            return Job(overrides, typed(self._composer.load(overrides)))
+            return Job(overrides, typed(self._load(overrides)))
         lines = [overrides[position] for position in self._positions]
         params = dict(self._params)
         for line in lines:

@@ -102,16 +102,21 @@ def _train_and_track(
 ) -> tuple[Trained, str]:
     """Do a job; returns its run's id, too, or no id if the server was away and the run is kept on disk."""
     store = open_store(job.config.experiment)
-    advance = nn_core.engine(job.config.engine)
-    # The bar is for what takes a while, where nobody else draws one in the same terminal.
+    trained = _train(job)
+    record = description.describe(trained, name, tags, artifacts)
+    with interruption.held():
+        (run_id,) = store.write([record])
+    return trained, run_id
+
+
+def _train(job: Job) -> Trained:
+    """Train a job, showing how far it is when that takes a while and nobody else does so in the same terminal."""
     hidden = multiprocessing.parent_process() is not None
     with progress.bar(job.config.epochs, "epoch", delay=1.0, leave=False, disable=hidden) as bar:
 
         def after_slice(epoch: int) -> None:
             bar.update(epoch - bar.n)
 
+        advance = nn_core.engine(job.config.engine)
         ((trained,),) = ensemble.train_chunk([Unit((job,))], advance, after_slice)
-    record = description.describe(trained, name, tags, artifacts)
-    with interruption.held():
-        (run_id,) = store.write([record])
-    return trained, run_id
+    return trained

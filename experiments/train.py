@@ -94,9 +94,9 @@ def _explained(error: Exception) -> str:
 
     message, cause = str(error), error.__cause__
     typed = shorten(" ".join(sys.argv[1:]), 200)
-    if isinstance(error, OSError):  # a disk that is full, a folder that cannot be made
-        return shorten(f"{typed}: {message}", 500)
     if not isinstance(error, CompactHydraException):
+        if isinstance(error, OSError):  # a disk that is full, a folder that cannot be made
+            return shorten(f"{typed}: {message}", 500)
         # Impossible overrides meet all kinds of exceptions in Hydra, some of them without a word.
         return shorten(f"Hydra cannot make anything of {typed} ({type(error).__name__}: {message})", 500)
     if not isinstance(cause, OmegaConfBaseException):
