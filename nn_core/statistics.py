@@ -102,7 +102,7 @@ def median_epochs(epochs_to_converge: ArrayLike) -> float:
 
     The smallest t with #{t_i <= t} >= trials / 2 (with an even number of trials the lower of the two middle
     ones), which is where the Kaplan-Meier curve first reaches one half; ``inf`` if more than half failed.
-    `ValueError` if there are no trials, or a time is negative or NaN.
+    Raises `ValueError` if there are no trials, or a time is negative or NaN.
 
     Examples
     --------
