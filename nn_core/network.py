@@ -43,6 +43,8 @@ def feeding(layers: Sequence[Array], bias: float | None, joined: bool) -> Array:
     That is the last of the layers, joined by the inputs where shortcuts lead past it, and the bias unit, whose output
     is always `bias`.
     """
+    if bias is None and not joined:
+        return layers[-1]
     below = [layers[-1]]
     if joined:
         below.append(layers[0])
