@@ -156,7 +156,7 @@ def where_time_goes(root: Path) -> str:
     command(folder, "-c", program)
     stages = {
         "expanding and checking jobs": [("jobs.py", "expand"), ("batches.py", "grid_problems")],
-        "training": [("ensembles.py", "train"), ("results.py", "results"), ("networks.py", "start")],
+        "training": [("ensembles.py", "train"), ("results.py", "results"), ("ensemble.py", "start")],
         "describing runs (metrics, curves, three small files)": [("description.py", "describe")],
         "writing runs": [("tracking/store.py", "write")],
         "reading back and closing the parent": [("session.py", "_read_back"), ("session.py", "close")],
