@@ -86,7 +86,7 @@ _own: Any = None
 
 
 def _pass(own: Any, block: Any, table: Any, layers: Any, depth: int, now: int, new: int, first: int, last: int) -> Any:
-    return _body(_part, _own(block, own, 0), block, table, layers, depth, now, new, first, last)
+    return _body(_part, _own(block, own, 0), passes.Work(block, table, layers, depth, now, new, first, last))
 
 
 @lru_cache

@@ -2,13 +2,7 @@
 
 A *block* is as many networks as there are lanes, laid out in one array of vectors; positions in it are counted in
 vectors. Each pass is compiled once for every twin (`nn_core.compiled.linking`) and called through a pointer, so all
-take the same arguments, for patterns `first` to before `last`:
-
-    part, own        the part's twin, and its numbers
-    block            outputs and slopes of units, weights and memory
-    table            numbers that all networks share: what comes in from input and bias units, and targets
-    layers, depth    a `Layer` each, from the lowest, and how many; see `layer_at`
-    now, new         where the block's weights are, and where they are to go when they are updated (which may be there)
+take the same arguments: the part's twin, its numbers, and `Work`.
 """
 
 from typing import Any, NamedTuple, get_type_hints
@@ -50,22 +44,26 @@ layer_at = reader(
 """For compiled code: block, layers, l -> layer l."""
 
 
+class Work(NamedTuple):
+    """What a pass works on, for patterns `first` to before `last`."""
+
+    block: Any  # outputs and slopes of units, weights and memory
+    table: Any  # numbers that all networks share: what comes in from input and bias units, and targets
+    layers: Any  # a `Layer` each, from the lowest; see `layer_at`
+    depth: int  # how many there are
+    now: int  # where the block's weights are
+    new: int  # where they are to go when they are updated, which may be there
+    first: int
+    last: int
+
+
 class Optimizer(NamedTuple):
-    """An optimizer's twin, with access to what it remembers.
+    """An optimizer's twin, with access to what it remembers: of a weight, then of the network."""
 
-    Attributes
-    ----------
-    update : (own, weight, gradient, memory, fan_in) -> weight, memory
-    of_weight : (block, at, stride) -> memory
-    of_network : (block, at, stride) -> memory
-    keep_weight, keep_network : (block, at, stride, memory)
-        Store the part of the memory that is of the weight, or of the network.
-    """
-
-    update: Any
-    of_weight: Any
+    update: Any  # (own, weight, gradient, memory, fan_in) -> weight, memory
+    of_weight: Any  # (block, at, stride) -> memory
     of_network: Any
-    keep_weight: Any
+    keep_weight: Any  # (block, at, stride, memory): store the part of the memory that is of the weight
     keep_network: Any
 
 
@@ -74,22 +72,20 @@ RESULT = 0
 
 
 @inline
-def forward(
-    part: Any, own: Any, block: Any, table: Any, layers: Any, depth: int, now: int, _new: int, first: int, last: int
-) -> int:
+def forward(part: Any, own: Any, work: Work) -> int:
     """Outputs of all units, by an `Activation`."""
-    for at in range(depth):
-        layer = layer_at(block, layers, at)
+    block, table, last = work.block, work.table, work.last
+    for at in range(work.depth):
+        layer = layer_at(block, work.layers, at)
         patterns, columns = layer.patterns, layer.columns
-        constants = now + layer.weights + layer.units * columns
         for j in range(columns):
-            weights, y = now + layer.weights + j, layer.above + j * patterns
-            p = first
+            weights, y = work.now + layer.weights + j, layer.above + j * patterns
+            constants = weights + layer.units * columns
+            p = work.first
             while p + 4 <= last:
-                z = _four_sums(block, layer.below + p, patterns, weights, columns, layer.units)
-                z0, z1, z2, z3 = z
+                z0, z1, z2, z3 = _four_sums(block, layer.below + p, patterns, weights, columns, layer.units)
                 for i in range(layer.constants):
-                    w, c = load(block, constants + j + i * columns), layer.table + i * patterns + p
+                    w, c = load(block, constants + i * columns), layer.table + i * patterns + p
                     z0, z1 = fma(table[c], w, z0), fma(table[c + 1], w, z1)
                     z2, z3 = fma(table[c + 2], w, z2), fma(table[c + 3], w, z3)
                 store(block, y + p, part.value(own, z0))
@@ -98,11 +94,10 @@ def forward(
                 store(block, y + p + 3, part.value(own, z3))
                 p += 4
             while p < last:
-                z0 = _sum(block, layer.below + p, patterns, weights, columns, layer.units)
+                z = _sum(block, layer.below + p, patterns, weights, columns, layer.units)
                 for i in range(layer.constants):
-                    w = load(block, constants + j + i * columns)
-                    z0 = fma(table[layer.table + i * patterns + p], w, z0)
-                store(block, y + p, part.value(own, z0))
+                    z = fma(table[layer.table + i * patterns + p], load(block, constants + i * columns), z)
+                store(block, y + p, part.value(own, z))
                 p += 1
     return 0
 
@@ -130,63 +125,55 @@ def _sum(block: Any, x: int, patterns: int, weights: int, stride: int, count: in
 
 
 @inline
-def successes(
-    part: Any, own: Any, block: Any, table: Any, layers: Any, depth: int, _now: int, _new: int, first: int, last: int
-) -> int:
+def successes(part: Any, own: Any, work: Work) -> int:
     """Which networks meet a `Criterion`, as bits."""
-    layer = layer_at(block, layers, depth - 1)
-    total = _total(part, own, block, table, layer, first, last)
-    return int(as_bits(part.met(own, total, float(layer.columns * (last - first)))))
+    layer = layer_at(work.block, work.layers, work.depth - 1)
+    count = float(layer.columns * (work.last - work.first))
+    return int(as_bits(part.met(own, _total(part, own, layer, work), count)))
 
 
 @inline
-def loss(
-    part: Any, own: Any, block: Any, table: Any, layers: Any, depth: int, _now: int, _new: int, first: int, last: int
-) -> int:
+def loss(part: Any, own: Any, work: Work) -> int:
     """Put what a `Loss` says to `RESULT`."""
-    total = _total(part, own, block, table, layer_at(block, layers, depth - 1), first, last)
-    store(block, RESULT, total)
+    store(work.block, RESULT, _total(part, own, layer_at(work.block, work.layers, work.depth - 1), work))
     return 0
 
 
 @inline
-def _total(part: Any, own: Any, block: Any, table: Any, layer: Layer, first: int, last: int) -> Lanes:
+def _total(part: Any, own: Any, layer: Layer, work: Work) -> Lanes:
     """Sum a part's terms over outputs and patterns."""
     total = splat(0.0)
     for j in range(layer.columns):
-        for p in range(j * layer.patterns + first, j * layer.patterns + last):
-            total = total + part.term(own, table[layer.targets + p], load(block, layer.above + p))
+        for p in range(j * layer.patterns + work.first, j * layer.patterns + work.last):
+            total = total + part.term(own, work.table[layer.targets + p], load(work.block, layer.above + p))
     return total
 
 
 @inline
-def slopes(
-    part: Any, own: Any, block: Any, table: Any, layers: Any, depth: int, _now: int, _new: int, first: int, last: int
-) -> int:
+def slopes(part: Any, own: Any, work: Work) -> int:
     """dE/d(output), by a `Loss`."""
-    layer = layer_at(block, layers, depth - 1)
+    layer = layer_at(work.block, work.layers, work.depth - 1)
     for j in range(layer.columns):
-        for p in range(j * layer.patterns + first, j * layer.patterns + last):
-            slope = part.slope(own, table[layer.targets + p], load(block, layer.above + p))
-            store(block, layer.above + layer.slopes + p, slope)
+        for p in range(j * layer.patterns + work.first, j * layer.patterns + work.last):
+            slope = part.slope(own, work.table[layer.targets + p], load(work.block, layer.above + p))
+            store(work.block, layer.above + layer.slopes + p, slope)
     return 0
 
 
 @inline
-def deltas(
-    part: Any, own: Any, block: Any, _table: Any, layers: Any, depth: int, now: int, _new: int, first: int, last: int
-) -> int:
+def deltas(part: Any, own: Any, work: Work) -> int:
     """dE/dz of all units by an `Activation`: of outputs from dE/d(output), of others from the units above."""
-    layer = layer_at(block, layers, depth - 1)
+    block, first, last = work.block, work.first, work.last
+    layer = layer_at(block, work.layers, work.depth - 1)
     for j in range(layer.columns):
         for y in range(layer.above + j * layer.patterns + first, layer.above + j * layer.patterns + last):
             _to_delta(part, own, block, layer, y, load(block, y + layer.slopes))
-    for above in range(depth - 1, 0, -1):
-        layer = layer_at(block, layers, above)
+    for above in range(work.depth - 1, 0, -1):
+        layer = layer_at(block, work.layers, above)
         patterns, columns = layer.patterns, layer.columns
         d = layer.above + layer.slopes
         for i in range(layer.units):
-            weights, y = now + layer.weights + i * columns, layer.below + i * patterns
+            weights, y = work.now + layer.weights + i * columns, layer.below + i * patterns
             p = first
             while p + 4 <= last:
                 s0, s1, s2, s3 = _four_sums(block, d + p, patterns, weights, 1, columns)
@@ -208,72 +195,32 @@ def _to_delta(part: Any, own: Any, block: Any, layer: Layer, y: int, slope: Lane
 
 
 @inline
-def update(
-    part: Any, own: Any, block: Any, table: Any, layers: Any, depth: int, now: int, new: int, first: int, last: int
-) -> int:
+def update(part: Any, own: Any, work: Work) -> int:
     """Update all weights by an `Optimizer`; return whose are finite, as bits."""
-    checked = splat(0.0)
-    for at in range(depth):
-        layer = layer_at(block, layers, at)
-        patterns = layer.patterns
+    block, table, now, new = work.block, work.table, work.now, work.new
+    checked = splat(0.0)  # as long as all are finite, then NaN
+    for at in range(work.depth):
+        layer = layer_at(block, work.layers, at)
         shared = part.of_network(block, now + layer.shared, layer.layers)
         weight = layer.weights
-        weight = layer.weights
-        for i in range(layer.units):
+        for i in range(layer.units + layer.constants):
+            x, c = layer.below + i * layer.patterns, layer.table + (i - layer.units) * layer.patterns
             for j in range(layer.columns):
-                x, d = layer.below + i * patterns, layer.above + layer.slopes + j * patterns
-                gradient, p = _decay(block, layer, now + weight), first
-                while p + 4 <= last:
-                    gradient = fma(load(block, x + p), load(block, d + p), gradient)
-                    gradient = fma(load(block, x + p + 1), load(block, d + p + 1), gradient)
-                    gradient = fma(load(block, x + p + 2), load(block, d + p + 2), gradient)
-                    gradient = fma(load(block, x + p + 3), load(block, d + p + 3), gradient)
-                    p += 4
-                while p < last:
-                    gradient = fma(load(block, x + p), load(block, d + p), gradient)
-                    p += 1
-                checked = _step(part, own, block, layer, now, new, weight, gradient, shared, checked)
-                weight += 1
-        for i in range(layer.constants):
-            for j in range(layer.columns):
-                c, d = layer.table + i * patterns, layer.above + layer.slopes + j * patterns
-                gradient, p = _decay(block, layer, now + weight), first
-                while p + 4 <= last:
-                    gradient = fma(table[c + p], load(block, d + p), gradient)
-                    gradient = fma(table[c + p + 1], load(block, d + p + 1), gradient)
-                    gradient = fma(table[c + p + 2], load(block, d + p + 2), gradient)
-                    gradient = fma(table[c + p + 3], load(block, d + p + 3), gradient)
-                    p += 4
-                while p < last:
-                    gradient = fma(table[c + p], load(block, d + p), gradient)
-                    p += 1
-                checked = _step(part, own, block, layer, now, new, weight, gradient, shared, checked)
+                d = layer.above + layer.slopes + j * layer.patterns
+                w = load(block, now + weight)
+                gradient = layer.weight_decay * w if layer.weight_decay != 0.0 else splat(0.0)
+                if i < layer.units:
+                    for p in range(work.first, work.last):
+                        gradient = fma(load(block, x + p), load(block, d + p), gradient)
+                else:
+                    for p in range(work.first, work.last):
+                        gradient = fma(table[c + p], load(block, d + p), gradient)
+                remembered = weight + layer.remembered
+                memory = part.of_weight(block, now + remembered, layer.remembered) + shared
+                w, memory = part.update(own, w, gradient, memory, float(layer.units + layer.constants))
+                part.keep_weight(block, new + remembered, layer.remembered, memory)
+                part.keep_network(block, new + layer.shared, layer.layers, memory)
+                store(block, new + weight, w)
+                checked = fma(w, 0.0, checked)
                 weight += 1
     return int(as_bits(checked == 0.0))
-
-
-@inline
-def _decay(block: Any, layer: Layer, weight: int) -> Lanes:
-    return layer.weight_decay * load(block, weight) if layer.weight_decay != 0.0 else splat(0.0)
-
-
-@inline
-def _step(
-    part: Any,
-    own: Any,
-    block: Any,
-    layer: Layer,
-    now: int,
-    new: int,
-    weight: int,
-    gradient: Lanes,
-    shared: Any,
-    checked: Lanes,
-) -> Lanes:
-    """Update one weight and what is remembered of it; `checked` is 0 as long as all are finite, then NaN."""
-    memory = part.of_weight(block, now + weight + layer.remembered, layer.remembered) + shared
-    w, memory = part.update(own, load(block, now + weight), gradient, memory, float(layer.units + layer.constants))
-    part.keep_weight(block, new + weight + layer.remembered, layer.remembered, memory)
-    part.keep_network(block, new + layer.shared, layer.layers, memory)
-    store(block, new + weight, w)
-    return fma(w, 0.0, checked)
