@@ -26,34 +26,17 @@ def local_folder(artifact_uri: str) -> Path | None:
 
 
 def require_writable(artifact_uri: str) -> None:
-    """Make sure that artifacts can be written, as far as they go to a folder.
-
-    Raises
-    ------
-    TrackingError
-        If they cannot.
-    """
+    """Make sure that artifacts can be written, as far as they go to a folder; raises `TrackingError` if not."""
     folder = local_folder(artifact_uri)
     if folder is not None:
         disk.require_writable(folder)
 
 
 def save(tracking_uri: str, artifact_uri: str, artifacts: Mapping[str, bytes]) -> None:
-    """Write artifacts where a run keeps them.
+    """Write artifacts where a run keeps them: a local folder, or whatever MLflow has an artifact repository for.
 
-    Parameters
-    ----------
-    tracking_uri : str
-        Of the store that holds the run.
-    artifact_uri : str
-        A local folder, or whatever MLflow has an artifact repository for.
-    artifacts : mapping of str to bytes
-        Content by file name, which may begin with the name of a folder: ``figures/rate.png``.
-
-    Raises
-    ------
-    TrackingError
-        If they cannot be written.
+    A file's name may begin with that of a folder, ``figures/rate.png``. Raises `TrackingError` if they cannot be
+    written.
     """
     if not artifacts:
         return
@@ -67,13 +50,7 @@ def save(tracking_uri: str, artifact_uri: str, artifacts: Mapping[str, bytes]) -
 
 
 def read(tracking_uri: str, artifact_uri: str, name: str) -> bytes | None:
-    """Read an artifact of a run; None if it has no such file.
-
-    Raises
-    ------
-    TrackingError
-        If it cannot be read.
-    """
+    """Read an artifact of a run; None if it has no such file. Raises `TrackingError` if it cannot be read."""
     folder = local_folder(artifact_uri)
     if folder is not None:
         try:
@@ -97,14 +74,12 @@ def forget(artifact_uri: str) -> None:
 
 
 def _write(folder: Path, artifacts: Mapping[str, bytes]) -> None:
-    try:
+    with disk.explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in artifacts.items():
             if "/" in name:
                 (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_bytes(content)
-    except OSError as error:
-        raise disk.explain_os(error, folder) from error
 
 
 @contextmanager

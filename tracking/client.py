@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tracking.addresses import is_server
-from tracking.disk import explain_os
+from tracking.disk import explain
 from tracking.errors import RESUME, StoreUnreachableError, TrackingError, without_password
 
 if TYPE_CHECKING:
@@ -81,4 +81,4 @@ def mlflow_errors(uri: str) -> Iterator[None]:
         detail = without_password(str(getattr(error, "orig", error)))
         raise TrackingError(f"the store {uri} refused: {detail[:500]}. {RESUME}") from error
     except OSError as error:
-        raise explain_os(error, uri) from error
+        raise explain(error, uri) from error

@@ -10,8 +10,8 @@ from pathlib import Path
 from tracking import artifacts
 from tracking.addresses import sqlite_uri
 from tracking.client import mlflow_client, mlflow_errors
-from tracking.database import Database, SqliteDatabase, explain_sqlite, models
-from tracking.disk import explain_os
+from tracking.database import Database, SqliteDatabase, models
+from tracking.disk import explained
 from tracking.errors import TrackingError, without_password
 
 log = logging.getLogger(__name__)
@@ -94,19 +94,15 @@ def _make_sqlite(database: SqliteDatabase) -> None:
     from filelock import FileLock
 
     path = database.path
-    try:
+    lock = path.with_name(f".{path.stem}.lock")
+    with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = path.with_name(f".{path.stem}.lock")
         with FileLock(lock):  # it saves others from doing the same work
             try:
                 if not path.exists():
                     _make_file(path)
             finally:
                 lock.unlink(missing_ok=True)
-    except OSError as error:
-        raise explain_os(error, path) from error
-    except sqlite3.Error as error:
-        raise explain_sqlite(error, path) from error
     # Another program, such as `mlflow ui`, may have made the file, and still be at it.
     while database.differences():
         if time.time() - path.stat().st_mtime > _UNDER_WAY_S:

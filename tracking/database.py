@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tracking.addresses import sqlite_path
-from tracking.errors import RESUME, StoreUnreachableError, TrackingError, without_password
+from tracking.disk import explain
+from tracking.errors import StoreUnreachableError, TrackingError, without_password
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -216,7 +217,7 @@ class SqliteDatabase(Database):
 
     def _meaning(self, error: BaseException) -> TrackingError:
         assert isinstance(error, sqlite3.Error)
-        return explain_sqlite(error, self.path)
+        return explain(error, self.path)
 
 
 def chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -232,19 +233,3 @@ def connect(uri: str) -> Database | None:
         case "postgresql" | "mysql" | "mssql":
             return Database(uri)
     return None
-
-
-def explain_sqlite(error: sqlite3.Error, path: Path) -> TrackingError:
-    """Say what an error of SQLite means for the store at `path`."""
-    code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
-    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-        return TrackingError(f"{path} stays locked by another program. Let it finish or end it. {RESUME}")
-    if code == sqlite3.SQLITE_FULL:
-        return TrackingError(f"no space left for {path}: free some. {RESUME}")
-    if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN}:
-        return TrackingError(f"{path} cannot be written to. Mend its permissions or work in another folder. {RESUME}")
-    if code in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
-        return TrackingError(f"{path} is no SQLite database, or a damaged one. Restore it, or move it away.")
-    if code == sqlite3.SQLITE_IOERR:
-        return TrackingError(f"reading or writing {path} failed ({error}): is the disk full, or failing? {RESUME}")
-    return TrackingError(f"the database {path} refused: {error}. {RESUME}")

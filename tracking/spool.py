@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tracking import names
-from tracking.disk import explain_os
+from tracking.disk import explained
 from tracking.errors import TrackingError
 from tracking.record import Curve, RunRecord, RunUpdate
 
@@ -24,26 +24,14 @@ FOLDER = "spool"
 class Kept:
     """A finished run, or an update of a sweep's run, that waits for its upload.
 
-    Attributes
-    ----------
-    id : str
-        32 hexadecimal digits; the tag ``spool_id`` of the uploaded run.
-    order : int
-        Nanoseconds since 1970; uploads go in this order.
-    experiment : str
-        Name of the experiment it belongs to.
-    destination : str
-        Tracking URI it was meant for, without user and password.
-    run_id : str
-        The run it belongs to; empty if that is yet to be created.
-    content : RunRecord or RunUpdate
+    Its `id` is the tag ``spool_id`` of the uploaded run.
     """
 
-    id: str
-    order: int
-    experiment: str
-    destination: str
-    run_id: str
+    id: str  # 32 hexadecimal digits
+    order: int  # nanoseconds since 1970; uploads go in this order
+    experiment: str  # its name
+    destination: str  # the tracking URI, without user and password
+    run_id: str  # empty if that run is yet to be created
     content: RunRecord | RunUpdate
 
     @property
@@ -58,30 +46,16 @@ class Kept:
 
 
 def keep(folder: Path, kept: Kept) -> None:
-    """Write a run or an update to a folder; it is there whole or not at all.
-
-    Raises
-    ------
-    TrackingError
-        If it cannot be written.
-    """
-    try:
+    """Write a run or an update to a folder, whole or not at all; raises `TrackingError` if that fails."""
+    with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
         draft = folder / f".{kept.id}"
         draft.write_bytes(_encode(kept))
         draft.replace(_path(folder, kept))
-    except OSError as error:
-        raise explain_os(error, folder) from error
 
 
 def waiting(folder: Path) -> Iterator[Kept]:
-    """Read what is kept in a folder, oldest first, one by one.
-
-    Raises
-    ------
-    TrackingError
-        If a file is not one of `keep`'s.
-    """
+    """Read what is kept, oldest first, one by one; raises `TrackingError` where a file is not one of `keep`'s."""
     for path in sorted(folder.glob("*.npz")):
         yield _decode(path)
 
@@ -102,10 +76,8 @@ def alone(folder: Path) -> Iterator[None]:
     from filelock import FileLock
 
     lock = FileLock(folder.with_name(f".{folder.name}.lock"))
-    try:
+    with explained(folder):
         lock.acquire()
-    except OSError as error:
-        raise explain_os(error, folder) from error
     try:
         yield
     finally:

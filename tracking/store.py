@@ -17,7 +17,7 @@ from tracking.client import mlflow_errors
 from tracking.client_reader import ClientReader
 from tracking.client_writer import ClientWriter
 from tracking.database import Database, SqliteDatabase, connect, unknown_models
-from tracking.disk import require_writable_file
+from tracking.disk import require_writable
 from tracking.errors import StoreUnreachableError, TrackingError, without_password
 from tracking.reader import Experiment, Reader
 from tracking.record import RunRecord, RunUpdate
@@ -33,17 +33,7 @@ _WRITTEN_BY_SQL = ("sqlite", "postgresql")
 class Store:
     """One experiment in a tracking store, to be read and written.
 
-    Attributes
-    ----------
-    experiment : str
-        The experiment's name.
-    experiment_id : str
-    artifact_location : str
-        Where the experiment keeps its artifacts.
-    reader : Reader
-        Reads this experiment.
-    spooled : int
-        Finished runs and updates that did not get through and were kept on disk; see `write`.
+    `spooled` counts finished runs and updates that did not get through and were kept on disk; see `write`.
     """
 
     experiment: str
@@ -71,10 +61,6 @@ class Store:
         By SQL, in transactions of at most 256 runs, a run is stored whole or not at all. A server that does not
         answer is asked again with growing pauses; then the runs are kept on disk, which is logged and counted
         in `spooled`, for ``python -m experiments.sweeps sync`` to upload.
-
-        Parameters
-        ----------
-        records : sequence of RunRecord
 
         Returns
         -------
@@ -155,11 +141,6 @@ def open_store(experiment: str) -> Store:
 
     Makes whatever is missing: database, schema, experiment. Any number of processes may do so at once.
 
-    Parameters
-    ----------
-    experiment : str
-        Name of an MLflow experiment.
-
     Raises
     ------
     TrackingError
@@ -180,7 +161,7 @@ def open_store(experiment: str) -> Store:
             f"`mlflow experiments restore --experiment-id {found.id if found else '?'}`"
         )
     if isinstance(database, SqliteDatabase):
-        require_writable_file(database.path)
+        require_writable(database.path)
     artifacts.require_writable(found.artifact_location)
     return _store(reader, found)
 
@@ -206,11 +187,6 @@ def find_stores() -> list[Store]:
 
 def open_reader(uri: str | None = None) -> Reader:
     """Open all active experiments of a tracking store to be read, without making anything.
-
-    Parameters
-    ----------
-    uri : str, optional
-        By default that of `tracking_uri`.
 
     Raises
     ------
