@@ -2,7 +2,7 @@
 
 Loops over networks would leave it to the compiler to find the vectors, and it finds them only in innermost loops, with
 a load and a store around every operation. With a type of its own, code for one network reads the same for many, and
-sums stay in registers. A lane never looks at its neighbours, and all lanes run the same instructions.
+sums stay in registers.
 
 In compiled code, + - * / of `lanes` give lanes, and < > == a `mask`, also with a float on one side. The functions below
 are for compiled code only.

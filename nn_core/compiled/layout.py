@@ -18,9 +18,10 @@ def ensemble(state: State, recorded: int) -> Ensemble:
     losses = np.empty((state.networks, recorded))
     losses[:, : state.losses.shape[1]] = state.losses
     own = [value for value in numbers(state.optimizer).values() if isinstance(value, np.ndarray)]
+    matrices = [M.reshape(state.networks, -1) for section in _sections(state) for M in section]
     return Ensemble(
         numbers=np.array(own).reshape(len(own), state.networks),
-        networks=_joined(state),
+        networks=np.ascontiguousarray(np.concatenate(matrices, axis=1)),
         losses=losses,
         first_success=state.first_success.copy(),
         diverged_at=state.diverged_at.copy(),
@@ -29,16 +30,16 @@ def ensemble(state: State, recorded: int) -> Ensemble:
 
 def plan(state: State, to_epoch: int, first_unit: int) -> Plan:
     """Describe the layers, whose units a block has from `first_unit` on, and what is to be done to them."""
-    training, weights = state.training, sum(W.shape[1] * W.shape[2] for W in state.weights)
+    training, by_weight = state.training, _kept_by_weight(state)
+    weights = sum(W[0].size for W in state.weights)
     patterns, inputs = training.task.inputs.shape
     targets = (2 * inputs + (training.bias is not None)) * patterns
     units = sum(W.shape[2] for W in state.weights) * patterns
     layers: list[passes.Layer] = []
     below = above = first_unit
-    first_weight = 0
+    first_weight = incoming = 0
     for W in state.weights:
         _, rows, columns = W.shape
-        incoming = layers[-1].columns if layers else 0
         layers.append(
             passes.Layer(
                 patterns=patterns,
@@ -52,16 +53,21 @@ def plan(state: State, to_epoch: int, first_unit: int) -> Plan:
                 targets=targets,
                 weights=first_weight,
                 remembered=weights,
-                shared=weights * (1 + _kept_by_weight(state)) + len(layers),
+                shared=weights * (1 + by_weight) + len(layers),
                 layers=len(state.weights),
                 derivative_offset=float(training.derivative_offset),
                 weight_decay=float(training.weight_decay),
             )
         )
         first_weight += rows * columns
-        below, above = above, above + columns * patterns
+        below, above, incoming = above, above + columns * patterns, columns
+    forward, deltas = link(training.activation, passes.forward, passes.deltas)
+    loss, slopes = link(training.loss, passes.loss, passes.slopes)
+    (successes,) = link(training.criterion, passes.successes)
+    memory = (by_weight, len(state.memory) - by_weight)
+    (update,) = link(state.optimizer, passes.update, vectors=NUMBERS, memory=memory)
     return Plan(
-        passes=_linked(state),
+        passes=Passes(forward, successes, loss, slopes, deltas, update),
         layers=np.array([packed(layer) for layer in layers]),
         patterns=patterns,
         networks_at=first_unit + 2 * units,
@@ -83,16 +89,6 @@ def _kept_by_weight(state: State) -> int:
     return sum(by_weight)
 
 
-def _linked(state: State) -> Passes:
-    training, by_weight = state.training, _kept_by_weight(state)
-    forward, deltas = link(training.activation, passes.forward, passes.deltas)
-    loss, slopes = link(training.loss, passes.loss, passes.slopes)
-    (successes,) = link(training.criterion, passes.successes)
-    memory = (by_weight, len(state.memory) - by_weight)
-    (update,) = link(state.optimizer, passes.update, vectors=NUMBERS, memory=memory)
-    return Passes(forward, successes, loss, slopes, deltas, update)
-
-
 def table(state: State) -> Array:
     """What comes in from input and bias units, and targets, behind it; shape (rows, patterns).
 
@@ -111,28 +107,18 @@ def order(state: State, to_epoch: int) -> NDArray[np.int64]:
     return np.array([training.update.order(patterns, epoch, training.order_seed) for epoch in epochs], dtype=np.int64)
 
 
-def _joined(state: State) -> Array:
-    """Lay all that a network is out in one row; shape (R, numbers of a network).
+def _sections(state: State) -> list[Layers]:
+    """Weights and what the optimizer remembers, in the order in which they make a row of `Ensemble.networks`.
 
-    What the optimizer remembers of the network is there once for every layer, since layers are updated one by one.
+    What it remembers of the network is there once for every layer, since layers are updated one by one.
     """
-    sections = [state.weights, *state.memory]
-    by_weight = 1 + _kept_by_weight(state)
-    sections[by_weight:] = [section * (len(state.weights) // len(section)) for section in sections[by_weight:]]
-    rows = [M.reshape(state.networks, -1) for section in sections for M in section]
-    joined = np.empty((state.networks, sum(row.shape[1] for row in rows)))
-    return np.concatenate(rows, axis=1, out=joined)
+    return [section * (len(state.weights) // len(section)) for section in (state.weights, *state.memory)]
 
 
 def split(rows: Array, state: State) -> tuple[Layers, Memory]:
     """Take weights and memory, of the shapes that the state's have, out of such rows."""
-    sections, start = [], 0
-    for section in (state.weights, *state.memory):
-        matrices, end = [], start
-        for M in section:
-            size = M.shape[1] * M.shape[2]
-            matrices.append(np.ascontiguousarray(rows[:, end : end + size]).reshape(M.shape))
-            end += size
-        sections.append(matrices)
-        start += (end - start) * (len(state.weights) // len(section))
-    return sections[0], tuple(sections[1:])
+    sections = _sections(state)
+    ends = np.cumsum([M[0].size for section in sections for M in section])
+    parts = iter(np.split(rows, ends[:-1], axis=1))
+    weights, *memory = [[np.ascontiguousarray(next(parts)).reshape(M.shape) for M in section] for section in sections]
+    return weights, tuple(copies[: len(section)] for copies, section in zip(memory, state.memory, strict=True))

@@ -1,7 +1,7 @@
 """Tuples for compiled code that are read from and written to memory: a part's numbers, layers, what is remembered.
 
-A *record* is a named tuple of integers, float64 and truth values, in 8 bytes each. A vector of lanes takes part by its
-position in the block.
+A *record* is a named tuple of integers, float64 and truth values, in 8 bytes each; of lanes it has the position in the
+block.
 """
 
 from collections import namedtuple
@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from nn_core.compiled.lanes import address, inline, lanes
 
-Kinds = tuple[tuple[str, types.Type], ...]
-"""Names of a record's values, and their Numba types."""
+Kinds = tuple[tuple[str, types.Type], ...]  # names of a record's values, and their Numba types
 
 _tuple: Any = types.Tuple
 _named_tuple: Any = types.NamedTuple
@@ -55,15 +54,17 @@ def reader(name: str, kinds: Kinds) -> Any:
     return intrinsic(lambda _, block, pointer, _index: (record(block, pointer, types.int64), emit))
 
 
+def _places(builder: Any, count: int, block: Any, at: Any, stride: Any) -> list[Any]:
+    return [address(builder, block, builder.add(at, builder.mul(stride, INTEGER(k)))) for k in range(count)]
+
+
 @lru_cache
 def loader(count: int) -> Any:
     """Make a function for compiled code that loads vectors: (block, at, stride) -> tuple of `count`."""
     vectors = _tuple([lanes] * count)
 
     def emit(context: Any, builder: Any, signature: Any, operands: Any) -> Any:
-        block, at, stride = operands
-        places = [builder.add(at, builder.mul(stride, INTEGER(k))) for k in range(count)]
-        loaded = [builder.load(address(builder, block, place), align=8) for place in places]
+        loaded = [builder.load(place, align=8) for place in _places(builder, count, *operands)]
         return context.make_tuple(builder, signature.return_type, loaded)
 
     read: Any = intrinsic(lambda _, block, at, stride: (vectors(block, at, stride), emit))
@@ -75,10 +76,9 @@ def storer(skip: int, count: int) -> Any:
     """Make a function for compiled code that stores `count` vectors from `skip` on: (block, at, stride, vectors)."""
 
     def emit(context: Any, builder: Any, _signature: Any, operands: Any) -> Any:
-        block, at, stride, vectors = operands
-        for k in range(count):
-            place = address(builder, block, builder.add(at, builder.mul(stride, INTEGER(k))))
-            builder.store(builder.extract_value(vectors, skip + k), place, align=8)
+        *where, vectors = operands
+        for k, place in enumerate(_places(builder, count, *where), start=skip):
+            builder.store(builder.extract_value(vectors, k), place, align=8)
         return context.get_dummy_value()
 
     write: Any = intrinsic(lambda _, block, at, stride, vectors: (types.none(block, at, stride, vectors), emit))
