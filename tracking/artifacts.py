@@ -29,7 +29,7 @@ def require_writable(artifact_uri: str) -> None:
     """Make sure that artifacts can be written, as far as they go to a folder; raises `TrackingError` if not."""
     folder = local_folder(artifact_uri)
     if folder is not None:
-        disk.require_writable(folder)
+        disk.require_writable_folder(folder)
 
 
 def save(tracking_uri: str, artifact_uri: str, artifacts: Mapping[str, bytes]) -> None:

@@ -43,14 +43,16 @@ def try_to_write(folder: Path) -> None:
         pass
 
 
-def require_writable(path: Path) -> None:
-    """Make sure that a folder, or a file and its folder, can be written to; raises `TrackingError` if not."""
-    with explained(path):
-        if path.is_file():
-            with path.open("ab"):
-                try_to_write(path.parent)
-        else:
-            try_to_write(path)
+def require_writable_folder(folder: Path) -> None:
+    """Make sure that a folder, which need not exist yet, can be written to; raises `TrackingError` if not."""
+    with explained(folder):
+        try_to_write(folder)
+
+
+def require_writable_file(path: Path) -> None:
+    """Make sure that a file, and another one beside it, can be written to; raises `TrackingError` if not."""
+    with explained(path), path.open("ab"):
+        try_to_write(path.parent)
 
 
 @contextmanager

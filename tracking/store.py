@@ -17,7 +17,7 @@ from tracking.client import mlflow_errors
 from tracking.client_reader import ClientReader
 from tracking.client_writer import ClientWriter
 from tracking.database import Database, SqliteDatabase, connect, unknown_models
-from tracking.disk import require_writable
+from tracking.disk import require_writable_file
 from tracking.errors import StoreUnreachableError, TrackingError, without_password
 from tracking.reader import Experiment, Reader
 from tracking.record import RunRecord, RunUpdate
@@ -161,7 +161,7 @@ def open_store(experiment: str) -> Store:
             f"`mlflow experiments restore --experiment-id {found.id if found else '?'}`"
         )
     if isinstance(database, SqliteDatabase):
-        require_writable(database.path)
+        require_writable_file(database.path)
     artifacts.require_writable(found.artifact_location)
     return _store(reader, found)
 
