@@ -22,17 +22,9 @@ VALID = (
 
 
 def tracking_uri(given: str | None = None) -> str:
-    """Return a tracking URI as it is used from here on.
+    """Return a tracking URI as it is used from here on; raises `TrackingError` if no store can be there.
 
-    Parameters
-    ----------
-    given : str, optional
-        By default ``MLFLOW_TRACKING_URI``, or if that is not set ``mlflow.db`` in the current folder, as in MLflow.
-
-    Raises
-    ------
-    TrackingError
-        If no store can be there.
+    By default it is ``MLFLOW_TRACKING_URI``, or if that is not set ``mlflow.db`` in the current folder, as in MLflow.
     """
     given = given or os.environ.get(VARIABLE)
     if not given:
@@ -67,12 +59,9 @@ def is_server(uri: str) -> bool:
 
 
 def ping(uri: str) -> None:
-    """Ask a tracking server whether it is there at all; once, with no patience.
+    """Ask a tracking server once, with no patience, whether it is there; raises `StoreUnreachableError` if not.
 
-    Raises
-    ------
-    StoreUnreachableError
-        If it is not. Who answers, and whether he knows MLflow, its client will find out.
+    Who answers, and whether he knows MLflow, its client will find out.
     """
     try:
         with urllib.request.urlopen(f"{without_password(uri).rstrip('/')}/health", timeout=5):  # noqa: S310

@@ -1,6 +1,6 @@
 """MLflow's own client, and what it raises."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -25,27 +25,19 @@ def mlflow_client(uri: str) -> "MlflowClient":
 
 def search(
     client: "MlflowClient",
-    experiment_ids: Sequence[str],
+    experiments: list[str],
     matching: str,
+    at_once: int = RUNS_A_PAGE,
     *,
-    newest_first: bool,
-    page_size: int = RUNS_A_PAGE,
+    oldest_first: bool = False,
 ) -> "Iterator[Run]":
-    """Ask for all runs that a filter in MLflow's language finds, page by page."""
-    order = "DESC" if newest_first else "ASC"
-    token = None
-    while True:
-        page = client.search_runs(
-            list(experiment_ids),
-            matching,
-            max_results=page_size,
-            order_by=[f"attributes.start_time {order}"],
-            page_token=token,
-        )
+    """Ask for all runs of experiments, given by id, that a filter in MLflow's language finds, page by page."""
+    order = [f"attributes.start_time {'ASC' if oldest_first else 'DESC'}"]
+    page = client.search_runs(experiments, matching, max_results=at_once, order_by=order)
+    yield from page
+    while page.token:
+        page = client.search_runs(experiments, matching, max_results=at_once, order_by=order, page_token=page.token)
         yield from page
-        token = page.token
-        if not token:
-            return
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from tracking.addresses import is_server, ping
 from tracking.client import RUNS_A_PAGE, mlflow_errors, search
-from tracking.reader import Condition, Experiment, Histories, Reader, ordered
+from tracking.reader import ATTRIBUTES, Condition, Experiment, Histories, Reader, ordered
 from tracking.record import Run
 
 if TYPE_CHECKING:
@@ -23,12 +23,10 @@ class ClientReader(Reader):
     """A store of any kind; see `Reader`."""
 
     def ping(self) -> None:
-        """Find out whether a server answers at all, with no patience; raises `StoreUnreachableError` if not."""
         if is_server(self.uri):
             ping(self.uri)
 
     def experiments(self) -> list[Experiment]:
-        """All experiments of the store, deleted ones included."""
         with mlflow_errors(self.uri):
             from mlflow.entities import ViewType
 
@@ -36,30 +34,13 @@ class ClientReader(Reader):
         return [Experiment(e.experiment_id, e.name, e.artifact_location, e.lifecycle_stage == "active") for e in found]
 
     def runs(self, *conditions: Condition) -> list[Run]:
-        """All runs that meet all conditions, oldest first."""
-        return [
-            Run(
-                run.info.run_id,
-                run.info.experiment_id,
-                run.info.run_name,
-                run.info.status,
-                run.info.start_time,
-                run.info.end_time or None,
-                run.info.artifact_uri,
-                dict(run.data.params),
-                dict(run.data.metrics),
-                dict(run.data.tags),
-            )
-            for run in self._search(conditions)
-        ]
+        return [_run(run) for run in self._search(conditions)]
 
     def rows(self, columns: Sequence[str], *conditions: Condition, newest: int = 0) -> Iterator[tuple[Any, ...]]:
-        """Some columns of all runs that meet all conditions, oldest first, or of the newest ones, newest first."""
         for run in itertools.islice(self._search(conditions, newest), newest or None):
             yield tuple(_cell(run, column) for column in columns)
 
     def histories(self, run_ids: Sequence[str], keys: Sequence[str]) -> Histories:
-        """Points of these metrics of these runs."""
         points: list[tuple[int, int, int, float]] = []
         wanted = [(r, k) for r in range(len(run_ids)) for k in range(len(keys))]
         with mlflow_errors(self.uri), ThreadPoolExecutor(_CONNECTIONS) as pool:
@@ -74,12 +55,14 @@ class ClientReader(Reader):
         matching = " AND ".join(f"{_quoted(column)} {how} {_literal(value)}" for column, how, value in conditions)
         with mlflow_errors(self.uri):
             yield from search(
-                self.client,
-                self._experiment_ids(),
-                matching,
-                newest_first=newest > 0,
-                page_size=newest or RUNS_A_PAGE,
+                self.client, self._experiment_ids(), matching, newest or RUNS_A_PAGE, oldest_first=not newest
             )
+
+
+def _run(run: "entities.Run") -> Run:
+    values: list[Any] = [getattr(run.info, name) or None for name in ATTRIBUTES]  # a server says 0 for no end yet
+    values += [dict(run.data.params), dict(run.data.metrics), dict(run.data.tags)]
+    return Run(*values)
 
 
 def _cell(run: "entities.Run", column: str) -> Any:

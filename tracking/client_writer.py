@@ -1,7 +1,6 @@
 """Runs written through MLflow's public client: any store, one run at a time, with the fewest calls."""
 
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 from tracking import names
 from tracking.client import mlflow_client, mlflow_errors
 from tracking.errors import StoreUnreachableError, TrackingError
-from tracking.record import RunRecord, RunUpdate, short_name
+from tracking.record import RunRecord, RunUpdate, now_ms, short_name
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -20,16 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ClientWriter:
-    """Writes runs of one experiment through a client.
-
-    Attributes
-    ----------
-    uri : str
-        Tracking URI.
-    experiment_id : str
-    tags : mapping of str to str
-        Tags of every run, unless it brings its own.
-    """
+    """Writes runs of one experiment through a client; what is said of `SqlWriter` holds of it."""
 
     uri: str
     experiment_id: str
@@ -55,11 +45,10 @@ class ClientWriter:
                 raise  # it will be filled later
             except BaseException:
                 with suppress(TrackingError):
-                    self.update(run_id, RunUpdate(status="KILLED"), time.time_ns() // 1_000_000)
+                    self.update(run_id, RunUpdate(status="KILLED"), now_ms())
                 raise
 
     def start(self, name: str, tags: Mapping[str, str], start_ms: int) -> str:
-        """Create a run that is under way, and return its id."""
         with mlflow_errors(self.uri):
             run = self.client.create_run(
                 self.experiment_id, start_time=start_ms, tags={**self.tags, **tags}, run_name=short_name(name)
@@ -84,13 +73,7 @@ class ClientWriter:
     def complete(self, record: RunRecord, run_id: str, spool_id: str) -> None:
         """Store a run that was kept on disk, going on from whatever of it an earlier attempt has stored.
 
-        Parameters
-        ----------
-        record : RunRecord
-        run_id : str
-            The run that was begun for it; empty if there is none.
-        spool_id : str
-            Tags the run if it has to be created, so that the next attempt finds it.
+        If no run was begun for it, one is, with its `spool_id` as a tag by which the next attempt finds it.
         """
         tags = {**record.tags, names.SPOOL_ID: spool_id}
         with mlflow_errors(self.uri):
@@ -103,19 +86,17 @@ class ClientWriter:
         elif begun[0].info.status != record.status:
             self._fill(begun[0].info.run_id, record)
 
-    def update(self, run_id: str, update: RunUpdate, now_ms: int) -> None:
-        """Add to a run that is under way, and end it if the update says so."""
+    def update(self, run_id: str, update: RunUpdate, at_ms: int) -> None:
         from mlflow.entities import Metric, RunTag
 
-        metrics = [Metric(key, float(value), now_ms, 0) for key, value in update.metrics.items()]
+        metrics = [Metric(key, float(value), at_ms, 0) for key, value in update.metrics.items()]
         with mlflow_errors(self.uri):
             self.client.log_batch(run_id, metrics, tags=[RunTag(key, value) for key, value in update.tags.items()])
             self._log_artifacts(run_id, update.artifacts)
             if update.status:
-                self.client.set_terminated(run_id, update.status, now_ms)
+                self.client.set_terminated(run_id, update.status, at_ms)
 
     def tag_experiment(self, key: str, value: str) -> None:
-        """Set a tag of the experiment."""
         with mlflow_errors(self.uri):
             self.client.set_experiment_tag(self.experiment_id, key, value)
 

@@ -13,6 +13,7 @@ from tracking.client import mlflow_client, mlflow_errors
 from tracking.database import Database, SqliteDatabase, models
 from tracking.disk import explained
 from tracking.errors import TrackingError, without_password
+from tracking.record import now_ms
 
 log = logging.getLogger(__name__)
 
@@ -49,13 +50,7 @@ def make_schema(database: Database) -> None:
 
 
 def make_experiment(uri: str, database: Database | None, name: str) -> None:
-    """Make an experiment, unless another process does so first.
-
-    Raises
-    ------
-    TrackingError
-        If it cannot have that name, or the store cannot be written to.
-    """
+    """Make an experiment, unless another process does so first; raises `TrackingError` if it cannot be made."""
     if not 0 < len(name) <= LONGEST_NAME:
         raise TrackingError(f"experiment={name[:80]!r} cannot name an experiment: 1 to {LONGEST_NAME} characters can")
     if database is not None:
@@ -78,11 +73,11 @@ def _insert_experiment(database: Database, name: str) -> None:
 
     insert = sqlite.insert if isinstance(database, SqliteDatabase) else postgresql.insert
     experiments = models().SqlExperiment
-    now_ms = time.time_ns() // 1_000_000
+    now = now_ms()
     with database.transaction() as session:
         made = session.scalars(
             insert(experiments)
-            .values(name=name, creation_time=now_ms, last_update_time=now_ms)
+            .values(name=name, creation_time=now, last_update_time=now)
             .on_conflict_do_nothing(index_elements=["workspace", "name"])
             .returning(experiments)
         )

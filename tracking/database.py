@@ -46,11 +46,8 @@ _LOCK_TIMEOUT_S = 120.0
 """How long to wait for other writers: far longer than any of our transactions lasts."""
 
 _CONNECT_TIMEOUT_S = 10
-
 _CACHE_KIB = 65536
-
 _ROWS_AT_ONCE = 5000
-
 _IDS_AT_ONCE = 500
 
 
@@ -74,13 +71,7 @@ def unknown_models() -> list[str]:
 
 @dataclass(frozen=True)
 class Database:
-    """A database on a server: PostgreSQL, or another that SQLAlchemy has a driver for.
-
-    Attributes
-    ----------
-    uri : str
-        Its tracking URI.
-    """
+    """A database on a server: PostgreSQL, or another that SQLAlchemy has a driver for."""
 
     uri: str
 

@@ -1,61 +1,39 @@
 """What things are called in MLflow: the tags, metrics and files of runs, each name in this one place."""
 
-KIND = "kind"
-"""Tag: `SWEEP` for the run of a sweep, the parent of its jobs' runs."""
-
+# Tags.
+KIND = "kind"  # `SWEEP` for the run of a sweep, the parent of its jobs' runs
 SWEEP = "sweep"
+SWEEP_ID = "sweep_id"  # the run of the sweep that made this one
+PARENT = "mlflow.parentRunId"  # the same, for MLflow's UI
+CONFIG_HASH = "config_hash"  # of every run that trains something; the same for the same configuration
+DIVERGED = "diverged"  # the epoch at which weights overflowed
+SPOOL_ID = "spool_id"  # the file in which the run waited for its upload
+TABLES = "mlflow.loggedArtifacts"  # which files MLflow's UI is to show as tables
+NOTE = "mlflow.note.content"  # the description that MLflow's UI shows
 
-SWEEP_ID = "sweep_id"
-"""Tag: the run of the sweep that made this one."""
-
-PARENT = "mlflow.parentRunId"
-"""Tag: the same, for MLflow's UI."""
-
-CONFIG_HASH = "config_hash"
-"""Tag of every run that trains something; the same for the same configuration."""
-
-DIVERGED = "diverged"
-"""Tag: the epoch at which weights overflowed."""
-
-SPOOL_ID = "spool_id"
-"""Tag: the file in which the run waited for its upload."""
-
-TABLES = "mlflow.loggedArtifacts"
-"""Tag: which files MLflow's UI is to show as tables."""
-
-NOTE = "mlflow.note.content"
-"""Tag: the description that MLflow's UI shows."""
-
+# Metrics of a run with one trial; the second is absent if it did not converge.
 CONVERGED = "converged"
 EPOCHS_TO_CONVERGE = "epochs_to_converge"
-"""Metrics of a run with one trial, the second absent if it did not converge."""
 
+# Metrics of a run with several trials; the last two are absent where they are infinite.
 CONVERGENCE_RATE = "convergence_rate"
 MEDIAN_EPOCHS_TO_CONVERGE = "median_epochs_to_converge"
 ERT = "ert"
-"""Metrics of a run with several trials, the last two absent where they are infinite."""
 
 FINAL_LOSS = "final_loss"
 MAX_ERROR = "max_error"
+PREDICTION = "prediction/"  # beginning of a metric for each pattern
 
-PREDICTION = "prediction/"
-"""Beginning of a metric for each pattern."""
-
+# Curves: the loss of one trial, and quantiles of the losses of several.
 LOSS = "loss"
 LOSS_QUANTILES = {"loss/q10": 0.1, "loss/q50": 0.5, "loss/q90": 0.9}
-"""Curves: the loss of one trial, and quantiles of the losses of several."""
 
-TRIALS = "trials"
-"""Param: how many networks the run trained."""
+TRIALS = "trials"  # param: how many networks the run trained
 
-JOBS_CSV = "jobs.csv"
-"""File of a sweep: its jobs and their runs."""
-
-GIT_DIFF = "git_diff.patch"
-"""File: what a dirty checkout adds to its commit."""
-
+# Files of a sweep, of any run, and of one that trained.
+JOBS_CSV = "jobs.csv"  # a sweep's jobs and their runs
+GIT_DIFF = "git_diff.patch"  # what a dirty checkout adds to its commit
 WEIGHTS = "weights.npz"
 PREDICTIONS = "predictions.json"
 CONFIG = "config.yaml"
 TRIALS_TABLE = "trials.parquet"
-"""Files of a run that trained."""

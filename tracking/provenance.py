@@ -28,37 +28,26 @@ LARGEST_DIFF = 1_000_000
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a run comes from.
-
-    Attributes
-    ----------
-    tags : mapping of str to str
-        ``git_commit`` and ``git_dirty`` (``unknown`` where there is no checkout or no git), ``command``, ``versions``,
-        ``python``, ``machine``, ``host``, ``pid``, ``process`` (see `process_identity`), ``engine``, ``launcher``.
-    artifacts : mapping of str to bytes
-        ``git_diff.patch``: what a dirty checkout adds to its commit.
-    """
+    """Where a run comes from: its tags, and as a file what a dirty checkout adds to its commit."""
 
     tags: Mapping[str, str]
     artifacts: Mapping[str, bytes]
 
 
 def provenance(*, engine: str, launcher: str) -> Provenance:
-    """Describe the present process.
+    """Describe the present process, and what trains (`engine`) and executes the jobs (`launcher`).
 
-    Parameters
-    ----------
-    engine, launcher : str
-        What trains, and what executes the jobs.
+    Where there is no checkout or no git, ``git_commit`` and ``git_dirty`` are ``unknown``.
     """
     commit, diff = _checkout()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     tags = {
         "git_commit": commit or "unknown",
         "git_dirty": "unknown" if commit is None else "true" if diff else "false",
-        "command": command()[:LONGEST_TAG],
+        "command": shlex.join(["python", *sys.orig_argv[1:]])[:LONGEST_TAG],
         "versions": ", ".join(f"{package} {_version(package)}" for package in PACKAGES),
         "python": platform.python_version(),
-        "machine": machine(),
+        "machine": f"{_processor()}, {cores} cores, {platform.system()} {platform.release()} {platform.machine()}",
         "host": socket.gethostname(),
         "pid": str(os.getpid()),
         "process": process_identity(os.getpid()) or "unknown",
@@ -70,23 +59,10 @@ def provenance(*, engine: str, launcher: str) -> Provenance:
     return Provenance(tags, {names.GIT_DIFF: diff} if diff else {})
 
 
-def command() -> str:
-    """Return the command line that started this process, to be pasted into a shell."""
-    return shlex.join(["python", *sys.orig_argv[1:]])
-
-
-def machine() -> str:
-    """Name processor, cores that may be used, and operating system."""
-    return f"{_processor()}, {_cores()} cores, {platform.system()} {platform.release()} {platform.machine()}"
-
-
 def process_identity(pid: int) -> str | None:
-    """Tell a process from any other that had, has or will have its pid.
+    """Tell a process from any other that had, has or will have its pid: ``machine/boot/pid namespace/start``.
 
-    Returns
-    -------
-    str or None
-        ``machine/boot/pid namespace/start``; None if there is no such process, or no ``/proc`` to ask.
+    None if there is no such process, or no ``/proc`` to ask.
     """
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
@@ -125,13 +101,6 @@ def _processor() -> str:
     except OSError:
         pass
     return platform.processor() or "unknown processor"
-
-
-def _cores() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1
 
 
 def _checkout() -> tuple[str | None, bytes]:

@@ -28,6 +28,9 @@ Condition = tuple[str, str, Any]
 Columns are named as in MLflow's search: ``attributes.status``, ``params.lr``, ``metrics.converged``, ``tags.kind``.
 """
 
+ATTRIBUTES = ("run_id", "experiment_id", "run_name", "status", "start_time", "end_time", "artifact_uri")
+"""MLflow's names for the first fields of a `Run`."""
+
 HAS_CONFIG_HASH: Condition = (f"tags.{names.CONFIG_HASH}", "LIKE", "%")
 
 _ID = re.compile("[0-9a-f]{32}")
@@ -71,12 +74,6 @@ class Reader(ABC):
 
     Every method raises `TrackingError` if the store cannot be read. Where rows come one by one, a SQLite store cannot
     be written to until the last of them has been read.
-
-    Parameters
-    ----------
-    uri : str
-        Tracking URI.
-    experiment_id : str, optional
     """
 
     def __init__(self, uri: str, experiment_id: str | None = None) -> None:
@@ -142,51 +139,30 @@ class Reader(ABC):
 
     def outcomes(self, *conditions: Condition) -> Iterator[Outcome]:
         """What came of the runs that train something and meet all conditions, oldest first and one by one."""
-        for run_id, config_hash, status, sweep_id, trials, converged, rate, epochs, median, loss, error in self.rows(
-            _OUTCOME, HAS_CONFIG_HASH, *conditions
-        ):
-            yield Outcome(
-                run_id,
-                config_hash,
-                status,
-                sweep_id,
-                int(trials or 1),
-                rate if converged is None else converged,
-                median if epochs is None else epochs,
-                loss,
-                error,
-            )
+        rows = self.rows(_OUTCOME, HAS_CONFIG_HASH, *conditions)
+        for run_id, config_hash, status, sweep_id, trials, converged, rate, epochs, median, *quality in rows:
+            share = rate if converged is None else converged
+            epochs = median if epochs is None else epochs
+            yield Outcome(run_id, config_hash, status, sweep_id, int(trials or 1), share, epochs, *quality)
 
     def of_sweep(self, sweep_id: str) -> Iterator[Outcome]:
         """What came of the runs that a sweep made; see `outcomes`."""
         return self.outcomes((f"tags.{names.SWEEP_ID}", "=", sweep_id))
 
     def finished(self, config_hashes: Collection[str]) -> dict[str, str]:
-        """Look up which configurations are there as finished runs.
-
-        Returns
-        -------
-        dict of str to str
-            Configuration hash to run id, of the latest run where there are several.
-        """
+        """Of these configurations, by hash, those that are there as finished runs: the id of the latest of each."""
         return self._with_status("FINISHED", config_hashes)
 
     def failed(self, config_hashes: Collection[str]) -> dict[str, str]:
-        """Look up which configurations are there as failed runs; see `finished`."""
+        """Of these configurations, by hash, those that are there as failed runs: the id of the latest of each."""
         return self._with_status("FAILED", config_hashes)
 
     def search(self, text: str) -> list[str]:
-        """Ids of the runs that a filter in MLflow's own language finds, newest first.
-
-        Raises
-        ------
-        FilterError
-            If MLflow does not understand it.
-        """
+        """Ids of the runs that a filter in MLflow's language finds, newest first; raises `FilterError` if malformed."""
         with mlflow_errors(self.uri):
             from mlflow.exceptions import MlflowException
 
-            found = search(self.client, self._experiment_ids(), text, newest_first=True)
+            found = search(self.client, self._experiment_ids(), text)
             try:
                 return [run.info.run_id for run in found]
             except MlflowException as error:

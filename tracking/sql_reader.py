@@ -8,23 +8,15 @@ import numpy as np
 from tqdm import tqdm
 
 from tracking.database import TABLES, Database, chunks
-from tracking.reader import Condition, Experiment, Histories, Reader, ordered
+from tracking.reader import ATTRIBUTES, Condition, Experiment, Histories, Reader, ordered
 from tracking.record import Run
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sqlalchemy import Select, TableClause
 
-_ATTRIBUTES = {
-    "run_id": "run_uuid",
-    "experiment_id": "experiment_id",
-    "run_name": "name",
-    "status": "status",
-    "start_time": "start_time",
-    "end_time": "end_time",
-    "artifact_uri": "artifact_uri",
-}
-"""MLflow's names for the columns of its table of runs that are read."""
+_COLUMNS = {"run_id": "run_uuid", "run_name": "name"}
+"""Columns of the table of runs whose attributes MLflow calls by another name."""
 
 _KEYED = {"params": "params", "metrics": "latest_metrics", "tags": "tags"}
 """Tables with a key and a value for each run."""
@@ -46,11 +38,9 @@ class SqlReader(Reader):
         self.database = database
 
     def ping(self) -> None:
-        """Find out whether the store answers at all, with no patience; raises `StoreUnreachableError` if not."""
         self.database.ping()
 
     def experiments(self) -> list[Experiment]:
-        """All experiments of the store, deleted ones included."""
         from sqlalchemy import select
 
         table = _table("experiments").c
@@ -60,10 +50,9 @@ class SqlReader(Reader):
             return [Experiment(str(number), name, where, stage == "active") for number, name, where, stage in rows]
 
     def runs(self, *conditions: Condition) -> list[Run]:
-        """All runs that meet all conditions, oldest first."""
         from sqlalchemy import select
 
-        columns = [f"attributes.{name}" for name in _ATTRIBUTES]
+        columns = [f"attributes.{name}" for name in ATTRIBUTES]
         chosen = self._select(["attributes.run_id"], conditions)
         found = {}
         for run_id, experiment_id, *others in self.rows(columns, *conditions):
@@ -78,7 +67,6 @@ class SqlReader(Reader):
         return list(found.values())
 
     def rows(self, columns: Sequence[str], *conditions: Condition, newest: int = 0) -> Iterator[tuple[Any, ...]]:
-        """Some columns of all runs that meet all conditions, oldest first, or of the newest ones, newest first."""
         query, run = self._select(columns, conditions), _table("runs").c
         if newest:
             query = query.order_by(run.start_time.desc(), run.run_uuid.desc()).limit(newest)
@@ -88,7 +76,6 @@ class SqlReader(Reader):
             yield from map(tuple, connection.execute(query))
 
     def histories(self, run_ids: Sequence[str], keys: Sequence[str]) -> Histories:
-        """Points of these metrics of these runs."""
         from sqlalchemy import select
 
         run_index = {run_id: r for r, run_id in enumerate(run_ids)}
@@ -124,7 +111,7 @@ class SqlReader(Reader):
         for name in dict.fromkeys([*required, *columns]):
             kind, _, key = name.partition(".")
             if kind == "attributes":
-                found[name] = runs.c[_ATTRIBUTES[key]]
+                found[name] = runs.c[_COLUMNS.get(key, key)]
                 continue
             table = _table(_KEYED[kind]).alias()
             same = and_(table.c.run_uuid == runs.c.run_uuid, table.c.key == key)
@@ -136,11 +123,6 @@ class SqlReader(Reader):
         )
         for name, comparator, value in conditions:
             column = found[name]
-            match comparator:
-                case "=":
-                    query = query.where(column == value)
-                case "IN":
-                    query = query.where(column.in_(value))
-                case _:
-                    query = query.where(column.like(value))
+            meet = {"=": column.__eq__, "IN": column.in_, "LIKE": column.like}
+            query = query.where(meet[comparator](value))
         return query

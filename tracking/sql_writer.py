@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tracking import artifacts
 from tracking.database import Database, chunks, models
 from tracking.errors import StoreUnreachableError, TrackingError
-from tracking.record import RunRecord, RunUpdate, short_name
+from tracking.record import RunRecord, RunUpdate, now_ms, short_name
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -38,22 +38,15 @@ def new_run_ids(count: int) -> list[str]:
     They look like MLflow's (32 hexadecimal digits) but begin with the time. All indexes of MLflow's tables contain the
     run id: with ids in order they grow at one end, and the ten-thousandth run costs as much as the first.
     """
-    now_ms = time.time_ns() // 1_000_000
-    return sorted(f"{now_ms:012x}{os.urandom(10).hex()}" for _ in range(count))
+    now = now_ms()
+    return sorted(f"{now:012x}{os.urandom(10).hex()}" for _ in range(count))
 
 
 @dataclass(frozen=True)
 class SqlWriter:
     """Writes runs of one experiment into a database whose tables, and MLflow's models of them, are known.
 
-    Attributes
-    ----------
-    database : Database
-    experiment_id : str
-    artifact_location : str
-        The experiment's.
-    tags : mapping of str to str
-        Tags of every run, unless it brings its own.
+    `artifact_location` is the experiment's; `tags` are those of every run, unless it brings its own.
     """
 
     database: Database
@@ -99,34 +92,27 @@ class SqlWriter:
             _add_all(session, models().SqlTag, _tag_rows(run_id, name, all_tags))
         return run_id
 
-    def update(self, run_id: str, update: RunUpdate, now_ms: int) -> None:
+    def update(self, run_id: str, update: RunUpdate, at_ms: int) -> None:
         """Add to a run that is under way, and end it if the update says so."""
         artifacts.save(self.database.uri, self._artifact_uri(run_id), update.artifacts)
         with self.database.transaction() as session:
             for key, text in update.tags.items():
                 session.merge(models().SqlTag(run_uuid=run_id, key=key, value=text))
             for key, number in update.metrics.items():
-                values = {"run_uuid": run_id, "key": key, "value": float(number), "timestamp": now_ms, "step": 0}
+                values = {"run_uuid": run_id, "key": key, "value": float(number), "timestamp": at_ms, "step": 0}
                 session.merge(models().SqlMetric(**values, is_nan=False))
                 session.merge(models().SqlLatestMetric(**values, is_nan=False))
             if update.status:
                 run = session.get_one(models().SqlRun, run_id)
-                run.status, run.end_time = update.status, now_ms
+                run.status, run.end_time = update.status, at_ms
 
     def tag_experiment(self, key: str, value: str) -> None:
         """Set a tag of the experiment."""
-        tag = models().SqlExperimentTag(experiment_id=int(self.experiment_id), key=key, value=value)
         with self.database.transaction() as session:
-            session.merge(tag)
+            session.merge(models().SqlExperimentTag(experiment_id=int(self.experiment_id), key=key, value=value))
 
     def remove_abandoned_files(self) -> int:
-        """Remove artifacts whose run was never committed, because its process was killed just then.
-
-        Returns
-        -------
-        int
-            How many runs' folders were removed.
-        """
+        """Remove artifacts whose run was never committed, because its process was killed just then; count the runs."""
         folder = artifacts.local_folder(self.artifact_location)
         if folder is None or not folder.is_dir():
             return 0
@@ -179,11 +165,8 @@ class SqlWriter:
     def _insert(self, session: "Session", runs: Sequence[tuple[str, RunRecord]]) -> None:
         tags = {run_id: {**self.tags, **record.tags} for run_id, record in runs}
         many = chain.from_iterable
-        _add_all(
-            session,
-            models().SqlRun,
-            [self._run_row(i, r.name, tags[i], r.status, r.start_ms, r.end_ms) for i, r in runs],
-        )
+        rows = [self._run_row(i, r.name, tags[i], r.status, r.start_ms, r.end_ms) for i, r in runs]
+        _add_all(session, models().SqlRun, rows)
         _add_all(session, models().SqlParam, many(zip(r.params, r.params.values(), repeat(i)) for i, r in runs))
         _add_all(session, models().SqlTag, many(_tag_rows(i, r.name, tags[i]) for i, r in runs))
         _add_all(session, models().SqlMetric, many(many(_metric_rows(i, r) for i, r in runs)))
@@ -229,14 +212,8 @@ def _tag_rows(run_id: str, name: str, tags: Mapping[str, str]) -> list[Row]:
 
 def _metric_rows(run_id: str, record: RunRecord) -> Iterator[Iterable[Row]]:
     for key, curve in record.curves.items():
-        yield zip(
-            repeat(key),
-            curve.values.tolist(),
-            repeat(record.end_ms),
-            curve.steps.tolist(),
-            repeat(NOT_NAN),
-            repeat(run_id),
-        )  # fmt: skip
+        values, steps = curve.values.tolist(), curve.steps.tolist()
+        yield zip(repeat(key), values, repeat(record.end_ms), steps, repeat(NOT_NAN), repeat(run_id))
     yield [(key, float(value), record.end_ms, record.step, NOT_NAN, run_id) for key, value in record.metrics.items()]
 
 

@@ -2,14 +2,13 @@
 
 import os
 import socket
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
 from tracking import names
 from tracking.provenance import process_identity
-from tracking.record import Run, RunUpdate
+from tracking.record import Run, RunUpdate, now_ms
 from tracking.store import Store
 
 
@@ -31,19 +30,19 @@ class StaleRun:
 
 
 def life(tags: Mapping[str, str]) -> Life:
-    """Tell whether the process that a run's provenance names is alive.
-
-    Parameters
-    ----------
-    tags : mapping of str to str
-        With ``host``, ``pid`` and ``process``, as `tracking.provenance` writes them.
-    """
+    """Tell whether the process is alive that a run's ``host``, ``pid`` and ``process`` name; see `provenance`."""
     pid, process = tags.get("pid", ""), tags.get("process", "unknown")
     if not pid.isdecimal() or tags.get("host") != socket.gethostname():
         return Life.ELSEWHERE
     here = process_identity(os.getpid())
     if here is None or process == "unknown":
-        return _life_by_signal(int(pid))
+        try:
+            os.kill(int(pid), 0)
+        except ProcessLookupError:
+            return Life.DEAD
+        except PermissionError:
+            pass  # somebody else's is a process, too
+        return Life.ALIVE
     machine, boot, namespace, _ = process.split("/")
     my_machine, my_boot, my_namespace, _ = here.split("/")
     if machine != my_machine:
@@ -75,15 +74,5 @@ def repair(store: Store) -> list[StaleRun]:
     """Mark the stale runs of an experiment as KILLED, and return them."""
     stale = stale_runs(store)
     for run in stale:
-        store.writer.update(run.run_id, RunUpdate(status="KILLED"), time.time_ns() // 1_000_000)
+        store.writer.update(run.run_id, RunUpdate(status="KILLED"), now_ms())
     return stale
-
-
-def _life_by_signal(pid: int) -> Life:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return Life.DEAD
-    except PermissionError:
-        return Life.ALIVE
-    return Life.ALIVE

@@ -20,7 +20,7 @@ from tracking.database import Database, SqliteDatabase, connect, unknown_models
 from tracking.disk import require_writable_file
 from tracking.errors import StoreUnreachableError, TrackingError, without_password
 from tracking.reader import Experiment, Reader
-from tracking.record import RunRecord, RunUpdate
+from tracking.record import RunRecord, RunUpdate, now_ms
 from tracking.sql_reader import SqlReader
 from tracking.sql_writer import SqlWriter
 
@@ -60,17 +60,9 @@ class Store:
 
         By SQL, in transactions of at most 256 runs, a run is stored whole or not at all. A server that does not
         answer is asked again with growing pauses; then the runs are kept on disk, which is logged and counted
-        in `spooled`, for ``python -m experiments.sweeps sync`` to upload.
-
-        Returns
-        -------
-        list of str
-            Their run ids; empty strings for runs that were kept on disk.
-
-        Raises
-        ------
-        TrackingError
-            If the store cannot be written to for another reason: disk full, no permission, experiment deleted.
+        in `spooled`, for ``python -m experiments.sweeps sync`` to upload. Returned are the run ids, and empty strings
+        for runs that were kept on disk. Raises `TrackingError` if the store cannot be written to for another reason:
+        disk full, no permission, experiment deleted.
         """
         size = self.writer.runs_at_once
         chunks = (records[first : first + size] for first in range(0, len(records), size))
@@ -78,18 +70,16 @@ class Store:
 
     def start_parent(self, name: str, tags: Mapping[str, str]) -> str:
         """Create the run of a sweep that begins now, and return its id."""
-        return self.writer.start(name, tags, _now_ms())
+        return self.writer.start(name, tags, now_ms())
 
     def update_parent(self, run_id: str, update: RunUpdate) -> None:
         """Add metrics, tags and artifacts to the run of a sweep, and end it if the update has a status.
 
         An update that does not get through is kept on disk as runs are; see `write`.
         """
-        if self._given_up():
-            self._keep(run_id, update)
-            return
         try:
-            self.writer.update(run_id, update, _now_ms())
+            self._require_answer()
+            self.writer.update(run_id, update, now_ms())
         except StoreUnreachableError as error:
             self._keep(run_id, update, error)
 
@@ -103,33 +93,24 @@ class Store:
     def _write(self, records: Sequence[RunRecord]) -> list[str]:
         """Write runs that are written together."""
         run_ids = [""] * len(records)
-        if self._given_up():
-            return [self._keep("", record) for record in records]
         try:
+            self._require_answer()
             run_ids = self.writer.begin(records)
             self.writer.write(records, run_ids)
         except StoreUnreachableError as error:
             return [self._keep(run_id, record, error) for run_id, record in zip(run_ids, records, strict=True)]
         return run_ids
 
-    def _given_up(self) -> bool:
-        """Whether earlier runs did not get through, and the server still does not answer."""
-        if self.spooled == 0:
-            return False
-        try:
+    def _require_answer(self) -> None:
+        """Ask once, with no patience, where earlier runs did not get through."""
+        if self.spooled:
             self.reader.ping()
-        except StoreUnreachableError:
-            return True
-        return False
 
-    def _keep(self, run_id: str, content: RunRecord | RunUpdate, error: Exception | None = None) -> str:
+    def _keep(self, run_id: str, content: RunRecord | RunUpdate, error: StoreUnreachableError) -> str:
         folder = Path.cwd() / spool.FOLDER
         if self.spooled == 0:
-            log.error(
-                "%s. Finished runs are kept in %s; when the server is back: python -m experiments.sweeps sync",
-                error,
-                folder,
-            )
+            kept = f"{error}. Finished runs are kept in {folder}"
+            log.error("%s; when the server is back: python -m experiments.sweeps sync", kept)
         here = without_password(self.uri)
         spool.keep(folder, spool.Kept(uuid4().hex, time.time_ns(), self.experiment, here, run_id, content))
         self.spooled += 1
@@ -139,12 +120,8 @@ class Store:
 def open_store(experiment: str) -> Store:
     """Open the tracking store of the current folder, or the one that ``MLFLOW_TRACKING_URI`` names.
 
-    Makes whatever is missing: database, schema, experiment. Any number of processes may do so at once.
-
-    Raises
-    ------
-    TrackingError
-        If the store cannot be written to, or the experiment has been deleted.
+    Makes whatever is missing: database, schema, experiment. Any number of processes may do so at once. Raises
+    `TrackingError` if the store cannot be written to, or the experiment has been deleted.
     """
     uri = tracking_uri()
     if (database := connect(uri)) is not None:
@@ -172,13 +149,7 @@ def find_store(experiment: str) -> Store | None:
 
 
 def find_stores() -> list[Store]:
-    """Open every experiment of the tracking store, without making anything; none if there is no store yet.
-
-    Raises
-    ------
-    TrackingError
-        If the store cannot be read.
-    """
+    """Open every experiment of the tracking store, without making anything; none if there is no store yet."""
     reader = _existing(tracking_uri())
     if reader is None:
         return []
@@ -186,13 +157,7 @@ def find_stores() -> list[Store]:
 
 
 def open_reader(uri: str | None = None) -> Reader:
-    """Open all active experiments of a tracking store to be read, without making anything.
-
-    Raises
-    ------
-    TrackingError
-        If there is no store, or it cannot be read.
-    """
+    """Open all active experiments of a tracking store to be read; raises `TrackingError` if there is none."""
     uri = tracking_uri(uri)
     reader = _existing(uri)
     if reader is None:
@@ -246,12 +211,8 @@ def _advised(uri: str) -> Iterator[None]:
 
 @cache
 def _warn_once(what: str, different: str) -> None:
-    log.warning(
-        "%s are not those this was written for, so that runs are written through MLflow's client, "
-        "which is slower (%s).",
-        what,
-        different,
-    )
+    problem = f"{what} are not those this was written for"
+    log.warning("%s, so that runs are written through MLflow's client, which is slower (%s).", problem, different)
 
 
 def _context_tags() -> dict[str, str]:
@@ -260,12 +221,4 @@ def _context_tags() -> dict[str, str]:
         user = getpass.getuser()
     except (ImportError, KeyError, OSError):
         user = "unknown"
-    return {
-        "mlflow.user": user,
-        "mlflow.source.name": sys.argv[0] or "<console>",
-        "mlflow.source.type": "LOCAL",
-    }
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+    return {"mlflow.user": user, "mlflow.source.name": sys.argv[0] or "<console>", "mlflow.source.type": "LOCAL"}

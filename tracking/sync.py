@@ -10,23 +10,12 @@ from tracking.store import Store, open_store
 
 
 def sync(revise: Callable[[Store, str, int], None]) -> Iterator[spool.Kept]:
-    """Upload what the current folder keeps; interrupted or repeated, it stores every run once.
+    """Upload what the current folder keeps, and yield each run and update once it is stored.
 
-    Parameters
-    ----------
-    revise : callable
-        Told, at the end, of each sweep that something was uploaded for: its store, its run id, and when the last of it
-        was kept, in milliseconds since 1970. Told again, it is to change nothing.
-
-    Yields
-    ------
-    Kept
-        Each run and update, once it is stored.
-
-    Raises
-    ------
-    TrackingError
-        If it was meant for another store, cannot be read, or cannot be stored.
+    Interrupted or repeated, it stores every run once. At the end `revise` is called for each sweep that something was
+    uploaded for, with its store, its run id, and when the last of it was kept, in milliseconds since 1970; called
+    again, it is to change nothing. Raises `TrackingError` where something was meant for another store, cannot be read,
+    or cannot be stored.
     """
     folder = Path.cwd() / spool.FOLDER
     here = without_password(tracking_uri())

@@ -32,13 +32,7 @@ SHOWN_RUNS = 20
 
 
 def save_view(store: Store, sweep: Run) -> str:
-    """Keep the view of a sweep in its experiment, and return the part of the link that opens it.
-
-    Raises
-    ------
-    TrackingError
-        If the store cannot be written to.
-    """
+    """Keep the view of a sweep in its experiment, and return the part of the link that opens it."""
     key = f"sweep-{sweep.run_id}"
     jobs = store.reader.jobs(sweep)
     made: Condition = (f"tags.{names.SWEEP_ID}", "=", sweep.run_id)
@@ -58,16 +52,9 @@ def runs_page(experiment_id: str, **parameters: str) -> str:
 
 
 def view(sweep_id: str | None, swept: Sequence[str], metrics: Collection[str]) -> Mapping[str, Any]:
-    """Describe a view, in the terms of MLflow's UI.
+    """Describe a view in the terms of MLflow's UI: of a sweep's runs, or all of the experiment's.
 
-    Parameters
-    ----------
-    sweep_id : str or None
-        Whose runs to show; None for all of the experiment.
-    swept : sequence of str
-        Params that the sweep varies.
-    metrics : collection of str
-        Metrics that its runs have.
+    `swept` are the params that the sweep varies, `metrics` those that its runs have.
     """
     curves = [key for key in CURVES if key in metrics]
     results = [key for key in RESULTS if key in metrics]
@@ -111,20 +98,10 @@ def _swept(jobs: Sequence[Mapping[str, str]]) -> list[str]:
 
 def _curves(keys: Sequence[str]) -> dict[str, Any]:
     return _chart(
-        "LINE",
-        "loss",
-        "curves",
-        metricKey=keys[0],
-        selectedMetricKeys=list(keys),
-        xAxisKey="step",
-        useGlobalXaxisKey=False,
-        xAxisScaleType="log",
-        scaleType="log",
-        lineSmoothness=0,
-        range={},
-        yAxisKey="metric",
-        yAxisExpressions=[],
-    )
+        "LINE", "loss", "curves", metricKey=keys[0], selectedMetricKeys=list(keys),
+        xAxisKey="step", useGlobalXaxisKey=False, xAxisScaleType="log", scaleType="log",
+        lineSmoothness=0, range={}, yAxisKey="metric", yAxisExpressions=[],
+    )  # fmt: skip
 
 
 def _chart(kind: str, name: str, section: str, **details: Any) -> dict[str, Any]:
