@@ -7,6 +7,7 @@
 """
 
 import re
+from collections.abc import Sequence
 
 
 def _sections(text: str, level: int) -> tuple[str, dict[str, str]]:
@@ -34,3 +35,10 @@ def renewed(document: str, part: str, introduction: str, machine: str, results: 
     machines[machine] = results.strip()
     parts[part] = _text(introduction, machines, 3)
     return _text(before, parts, 2) + "\n"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Markdown of a table of numbers; the first column may be words."""
+    header_line, *lines = (f"| {' | '.join(map(str, cells))} |" for cells in (header, *rows))
+    first = "--:" if str(rows[0][0])[0].isdigit() else "---"
+    return "\n".join([header_line, f"|{first}{'|--:' * (len(header) - 1)}|", *lines])

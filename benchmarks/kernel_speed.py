@@ -5,15 +5,12 @@ Everybody starts from the same weights, records the loss on the same epochs, unl
 weights. Rounds are interleaved and the best counts: on a shared machine that is the one least disturbed.
 
 PyTorch and JAX are compared if they are installed (``pip install -e .[bench]``).
-
-    python -m benchmarks.kernel_speed --output kernel_speed.md
 """
 
-import argparse
 import importlib.util
 import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numba
@@ -21,6 +18,7 @@ import numpy as np
 from numba import njit
 
 import nn_core
+from benchmarks.document import table
 from nn_core.compiled import functions, lanes
 
 X = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 1.0], [1.0, 0.0, 1.0], [1.0, 1.0, 1.0]])
@@ -71,127 +69,107 @@ def lesson(start: Weights, epochs: int) -> Train:
     return train
 
 
+def _batched_epoch(sigmoid: Callable[[Any], Any], x: Any, y: Any, W1: Any, W2: Any) -> Any:
+    """Update a stack of networks, or one, and return the error from before, in NumPy, PyTorch or JAX."""
+    layer1 = sigmoid(x @ W1)
+    output = sigmoid(layer1 @ W2)
+    error = y - output
+    delta2 = 2.0 * error * output * (1.0 - output)
+    delta1 = (delta2 @ W2.mT) * layer1 * (1.0 - layer1)
+    return W1 + LR * (x.T @ delta1), W2 + LR * (layer1.mT @ delta2), error
+
+
 def numpy_batched(start: Weights, epochs: int) -> Train:
     """All networks in one stack of matrices."""
     grid = recorded(epochs)
 
     def train() -> Weights:
-        W1, W2 = start[0].copy(), start[1].copy()
+        W1, W2 = start
         losses = []
         for epoch in range(epochs):
-            layer1 = 1.0 / (1.0 + np.exp(-(X @ W1)))
-            output = 1.0 / (1.0 + np.exp(-(layer1 @ W2)))
-            error = Y - output
+            W1, W2, error = _batched_epoch(lambda z: 1.0 / (1.0 + np.exp(-z)), X, Y, W1, W2)
             if epoch in grid:
                 losses.append((error**2).sum(axis=(1, 2)))
-            delta2 = 2.0 * error * output * (1.0 - output)
-            delta1 = (delta2 @ W2.transpose(0, 2, 1)) * layer1 * (1.0 - layer1)
-            W2 += LR * (layer1.transpose(0, 2, 1) @ delta2)
-            W1 += LR * (X.T @ delta1)
         return W1, W2
 
     return train
 
 
-def _ours(engine: str) -> Callable[[Weights, int], Train]:
-    def make(start: Weights, epochs: int) -> Train:
-        training = nn_core.Training(nn_core.Xor())
-        state = nn_core.start(training, nn_core.GradientDescent(LR), start)
-        advance = nn_core.engine(engine)
-        advance(state, 0)
+def _ours(engine: str, start: Weights, epochs: int) -> Train:
+    training = nn_core.Training(nn_core.Xor())
+    state = nn_core.start(training, nn_core.GradientDescent(LR), start)
+    advance = nn_core.engine(engine)
+    advance(state, 0)
 
-        def train() -> Weights:
-            W1, W2 = advance(state, epochs).weights
-            return W1, W2
+    def train() -> Weights:
+        W1, W2 = advance(state, epochs).weights
+        return W1, W2
 
-        return train
-
-    return make
+    return train
 
 
-def _torch_step(torch: Any) -> Callable[..., Any]:
+def _torch(compiled: bool, start: Weights, epochs: int) -> Train:
+    import torch
+
+    grid = recorded(epochs)
     x, y = torch.from_numpy(X), torch.from_numpy(Y)
 
     def step(W1: Any, W2: Any) -> Any:
-        layer1 = torch.sigmoid(x @ W1)
-        output = torch.sigmoid(layer1 @ W2)
-        error = y - output
-        delta2 = 2.0 * error * output * (1.0 - output)
-        delta1 = (delta2 @ W2.transpose(1, 2)) * layer1 * (1.0 - layer1)
-        return W1 + LR * (x.T @ delta1), W2 + LR * (layer1.transpose(1, 2) @ delta2), (error**2).sum(dim=(1, 2))
+        W1, W2, error = _batched_epoch(torch.sigmoid, x, y, W1, W2)
+        return W1, W2, (error**2).sum(dim=(1, 2))
 
-    return step
+    if compiled:
+        torch.compiler.reset()  # forget the shapes of other measurements
+        step = torch.compile(step, dynamic=False)
 
-
-def _torch(compiled: bool) -> Callable[[Weights, int], Train]:
-    def make(start: Weights, epochs: int) -> Train:
-        import torch
-
-        grid = recorded(epochs)
-        step = _torch_step(torch)
-        if compiled:
-            torch.compiler.reset()  # forget the shapes of other measurements
-            step = torch.compile(step, dynamic=False)
-
-        def train() -> Weights:
-            W1, W2 = torch.from_numpy(start[0]), torch.from_numpy(start[1])
-            losses = []
-            with torch.no_grad():
-                for epoch in range(epochs):
-                    W1, W2, loss = step(W1, W2)
-                    if epoch in grid:
-                        losses.append(loss)
-            return W1.numpy(), W2.numpy()
-
+    def train() -> Weights:
+        W1, W2 = torch.from_numpy(start[0]), torch.from_numpy(start[1])
+        losses = []
         with torch.no_grad():
-            step(torch.from_numpy(start[0]), torch.from_numpy(start[1]))  # compiles
-        return train
+            for epoch in range(epochs):
+                W1, W2, loss = step(W1, W2)
+                if epoch in grid:
+                    losses.append(loss)
+        return W1.numpy(), W2.numpy()
 
-    return make
+    with torch.no_grad():
+        step(torch.from_numpy(start[0]), torch.from_numpy(start[1]))  # compiles
+    return train
 
 
-def _jax(record: bool) -> Callable[[Weights, int], Train]:
-    def make(start: Weights, epochs: int) -> Train:
-        import jax
+def _jax(record: bool, start: Weights, epochs: int) -> Train:
+    import jax
 
-        jax.config.update("jax_enable_x64", True)
-        x, y = jax.numpy.asarray(X), jax.numpy.asarray(Y)
+    jax.config.update("jax_enable_x64", True)
+    x, y = jax.numpy.asarray(X), jax.numpy.asarray(Y)
 
-        def train_one(W1: Any, W2: Any) -> Any:
-            def epoch(weights: Any, _: None) -> Any:
-                W1, W2 = weights
-                layer1 = jax.nn.sigmoid(x @ W1)
-                output = jax.nn.sigmoid(layer1 @ W2)
-                error = y - output
-                delta2 = 2.0 * error * output * (1.0 - output)
-                delta1 = (delta2 @ W2.T) * layer1 * (1.0 - layer1)
-                loss = (error**2).sum() if record else None
-                return (W1 + LR * (x.T @ delta1), W2 + LR * (layer1.T @ delta2)), loss
+    def train_one(W1: Any, W2: Any) -> Any:
+        def epoch(weights: Any, _: None) -> Any:
+            W1, W2, error = _batched_epoch(jax.nn.sigmoid, x, y, *weights)
+            return (W1, W2), (error**2).sum() if record else None
 
-            return jax.lax.scan(epoch, (W1, W2), None, length=epochs)
+        return jax.lax.scan(epoch, (W1, W2), None, length=epochs)
 
-        device = jax.tree.map(jax.numpy.asarray, start)
-        compiled = jax.jit(jax.vmap(train_one)).lower(*device).compile()
+    device = jax.tree.map(jax.numpy.asarray, start)
+    compiled = jax.jit(jax.vmap(train_one)).lower(*device).compile()
 
-        def train() -> Weights:
-            (W1, W2), _ = jax.block_until_ready(compiled(*device))
-            return np.asarray(W1), np.asarray(W2)
+    def train() -> Weights:
+        (W1, W2), _ = jax.block_until_ready(compiled(*device))
+        return np.asarray(W1), np.asarray(W2)
 
-        return train
-
-    return make
+    return train
 
 
 OURS = "nn_core, compiled"
 CANDIDATES: dict[str, tuple[str, Callable[[Weights, int], Train]]] = {
     "the lesson's loop": ("numpy", lesson),
     "NumPy, batched": ("numpy", numpy_batched),
-    "nn_core, NumPy reference": ("numpy", _ours("numpy")),
-    "PyTorch, batched": ("torch", _torch(compiled=False)),
-    "PyTorch, `torch.compile`": ("torch", _torch(compiled=True)),
-    "JAX, `jit(vmap(scan))`, loss of every epoch": ("jax", _jax(record=True)),
-    "JAX, `jit(vmap(scan))`, no loss": ("jax", _jax(record=False)),
-    OURS: ("numba", _ours("numba")),
+    "nn_core, NumPy reference": ("numpy", partial(_ours, "numpy")),
+    "PyTorch, batched": ("torch", partial(_torch, False)),
+    "PyTorch, `torch.compile`": ("torch", partial(_torch, True)),
+    "JAX, `jit(vmap(scan))`, loss of every epoch": ("jax", partial(_jax, True)),
+    "JAX, `jit(vmap(scan))`, no loss": ("jax", partial(_jax, False)),
+    OURS: ("numba", partial(_ours, "numba")),
 }
 
 
@@ -284,17 +262,14 @@ def useful_epochs(rounds: int, side: int = 64, epochs: int = 250) -> float:
 
 def _table(title: str, columns: dict[str, dict[str, float]]) -> str:
     """One row per candidate: nanoseconds, and how many times ours that is."""
-    lines = [
-        "| " + " | ".join([title, *columns]) + " |",
-        "|---" + "|--:" * len(columns) + "|",
-    ]
+    rows: list[list[str]] = []
     for name, (package, _) in CANDIDATES.items():
         cells = [
             f"{column[name]:,.1f} ({column[name] / column[OURS]:,.1f} x)" if name in column else f"no {package}"
             for column in columns.values()
         ]
-        lines.append("| " + " | ".join([name, *cells]) + " |")
-    return "\n".join(lines)
+        rows.append([name, *cells])
+    return table([title, *columns], rows)
 
 
 OF_NETWORKS = {1: 10_000, 64: 5000, 1024: 1000, 8192: 400, 65_536: 60}  # epochs
@@ -306,47 +281,30 @@ measured on numbers in registers or the fastest cache (nanoseconds per network a
 and stores, two loads for a multiply-add in most sums, and layers that wait for each other: an epoch costs a block some
 400 cycles, however few networks are in it. Blocks of wide networks do not fit the fastest cache."""
 
-
 USEFUL = """\
 A map, or a study of learning times, trains networks that end one by one beside others that go on. An epoch of a 3-3-1
 network on 8 patterns with momentum, counted as long as the network needs it, costs one core"""
 
 
-def report(
-    networks: Sequence[int] = tuple(OF_NETWORKS), widths: Sequence[int] = tuple(OF_WIDTH), rounds: int = 5
-) -> str:
+def report() -> str:
     """All of it, as Markdown."""
-    by_networks = {f"R = {R:,}": measure(R, 4, OF_NETWORKS[R], rounds) for R in networks}
-    by_width = {f"hidden = {hidden}": measure(8192, hidden, OF_WIDTH[hidden], rounds) for hidden in widths}
-    limits = [
-        "| hidden | sigmoids | multiply-adds | limit | ours, per core | ours / limit |",
-        "|--:|--:|--:|--:|--:|--:|",
-    ]
+    rounds = 5
+    by_networks = {f"R = {R:,}": measure(R, 4, epochs, rounds) for R, epochs in OF_NETWORKS.items()}
+    by_width = {f"hidden = {hidden}": measure(8192, hidden, epochs, rounds) for hidden, epochs in OF_WIDTH.items()}
+    limits = []
     cores = int(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
-    for hidden, measured in zip(widths, by_width.values(), strict=True):
+    for hidden, measured in zip(OF_WIDTH, by_width.values(), strict=True):
         sigmoids, products, both = arithmetic_limit(hidden)
         ours = measured[OURS] * cores
-        limits.append(f"| {hidden} | {sigmoids:.1f} | {products:.1f} | {both:.1f} | {ours:.1f} | {ours / both:.2f} |")
+        limits.append([hidden, *(f"{ns:.1f}" for ns in (sigmoids, products, both, ours)), f"{ours / both:.2f}"])
+    header = ["hidden", "sigmoids", "multiply-adds", "limit", "ours, per core", "ours / limit"]
     return "\n\n".join(
         [
             "Nanoseconds per network and epoch, and in brackets how many times ours that is.",
             _table("3-4-1 network", by_networks),
             _table("R = 8,192", by_width),
             LIMIT,
-            "\n".join(limits),
+            table(header, limits),
             f"{USEFUL} {useful_epochs(10 * rounds):.1f} ns.",
         ]
     )
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", type=Path, help="file to write the Markdown into")
-    parser.add_argument("--networks", type=int, nargs="*", choices=OF_NETWORKS, default=list(OF_NETWORKS))
-    parser.add_argument("--hidden", type=int, nargs="*", choices=OF_WIDTH, default=list(OF_WIDTH))
-    parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_args()
-    markdown = report(options.networks, options.hidden, options.rounds)
-    print(markdown)
-    if options.output:
-        options.output.write_text(markdown + "\n")

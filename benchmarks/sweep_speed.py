@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from benchmarks.document import table
+
 ROOT = Path(__file__).resolve().parent.parent
 BASELINE_RUNS = 40
 START = "from experiments.startup import collect_garbage_seldom\ncollect_garbage_seldom()\n"
@@ -63,45 +65,40 @@ def startup(root: Path) -> str:
             command(folder, "-c", f"{START}import mlflow.store.tracking.dbmodels.models"),
         ),
     ]
-    lines = ["| command | seconds |", "|---|--:|", *(f"| {what} | {m.seconds:.2f} |" for what, m in rows)]
-    return "\n".join(lines)
+    return table(["command", "seconds"], [(what, f"{measured.seconds:.2f}") for what, measured in rows])
 
 
 def per_run(root: Path) -> str:
     """1000 runs of ours against a sample of the baseline's, the start-up of both taken off."""
-    lines = ["| epochs | baseline, ms a run | ours, ms a run | ratio | ours, 1000 runs, s |", "|--:|--:|--:|--:|--:|"]
+    rows = []
     script = str(ROOT / "benchmarks" / "careful_baseline.py")
     for epochs in (1500, 10_000):
         folder = root / f"baseline-{epochs}"
         folder.mkdir()
-        first = command(folder, script, "-m", "seed=0", f"epochs={epochs}")
+        command(folder, script, "-m", "seed=0", f"epochs={epochs}")  # makes the store
         many = command(folder, script, "-m", f"seed=range(1,{BASELINE_RUNS + 2})", f"epochs={epochs}")
         one = command(folder, script, "-m", "seed=1000", f"epochs={epochs}")
-        del first  # it made the store
         theirs = (many.seconds - one.seconds) / BASELINE_RUNS
 
         folder = new_folder(root, f"ours-{epochs}")
         ours_many = sweep(folder, "seed=range(1000)", f"epochs={epochs}")
         ours_one = sweep(folder, "seed=1000", f"epochs={epochs}")
         ours = (ours_many.seconds - ours_one.seconds) / 999
-        lines.append(
-            f"| {epochs:,} | {theirs * 1e3:.0f} | {ours * 1e3:.2f} | {theirs / ours:.0f} | {ours_many.seconds:.1f} |"
-        )
-    return "\n".join(lines)
+        milliseconds = f"{theirs * 1e3:.0f}", f"{ours * 1e3:.2f}"
+        rows.append((f"{epochs:,}", *milliseconds, f"{theirs / ours:.0f}", f"{ours_many.seconds:.1f}"))
+    return table(["epochs", "baseline, ms a run", "ours, ms a run", "ratio", "ours, 1000 runs, s"], rows)
 
 
-def size(root: Path, counts: tuple[int, ...]) -> str:
+def size(root: Path) -> str:
     """Time and memory of sweeps of growing size, 10,000 epochs up to 10,000 runs and 100 beyond."""
-    lines = ["| runs | epochs | seconds | ms a run | peak memory, MiB |", "|--:|--:|--:|--:|--:|"]
-    for count in counts:
+    rows = []
+    for count in (1000, 10_000, 100_000):
         epochs = 10_000 if count <= 10_000 else 100
         folder = new_folder(root, f"size-{count}")
         measured = sweep(folder, f"seed=range({count})", f"epochs={epochs}")
-        lines.append(
-            f"| {count:,} | {epochs:,} | {measured.seconds:.1f} | {measured.seconds / count * 1e3:.2f} "
-            f"| {measured.peak_mib:,.0f} |"
-        )
-    return "\n".join(lines)
+        times = f"{measured.seconds:.1f}", f"{measured.seconds / count * 1e3:.2f}"
+        rows.append((f"{count:,}", f"{epochs:,}", *times, f"{measured.peak_mib:,.0f}"))
+    return table(["runs", "epochs", "seconds", "ms a run", "peak memory, MiB"], rows)
 
 
 def shared_cutoffs() -> str:
@@ -112,21 +109,11 @@ def shared_cutoffs() -> str:
     from experiments.jobs import Job
     from nn_core import GradientDescent, Tolerance, Uniform, Xor
 
-    def jobs(*cutoffs: int) -> list[Job]:
-        groups = {
-            "task": Xor(),
-            "init": Uniform(),
-            "optimizer": GradientDescent(),
-            "criterion": Tolerance(),
-        }
-        made = []
-        for seed in range(1000):
-            for cutoff in cutoffs:
-                made.append(Job((), Config(seed=seed, epochs=cutoff, **groups)))
-        return made
+    groups = {"task": Xor(), "init": Uniform(), "optimizer": GradientDescent(), "criterion": Tolerance()}
 
     def train(*cutoffs: int) -> float:
-        chunks = list(ensemble.chunks(jobs(*cutoffs)))
+        configs = (Config(seed=seed, epochs=cutoff, **groups) for seed in range(1000) for cutoff in cutoffs)
+        chunks = list(ensemble.chunks(Job((), config) for config in configs))
         began = time.perf_counter()
         for chunk in chunks:
             for _ in ensemble.train_chunk(chunk, nn_core.engine("numba"), lambda _: None):
@@ -137,10 +124,8 @@ def shared_cutoffs() -> str:
     pairs = [(train(1500, 10_000), train(10_000)) for _ in range(25)]
     both, longer = map(median, zip(*pairs, strict=True))
     ratio = median(one / other for one, other in pairs)
-    return (
-        "| 1000 networks, median of 25 pairs | seconds |\n|---|--:|\n"
-        f"| `epochs=10000` | {longer:.3f} |\n| `epochs=1500,10000` | {both:.3f} |\n| ratio | {ratio:.3f} |"
-    )
+    measured = {"`epochs=10000`": longer, "`epochs=1500,10000`": both, "ratio": ratio}
+    return table(["1000 networks, median of 25 pairs", "seconds"], [(what, f"{m:.3f}") for what, m in measured.items()])
 
 
 def where_time_goes(root: Path) -> str:
@@ -172,26 +157,19 @@ def where_time_goes(root: Path) -> str:
         for stage, functions in stages.items()
     }
     seconds["the rest: start-up, imports, the parent run"] = profile.total_tt - sum(seconds.values())  # type: ignore[attr-defined]
-    lines = ["| stage | ms a run |", "|---|--:|", *(f"| {stage} | {spent:.2f} |" for stage, spent in seconds.items())]
-    return (
-        "\n".join(lines)
-        + "\n\nUnder a profiler, which makes what is Python about twice as slow and leaves training alone."
-    )
+    lines = table(["stage", "ms a run"], [(stage, f"{spent:.2f}") for stage, spent in seconds.items()])
+    return f"{lines}\n\nUnder a profiler, which makes what is Python about twice as slow and leaves training alone."
 
 
-def report(counts: tuple[int, ...] = (1000, 10_000, 100_000)) -> str:
+def report() -> str:
     """All of it, as Markdown."""
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         sections = {
             "Start-up": startup(root),
             "A tracked run, end to end": per_run(root),
-            "Sweeps of growing size": size(root, counts),
+            "Sweeps of growing size": size(root),
             "Jobs that differ only in their cut-off": shared_cutoffs(),
             "Where the time of 1000 runs goes": where_time_goes(root),
         }
-    return "\n\n".join(f"#### {title}\n\n{table}" for title, table in sections.items())
-
-
-if __name__ == "__main__":
-    print(report())
+    return "\n\n".join(f"#### {title}\n\n{results}" for title, results in sections.items())
