@@ -75,9 +75,9 @@ def level_name(value: Any) -> str:
     return f"{int(number):,}" if number.is_integer() and abs(number) < 1e9 else f"{number:.6g}"
 
 
-def listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str], last: str = "and") -> str:
     """Write a list: a, b and c."""
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    return f" {last} ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def plain(text: str, longest: int = 60) -> str:

@@ -58,6 +58,11 @@ class Sweep:
         return self.parent.name or self.parent.run_id
 
     @property
+    def title(self) -> str:
+        """Its name, after its label if it has one."""
+        return f"{self.label}: {self.name}" if self.label else self.name
+
+    @property
     def short_id(self) -> str:
         """The beginning of the run id that holds its time to the millisecond: enough to name the sweep by."""
         return self.parent.run_id[:_SHORT]
@@ -130,9 +135,9 @@ def load(reader: Reader, sweeps: Sequence[str] = ("latest",), labels: Sequence[s
         raise SelectionError(f"labels: {len(labels)} given for {len(parents)} sweeps")
     tables = [reader.jobs(parent) for parent in parents]
     wanted = [job["run_id"] for table in tables for job in table if job["run_id"]]
-    filtered = _filtered(reader, run_filter) if run_filter else []
+    filtered = _search(reader, run_filter) if run_filter else []
     runs = _finished(reader, [parent.run_id for parent in parents], wanted if parents else filtered)
-    experiments = {experiment.id: experiment.name for experiment in reader.experiments()} if parents else {}
+    experiments = {experiment.id: experiment.name for experiment in reader.experiments()}
     parts: list[tuple[str, list[Run]]] = []
     described = []
     for i, (parent, table) in enumerate(zip(parents, tables, strict=True)):
@@ -155,16 +160,9 @@ def load(reader: Reader, sweeps: Sequence[str] = ("latest",), labels: Sequence[s
         parts = [(str(i + 1), members) for i, (_, members) in enumerate(parts)]
         described = [replace(sweep, label=label) for sweep, (label, _) in zip(described, parts, strict=True)]
     used = {m.run_id: m for _, members in parts for m in members}
-    several = {run_id for run_id, m in used.items() if m.params.get(names.TRIALS, "1") != "1"}
     trials, parameters = _trials(reader, parts)
-    return Data(
-        trials=trials,
-        curves=_curves(reader, list(dict.fromkeys(trials["run_id"])), several),
-        parameters=parameters,
-        sweeps=tuple(described),
-        run_filter=run_filter,
-        runs=used,
-    )
+    curves = _curves(reader, [used[run_id] for run_id in trials["run_id"].unique()])
+    return Data(trials, curves, parameters, tuple(described), run_filter, used)
 
 
 def counted(count: int, noun: str) -> str:
@@ -210,7 +208,7 @@ def _find_sweeps(reader: Reader, wanted: Sequence[str]) -> list[Run]:
     return found
 
 
-def _filtered(reader: Reader, run_filter: str) -> list[str]:
+def _search(reader: Reader, run_filter: str) -> list[str]:
     """Ids of the runs that a filter finds."""
     try:
         return reader.search(run_filter)
@@ -256,26 +254,12 @@ def _members(sweep_id: str, table: Sequence[Mapping[str, str]], runs: Mapping[st
 
 
 def _trials(reader: Reader, parts: list[tuple[str, list[Run]]]) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    members = [(label, record) for label, records in parts for record in records]
-    params = pd.DataFrame([record.params for _, record in members], dtype="str")
-    params = _complete(params).apply(typed)
-    single = pd.DataFrame(
-        {
-            "sweep": [label for label, _ in members],
-            "run_id": [record.run_id for _, record in members],
-            "trial": 0,
-            "started": [record.start_ms for _, record in members],
-        }
-    )
-    outcomes = pd.DataFrame([_outcome(record) for _, record in members])
-    frame = pd.concat([single, params, outcomes], axis=1)
-    several = frame["trials"] > 1 if "trials" in frame else pd.Series(data=False, index=frame.index)
-    expanded = [
-        _expanded(reader, row, record)
-        for (_, row), (_, record) in zip(
-            frame[several].iterrows(), (m for m, s in zip(members, several, strict=True) if s), strict=True
-        )
-    ]
+    members = [(label, run) for label, runs in parts for run in runs]
+    params = _complete(pd.DataFrame([run.params for _, run in members], dtype="str")).apply(typed)
+    outcomes = pd.DataFrame([{"sweep": label, **_outcome(run)} for label, run in members])
+    frame = pd.concat([params, outcomes], axis=1)
+    several = np.array([_holds_several(run) for _, run in members])
+    expanded = [_expanded(reader, frame.iloc[int(i)], members[i][1]) for i in np.flatnonzero(several)]
     frame = pd.concat([frame[~several], *expanded], ignore_index=True) if expanded else frame
     parameters = tuple(c for c in params.columns if c not in NO_CONDITION)
     predictions = sorted(c for c in frame.columns if c.startswith(names.PREDICTION))
@@ -313,40 +297,49 @@ def _default(kind: str, name: str, option: str) -> str | None:
     return json.dumps(default) if isinstance(default, bool | int | float) else None
 
 
-def _outcome(record: Run) -> dict[str, float]:
-    """The numbers of a run with one trial; those of a run with several are in its trials.parquet."""
-    metrics = record.metrics
+def _holds_several(run: Run) -> bool:
+    """Whether it trained several networks."""
+    return run.params.get(names.TRIALS, "1") != "1"
+
+
+def _outcome(run: Run) -> dict[str, Any]:
+    """What became of a run with one trial; that of a run with several is in its trials.parquet."""
+    metrics = run.metrics
     return {
+        "run_id": run.run_id,
+        "trial": 0,
+        "started": run.start_ms,
         "converged": metrics.get(names.CONVERGED, 0.0) == 1.0,
         "epochs_to_converge": metrics.get(names.EPOCHS_TO_CONVERGE, np.nan),
         "final_loss": metrics.get(names.FINAL_LOSS, np.nan),
         "max_error": metrics.get(names.MAX_ERROR, np.nan),
-        "diverged": float(record.tags.get(names.DIVERGED, "nan")),
+        "diverged": float(run.tags.get(names.DIVERGED, "nan")),
     } | {key: value for key, value in metrics.items() if key.startswith(names.PREDICTION)}
 
 
-def _expanded(reader: Reader, row: "pd.Series[Any]", record: Run) -> pd.DataFrame:
-    content = reader.artifact(record, names.TRIALS_TABLE)
+def _expanded(reader: Reader, row: "pd.Series[Any]", run: Run) -> pd.DataFrame:
+    """The row of a run with several trials, as a row for each of them."""
+    content = reader.artifact(run, names.TRIALS_TABLE)
     if content is None:
-        raise SelectionError(f"run {record.run_id} of several trials has lost its {names.TRIALS_TABLE}")
+        raise SelectionError(f"run {run.run_id} of several trials has lost its {names.TRIALS_TABLE}")
     table = pd.read_parquet(io.BytesIO(content))
-    table["diverged"] = np.nan
-    table["trial"] = np.arange(len(table))
+    table = table.assign(diverged=np.nan, trial=np.arange(len(table)))
     constant = row.drop([c for c in row.index if c in table.columns])
     return table.assign(**{str(k): v for k, v in constant.items() if not str(k).startswith(names.PREDICTION)})
 
 
-def _curves(reader: Reader, runs: Sequence[str], several: set[str]) -> pd.DataFrame:
+def _curves(reader: Reader, runs: Sequence[Run]) -> pd.DataFrame:
     """Loss curves of all runs; those that hold several networks have three, of quantiles."""
-    holds_several = np.array([run in several for run in runs])
+    run_ids = [run.run_id for run in runs]
+    holds_several = np.array([_holds_several(run) for run in runs])
     parts = []
     for wanted, quantiles in ((~holds_several, {names.LOSS: np.nan}), (holds_several, names.LOSS_QUANTILES)):
         chosen = np.flatnonzero(wanted)
-        points = reader.histories([runs[int(i)] for i in chosen], list(quantiles))
+        points = reader.histories([run_ids[int(i)] for i in chosen], list(quantiles))
         parts.append(
             pd.DataFrame(
                 {
-                    "run_id": pd.Categorical.from_codes(chosen[points.run], categories=pd.Index(runs)),
+                    "run_id": pd.Categorical.from_codes(chosen[points.run], categories=pd.Index(run_ids)),
                     "quantile": np.array(list(quantiles.values()))[points.key],
                     "epoch": points.step,
                     "loss": points.value,

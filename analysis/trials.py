@@ -22,24 +22,18 @@ Trial: TypeAlias = "Mapping[str, Any] | pd.Series[Any]"
 
 
 def task_of(trial: Trial) -> Task:
-    """The task of a trial.
-
-    Raises
-    ------
-    PartError
-        If there is no such task.
-    """
+    """The task of a trial; raises `PartError` if there is no such task here."""
     return Task.from_params(dict(trial))
 
 
-def fans_of(trial: Trial) -> list[Fans]:
-    """What each weight matrix of a trial joins; with seed and initializer, that decides its initial weights.
+def tasks_of(trials: "pd.DataFrame") -> list[Task]:
+    """The different tasks among trials."""
+    definition = [c for c in trials if c == "task" or str(c).startswith("task.")]
+    return [task_of(trial) for _, trial in trials.drop_duplicates(definition).iterrows()]
 
-    Raises
-    ------
-    PartError
-        If there is no such task.
-    """
+
+def fans_of(trial: Trial) -> list[Fans]:
+    """What each weight matrix of a trial joins; with seed and initializer, that decides its initial weights."""
     inputs, outputs = task_of(trial).sizes
     hidden = json.loads(str(trial["hidden"]))
     widths = hidden if isinstance(hidden, list) else [hidden]
@@ -49,20 +43,8 @@ def fans_of(trial: Trial) -> list[Fans]:
 def weights_of(reader: Reader, run: Run, trial: int) -> list[Array]:
     """Final weights from a run's ``weights.npz``, layer by layer, shapes (units below [+ 1], units above).
 
-    Parameters
-    ----------
-    reader
-        Of the store that holds the run.
-    run
-    trial
-        Which of its networks, if it has several.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the run has no such file.
-    TrackingError
-        If it cannot be read.
+    Of a run with several networks, those of the one with the number `trial`. Raises `FileNotFoundError` if the run has
+    no such file, and `TrackingError` if it cannot be read.
     """
     content = reader.artifact(run, names.WEIGHTS)
     if content is None:

@@ -26,18 +26,11 @@ def ert(view: View) -> Drawing:
     figure, panels = panel_grid(trials, layout.panels, style, sharex=True, sharey=True)
     drawn = costs[np.isfinite(costs["estimate"])]
     top = drawn["estimate"].max() * 1.6
+    drawn = drawn.assign(high=drawn["high"].clip(upper=top * 10))
     log_axis(panels[0].ax, "x", max(drawn["cutoff"].min(), 1) * 0.8, drawn["cutoff"].max() * 1.25)
     log_axis(panels[0].ax, "y", max(drawn["estimate"].min(), 1) / 1.8, top)
     for panel in panels:
-        for look, rows in hues.split(panel.of(drawn)):
-            panel.ax.fill_between(
-                rows["cutoff"],
-                rows["low"],
-                rows["high"].clip(upper=top * 10),
-                color=look.color,
-                alpha=0.15,
-                linewidth=0,
-            )
+        hues.bands(panel.ax, panel.of(drawn), "cutoff")
         hues.lines(panel.ax, panel.of(drawn), "cutoff", "estimate", linewidth=0.13 * style.font)
         for look, rows in hues.split(panel.of(best)):
             panel.ax.plot(

@@ -3,10 +3,9 @@
 import matplotlib as mpl
 import numpy as np
 import seaborn as sns
-from matplotlib.cm import ScalarMappable
 
 from analysis.figures.drawing import Drawing, NotApplicableError
-from analysis.figures.panels import finish, label_outer, panel_grid, spread
+from analysis.figures.panels import color_bar, finish, label_outer, panel_grid, spread
 from analysis.figures.style import text_width
 from analysis.figures.view import View
 from analysis.levels import axis_name, level_names, levels
@@ -41,35 +40,17 @@ def heatmap(view: View) -> Drawing:
         shown = values.map(lambda v: "" if np.isnan(v) else f"{100 * v:.0f}%")
         if cell > 0.3 and room > 4:
             shown += counts.map(lambda n: "" if np.isnan(n) else f"\nn = {n:,.0f}")
-        sns.heatmap(
-            values,
-            ax=panel.ax,
-            cmap=colors,
-            vmin=0,
-            vmax=1,
-            cbar=False,
-            annot=shown if room > 2.2 else False,
-            fmt="",
-            linewidths=0.06 * style.font,
-            linecolor="white",
-            annot_kws={"fontsize": style.font * min(0.875, room / 3.1), "linespacing": 1.1},
-        )
+        words = {"fontsize": style.font * min(0.875, room / 3.1), "linespacing": 1.1}
+        annotated = {"annot": shown if room > 2.2 else False, "annot_kws": words, "fmt": ""}
+        lines = {"linewidths": 0.06 * style.font, "linecolor": "white"}
+        sns.heatmap(values, ax=panel.ax, cmap=colors, vmin=0, vmax=1, cbar=False, **annotated, **lines)
         panel.ax.set_xticks(np.arange(len(columns)) + 0.5, list(columns.values()), rotation=90 if crowded else 0)
         panel.ax.set_yticks(np.arange(len(rows)) + 0.5, list(rows.values()), rotation=0)
         panel.ax.tick_params(length=0)
         panel.ax.grid(visible=False)
     label_outer(panels, axis_name(x), axis_name(y))
-    bar = figure.colorbar(
-        ScalarMappable(mpl.colors.Normalize(0, 1), colors),
-        ax=[p.ax for p in panels],
-        ticks=[0, 0.5, 1],
-        aspect=12,
-        pad=0.015,
-        fraction=0.05,
-    )
-    bar.ax.set_yticklabels(["0", "50", "100"])
-    bar.set_label("converged (%)")
-    bar.outline.set_visible(False)
+    beside = [panel.ax for panel in panels]
+    color_bar(figure, beside, colors, "converged (%)", ["0", "50", "100"], aspect=12, pad=0.015, fraction=0.05)
     caption = view.caption(
         f"Percentage of trials that converged; n = {spread(rates['n'])} trials a cell"
         " (95% Wilson intervals in the table).",

@@ -1,5 +1,6 @@
 """Levels told apart: by colour, marker and dashes."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -52,13 +53,8 @@ class Hues:
             colors = [mpl.colormaps["viridis"](v) for v in np.linspace(0, brightest, len(found))]
         else:
             colors = sns.color_palette("colorblind", len(found))
-        return cls(
-            axis,
-            {
-                level: Look(colors[i], _MARKERS[i % len(_MARKERS)], _DASHES[i % len(_DASHES)])
-                for i, level in enumerate(found)
-            },
-        )
+        looks = map(Look, colors, itertools.cycle(_MARKERS), itertools.cycle(_DASHES))
+        return cls(axis, dict(zip(found, looks, strict=False)))
 
     def __len__(self) -> int:
         """How many levels there are to tell apart."""
@@ -69,10 +65,14 @@ class Hues:
         for level, look in self.looks.items():
             yield look, frame if self.axis is None else frame[frame[self.axis] == level]
 
+    def bands(self, ax: Axes, frame: pd.DataFrame, x: str) -> None:
+        """Shade between the columns low and high, for each level."""
+        for look, rows in self.split(frame):
+            ax.fill_between(rows[x], rows["low"], rows["high"], color=look.color, alpha=0.15, linewidth=0)
+
     def lines(self, ax: Axes, frame: pd.DataFrame, x: str, y: str, **style: Any) -> None:
         """Draw one line for each level, from a frame that holds its points."""
-        for look, rows in ((look, rows) for look, rows in self.split(frame) if len(rows)):
-            sns.lineplot(
-                data=rows, x=x, y=y, color=look.color, linestyle=look.linestyle,
-                estimator=None, errorbar=None, legend=False, ax=ax, **style,
-            )  # fmt: skip
+        for look, rows in self.split(frame):
+            if len(rows):
+                style |= {"color": look.color, "linestyle": look.linestyle, "estimator": None, "errorbar": None}
+                sns.lineplot(data=rows, x=x, y=y, legend=False, ax=ax, **style)

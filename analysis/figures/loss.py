@@ -30,8 +30,7 @@ def loss(view: View) -> Drawing:
         here = panel.of(drawn)
         for cutoff in levels(panel.of(view.trials)["epochs"])[:-1]:
             panel.ax.axvline(cutoff, color=FAINT, linewidth=0.08 * style.font, linestyle=":")
-        for look, rows in hues.split(here):
-            panel.ax.fill_between(rows["epoch"], rows["low"], rows["high"], color=look.color, alpha=0.16, linewidth=0)
+        hues.bands(panel.ax, here, "epoch")
         hues.lines(panel.ax, here, "epoch", "estimate")
     label_outer(panels, "epoch", "loss")
     diverged = int(trials["diverged"].notna().sum())

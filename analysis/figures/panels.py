@@ -9,8 +9,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedFormatter
 
 from analysis.figures.hues import Hues
 from analysis.figures.sizes import Style
@@ -50,17 +53,15 @@ def panel_grid(
     square: bool = False,
     **subplots: Any,
 ) -> tuple[Figure, list[Panel]]:
-    """Make a figure with one panel for each combination of levels that occurs.
+    """Make a figure with one panel for each combination of levels of the columns `axes` that occurs in a frame.
+
+    Of two axes, the first makes rows and the second columns where the page is wide enough; else panels wrap.
 
     Parameters
     ----------
-    frame : pandas.DataFrame
-        Has the columns `axes`.
-    axes : sequence of str
-        Of two, the first makes rows and the second columns where the page is wide enough; else panels wrap.
-    width, height : float
+    width, height
         Of a panel, inches in a paper: the least width, and the height.
-    square : bool
+    square
         Panels do not widen to fill the page.
     **subplots
         Passed to ``Figure.subplots``.
@@ -108,6 +109,15 @@ def empty_figure(width: float, height: float, style: Style) -> Figure:
     return figure
 
 
+def color_bar(
+    figure: Figure, axes: Sequence[Axes], colors: Colormap, name: str, ticks: Sequence[str], **bar: Any
+) -> None:
+    """Explain a colour scale beside all these axes, with names for its low end, middle and high end."""
+    scale = ScalarMappable(Normalize(0, 1), colors)
+    drawn = figure.colorbar(scale, ax=axes, ticks=[0, 0.5, 1], label=name, format=FixedFormatter(ticks), **bar)
+    drawn.outline.set_visible(False)
+
+
 def label_outer(panels: Sequence[Panel], x: str, y: str) -> None:
     """Name the axes once: below the lowest panel of each column, beside the first of each row."""
     lowest = {panel.place[1]: panel.place for panel in sorted(panels, key=lambda p: p.place)}
@@ -134,36 +144,20 @@ def finish(
     """Add the legend above and the caption below, and make room for both."""
     width = figure.get_figwidth()
     axis, looks = (hues.axis, hues.looks) if hues and len(hues) > 1 else (None, {})
-    entries = [
-        Line2D(
-            [],
-            [],
-            color=look.color,
-            marker=look.marker if markers else "",
-            linestyle=look.linestyle if line else "",
-            label=" " + name,
-        )
-        for name, look in zip(level_names(list(looks), 24).values(), looks.values(), strict=True)
-    ]
+    handles = []
+    for level, name in level_names(list(looks), 24).items():
+        look = looks[level]
+        shown: dict[str, Any] = {"marker": look.marker if markers else "", "linestyle": look.linestyle if line else ""}
+        handles.append(Line2D([], [], color=look.color, label=" " + name, **shown))
+    handles += extra
     above = 0.0
-    if entries or extra:
+    if handles:
         title = wrapped(axis_name(axis), 0.95 * width, 0.875 * style.font) if axis else None
-        handles = [*entries, *extra]
         longest = max(text_width(str(handle.get_label()), 0.875 * style.font) for handle in handles)
         each = longest + 4.5 * style.font / 72
         fit = max(1, min(len(handles), int((width - 0.2) / each)))
         columns = math.ceil(len(handles) / math.ceil(len(handles) / fit))
-        figure.legend(
-            handles=handles,
-            loc="outside upper center",
-            ncols=columns,
-            title=title,
-            handlelength=2.2,
-            columnspacing=1.2,
-            handletextpad=0.4,
-            borderaxespad=0.6,
-            borderpad=0.1,
-        )
+        figure.legend(handles=handles, loc="outside upper center", ncols=columns, title=title)
         above = (math.ceil(len(handles) / columns) + (title is not None) + 0.5) * 1.3 * style.font / 72
     size = 0.75 * style.font
     text = wrapped(caption, 0.94 * width, size)

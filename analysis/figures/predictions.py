@@ -14,7 +14,7 @@ from analysis.figures.panels import finish, label_outer, panel_grid, spread
 from analysis.figures.style import INK
 from analysis.figures.view import View
 from analysis.statistics import by_condition, prediction_quantiles
-from analysis.trials import task_of
+from analysis.trials import tasks_of
 
 
 def predictions(view: View) -> Drawing:
@@ -27,14 +27,8 @@ def predictions(view: View) -> Drawing:
     patterns = sorted(table["pattern"].unique(), key=lambda p: (p.count("-"), p))
     hues = Hues.of(table, layout.hue)
     slot = 0.85 / len(hues)
-    figure, panels = panel_grid(
-        table,
-        layout.panels,
-        style,
-        sharex=True,
-        sharey=True,
-        width=max(1.65, 0.45 + 0.06 * len(patterns) * len(hues)),
-    )
+    width = max(1.65, 0.45 + 0.06 * len(patterns) * len(hues))
+    figure, panels = panel_grid(table, layout.panels, style, width=width, sharex=True, sharey=True)
     for panel in panels:
         for p, target in _targets(panel.of(view.trials), patterns):
             panel.ax.hlines(target, p - 0.46, p + 0.46, color=INK, linewidth=0.1 * style.font, zorder=1)
@@ -42,49 +36,38 @@ def predictions(view: View) -> Drawing:
             if rows.empty:
                 continue
             centre = rows["pattern"].map(patterns.index) + (i - (len(hues) - 1) / 2) * slot
-            sns.scatterplot(
-                x=centre + (rows["quantile"] - 0.5) * slot * 0.85,
-                y=rows["estimate"],
-                ax=panel.ax,
-                color=look.color,
-                marker=look.marker,
-                s=(0.28 * style.font) ** 2,
-                linewidth=0,
-                legend=False,
-                zorder=2,
-            )
+            dots = {
+                "color": look.color,
+                "marker": look.marker,
+                "s": (0.28 * style.font) ** 2,
+                "linewidth": 0,
+                "zorder": 2,
+            }
+            x = centre + (rows["quantile"] - 0.5) * slot * 0.85
+            sns.scatterplot(x=x, y=rows["estimate"], ax=panel.ax, legend=False, **dots)
         panel.ax.set_xlim(-0.6, len(patterns) - 0.4)
         crowded = max(map(len, patterns)) * 0.5 * style.font / 72 > panel.width / len(patterns)
         panel.ax.set_xticks(np.arange(len(patterns)), patterns, rotation=90 if crowded else 0)
         panel.ax.grid(visible=False, axis="x")
     label_outer(panels, "input pattern", "prediction")
-    dots = table.groupby(["pattern", *layout.conditions], observed=True)["quantile"].size().max()
-    thinned = f"; each dot stands for 1/{dots} of them" if table["n"].max() > dots else ""
+    shown = table.groupby(["pattern", *layout.conditions], observed=True)["quantile"].size().max()
+    thinned = f"; each dot stands for 1/{shown} of them" if table["n"].max() > shown else ""
     caption = view.caption(
         f"Final predictions, lowest to highest from left to right in each group of n = {spread(table['n'])} "
         f"trials{thinned}. Lines: targets.",
         view.trials,
     )
-    finish(
-        figure,
-        style,
-        caption,
-        hues,
-        line=False,
-        extra=[Line2D([], [], color=INK, linewidth=0.1 * style.font, label=" target")],
-    )
-    return Drawing(
-        "predictions", "Final predictions", caption, figure, table, _quartiles(view.trials, layout.conditions)
-    )
+    target_line = Line2D([], [], color=INK, linewidth=0.1 * style.font, label=" target")
+    finish(figure, style, caption, hues, line=False, extra=[target_line])
+    quartiles = _quartiles(view.trials, layout.conditions)
+    return Drawing("predictions", "Final predictions", caption, figure, table, quartiles)
 
 
 def _targets(trials: pd.DataFrame, patterns: Sequence[str]) -> set[tuple[int, float]]:
     """Place and target of each pattern of each task among these trials."""
-    definition = [c for c in trials if c == "task" or str(c).startswith("task.")]
-    tasks = [task_of(trial) for _, trial in trials.drop_duplicates(definition).iterrows()]
     return {
         (patterns.index(name), float(target))
-        for task in tasks
+        for task in tasks_of(trials)
         if task.targets.shape[1] == 1
         for name, target in zip(task.pattern_names, task.targets[:, 0], strict=True)
         if name in patterns

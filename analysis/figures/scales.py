@@ -76,9 +76,5 @@ class Scale:
             names.append(name if fits else "")
             right = position * inches + half if fits else right
         ax.set(
-            **{
-                f"{which}ticks": positions,
-                f"{which}ticklabels": names,
-                f"{which}lim": (first - margin, last + margin),
-            }
+            **{f"{which}ticks": positions, f"{which}ticklabels": names, f"{which}lim": (first - margin, last + margin)}
         )

@@ -9,16 +9,15 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
 from numpy.typing import NDArray
 
 from analysis.axes import varied
 from analysis.figures.drawing import Drawing, NotApplicableError
-from analysis.figures.panels import empty_figure, finish
+from analysis.figures.panels import color_bar, empty_figure, finish
 from analysis.figures.style import wrapped
 from analysis.figures.view import RunId, View
 from analysis.levels import assignments, level_name, level_names, levels, names_by_axis, parameter_name
-from analysis.trials import answers, task_of, weights_of
+from analysis.trials import answers, task_of, tasks_of, weights_of
 from tracking.errors import TrackingError
 
 _RESOLUTION = 121
@@ -34,8 +33,8 @@ def surface(view: View, *, runs: tuple[RunId, ...] = ()) -> Drawing:
         ids of runs, or their beginnings, whose decision surfaces to draw
     """
     if runs:
-        found = [view.trials[view.trials["run_id"].str.startswith(run)].iloc[[0]] for run in runs]
-        chosen, which = pd.concat(found), "chosen runs"
+        chosen = pd.concat(view.trials[view.trials["run_id"].str.startswith(run)].head(1) for run in runs)
+        which = "chosen runs"
     else:
         _check_tasks(view.longest)
         converged, failed = _split(view.longest)
@@ -69,9 +68,7 @@ def gallery(view: View) -> Drawing:
 
 def _check_tasks(trials: pd.DataFrame) -> None:
     """Every task among the trials must be a function of the input square."""
-    definition = [c for c in trials if c == "task" or str(c).startswith("task.")]
-    for _, trial in trials.drop_duplicates(definition).iterrows():
-        task = task_of(trial)
+    for task in tasks_of(trials):
         inputs, outputs = len(_varying(task.inputs)), task.targets.shape[1]
         if (inputs, outputs) != (2, 1):
             raise NotApplicableError(
@@ -140,18 +137,12 @@ def _drawn(
             ax.text(0.5, 0.5, words[r, c], transform=ax.transAxes, ha="center", va="center", fontsize=small)
         if c == 0 and r in names:
             ax.set_ylabel(f"{names[r]}\n{ax.get_ylabel()}".strip(), fontsize=small)
-    ranges = {tuple(task_of(trial).target_ends.values()) for _, trial in trials.iterrows()}
+    ranges = {tuple(task.target_ends.values()) for task in tasks_of(trials)}
     low, high = min(ranges)
     ticks = ["low\ntarget", "half-way", "high\ntarget"]
     if len(ranges) == 1:
         ticks = [level_name(v) for v in (low, (low + high) / 2, high)]
-    bar = figure.colorbar(
-        ScalarMappable(mpl.colors.Normalize(0, 1), _COLORS), ax=axes.ravel().tolist(), aspect=14,
-        shrink=min(1.0, 2.0 / rows), pad=0.02, ticks=[0, 0.5, 1],
-    )  # fmt: skip
-    bar.ax.set_yticklabels(ticks)
-    bar.set_label("output")
-    bar.outline.set_visible(False)
+    color_bar(figure, axes.ravel().tolist(), _COLORS, "output", ticks, aspect=14, shrink=min(1.0, 2.0 / rows), pad=0.02)
     scaled = "" if len(ranges) == 1 else " Colour: from the low to the high target of each network's own task."
     caption = view.caption(
         f"{what[2]}. White line: output half-way between the targets. Circles: the patterns, filled with their "

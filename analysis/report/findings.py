@@ -18,28 +18,18 @@ _FEW = 3
 def question(layout: Layout, tasks: Sequence[str]) -> str:
     """What the sweep asks, from what it varied."""
     names = {"lr": "learning rates", "hidden": "hidden widths", "epochs": "cut-offs"}
-    asked = [names.get(axis, f"values of {axis}") for axis in sorted(layout.conditions, key=_everyday)]
-    asked = [name for name in asked if name != "values of sweep"]
-    of_sweeps = "in which of the compared sweeps" if "sweep" in layout.conditions else ""
-    if not asked:
-        opening = of_sweeps.capitalize()
-    else:
-        opening = f"At which {listed(asked)}{f', and {of_sweeps},' if of_sweeps else ''}"
+    axes = [axis for axis in sorted(layout.conditions, key=_everyday) if axis != "sweep"]
+    opening = f"At which {listed([names.get(axis, f'values of {axis}') for axis in axes])}"
+    if "sweep" in layout.conditions:
+        opening = f"{opening}, and in which of the compared sweeps," if axes else "In which of the compared sweeps"
     return f"{opening} does backpropagation learn {listed(tasks)}, and how fast?"
 
 
 def findings(trials: pd.DataFrame, longest: pd.DataFrame, layout: Layout) -> list[str]:
     """Three sentences: how often, by when, at what cost; a fourth if parameters varied only together.
 
-    Every number is of one condition. Pooled over conditions it would depend on which of them the sweep happened
-    to hold.
-
-    Parameters
-    ----------
-    trials, longest : pandas.DataFrame
-        All trials, and each network once at its longest cut-off.
-    layout : Layout
-        Its conditions are compared.
+    Every number is of one condition of the layout. Pooled over conditions it would depend on which of them the sweep
+    happened to hold. `longest` has each network once, at its longest cut-off.
     """
     by = layout.along_epochs().conditions
     sentences = [
@@ -155,8 +145,7 @@ def _everyday(axis: str) -> tuple[int, str]:
 
 
 def _cutoffs(trials: pd.DataFrame) -> str:
-    names = [level_name(cutoff) for cutoff in levels(trials["epochs"])]
-    return f"{', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else names[0]
+    return listed([level_name(cutoff) for cutoff in levels(trials["epochs"])], "or")
 
 
 def _rate(rows: pd.DataFrame) -> str:

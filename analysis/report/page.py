@@ -7,6 +7,8 @@ import io
 import itertools
 import shlex
 from collections.abc import Sequence
+from pathlib import Path
+from string import Template
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -25,17 +27,9 @@ from analysis.statistics import paired_rates, seeds_needed
 def page(view: View, difference: float, command: str) -> str:
     """Compose the report, one HTML file that holds everything it shows: no network, no scripts.
 
-    Parameters
-    ----------
-    view : View
-        What was selected.
-    difference : float
-        Of convergence rates, for the section on sample size.
-    command : str
-        That makes this report.
+    It says how many seeds would find a `difference` of convergence rates, and which `command` makes this report.
     """
-    names = [f"{s.label}: {s.name}" if s.label else s.name for s in view.data.sweeps]
-    title = plain("; ".join(names) or view.data.run_filter, 120)
+    title = plain("; ".join(sweep.title for sweep in view.data.sweeps) or view.data.run_filter, 120)
     body = [
         f"<h1>{_text(title)}</h1>",
         f"<p class=question>{_text(question(view.layout, levels(view.trials['task'])))}</p>",
@@ -53,14 +47,16 @@ def page(view: View, difference: float, command: str) -> str:
             body.append(_figure(drawing, view))
         else:
             skipped.append(f"<li>{_text(name)}: {_text(str(drawing))}</li>")
-    if skipped:
-        body.append(f"<p>Not drawn:</p><ul>{''.join(skipped)}</ul>")
-    body.append("<h2>How many seeds?</h2>")
-    body.append(_sample_size(view, difference))
-    body.append("<h2>Provenance</h2>")
-    body += [_provenance(sweep) for sweep in view.data.sweeps]
-    body.append(f"<p>This report: <code>{_text(_printable(command))}</code></p>")
-    return _PAGE.format(title=_text(title), body="\n".join(body))
+    body += [
+        *([f"<p>Not drawn:</p><ul>{''.join(skipped)}</ul>"] if skipped else []),
+        "<h2>How many seeds?</h2>",
+        _sample_size(view, difference),
+        "<h2>Provenance</h2>",
+        *map(_provenance, view.data.sweeps),
+        f"<p>This report: <code>{_text(_printable(command))}</code></p>",
+    ]
+    template = Template(Path(__file__).with_name("page.html").read_text("utf-8"))
+    return template.substitute(title=_text(title), body="\n".join(body))
 
 
 def command_of(view: View, arguments: Sequence[str]) -> str:
@@ -90,10 +86,8 @@ def _design(view: View) -> pd.DataFrame:
     """Each parameter with the levels it took, in each sweep; those that were varied first."""
     parts = {str(sweep): members for sweep, members in view.trials.groupby("sweep", observed=True)}
     header = [f"sweep {sweep}" for sweep in parts] if len(parts) > 1 else ["values"]
-    constant = {p: len(levels(view.trials[p])) == 1 for p in ("seed", *view.data.parameters)}
-    rows = [
-        [p, *(_values(members[p]) for members in parts.values())] for p in sorted(constant, key=constant.__getitem__)
-    ]
+    parameters = sorted(("seed", *view.data.parameters), key=lambda p: len(levels(view.trials[str(p)])) == 1)
+    rows = [[p, *(_values(members[p]) for members in parts.values())] for p in parameters]
     return pd.DataFrame(rows, columns=["parameter", *header])
 
 
@@ -108,8 +102,8 @@ def _sample_size(view: View, difference: float) -> str:
     axis = view.layout.x or ""
     pairs = list(itertools.combinations(levels(view.longest[axis]), 2)) if axis in layout.conditions else []
     by = [a for a in layout.conditions if a != axis]
-    comparisons = paired_rates(view.longest, axis, pairs, by) if pairs else None
-    if comparisons is None or comparisons.empty:
+    comparisons = paired_rates(view.longest, axis, pairs, by)
+    if comparisons.empty:
         return "<p>This sweep compares no two conditions on the same initial weights.</p>"
     needed = seeds_needed(comparisons, difference)
     lead = (
@@ -125,7 +119,7 @@ def _provenance(sweep: Sweep) -> str:
     """Everything known about how a sweep was made, in full, to be copied."""
     started = datetime.datetime.fromtimestamp(sweep.parent.start_ms / 1000, datetime.UTC)
     rows = {
-        "sweep": f"{sweep.label}: {sweep.name}" if sweep.label else sweep.name,
+        "sweep": sweep.title,
         "run id": sweep.parent.run_id,
         "experiment": sweep.experiment,
         "started": f"{started:%Y-%m-%d %H:%M} UTC",
@@ -154,31 +148,3 @@ def _table(table: pd.DataFrame) -> str:
         for row in table.head(300).itertuples(index=False)
     )
     return f"<table><thead><tr>{header}</tr></thead><tbody>{rows}</tbody></table>"
-
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<title>{title}</title>
-<style>
-body {{ font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 50rem; margin: 2rem auto; padding: 0 1rem; }}
-h1 {{ line-height: 1.2; }} h2 {{ margin-top: 2.5rem; }}
-.question {{ font-size: 1.2rem; color: #444; }}
-figure {{ margin: 2rem 0 0.5rem; }} img {{ max-width: 100%; height: auto; }}
-figcaption {{ font-weight: bold; }}
-table {{ border-collapse: collapse; font-size: 0.85rem; margin: 0.5rem 0; display: block; overflow-x: auto; }}
-th, td {{ text-align: left; padding: 0.15rem 0.8rem 0.15rem 0; border-bottom: 1px solid #e4e4e4; }}
-.whole td, code {{ white-space: pre-wrap; overflow-wrap: anywhere; vertical-align: top; }}
-.whole td:first-child {{ white-space: nowrap; }}
-td.n {{ text-align: right; font-variant-numeric: tabular-nums; }}
-summary {{ cursor: pointer; color: #0b5fa5; font-size: 0.85rem; }}
-</style>
-</head>
-<body>
-{body}
-</body>
-</html>
-"""

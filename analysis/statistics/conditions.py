@@ -11,17 +11,8 @@ def by_condition(
 ) -> pd.DataFrame:
     """Sum up the trials of each condition, a combination of values of the columns `by`, in the order of their levels.
 
-    Parameters
-    ----------
-    trials, by
-        Trials and the columns that make a condition; without any, all trials are of one.
-    summary : callable
-        From the trials of a condition to its row, as a mapping, or to a frame of rows.
-
-    Returns
-    -------
-    pandas.DataFrame
-        `by`, with the types they have in `trials`, and the columns of the summaries.
+    `summary` makes of them a row, as a mapping, or a frame of rows. What comes back are the columns `by`, with the
+    types they have in `trials`, and those of the summaries. Without `by` all trials are of one condition.
     """
     groups = trials.groupby(list(by), observed=True) if by else [((), trials)]
     parts = []

@@ -96,20 +96,11 @@ def prediction_quantiles(trials: pd.DataFrame, by: Sequence[str], dots: int = 25
     return by_condition(trials, by, quantiles)
 
 
-def median_final_losses(
-    trials: pd.DataFrame, by: Sequence[str], resampled: int = 1000, confidence: float = 0.95
-) -> pd.DataFrame:
+def median_final_losses(trials: pd.DataFrame, by: Sequence[str], resampled: int = 1000) -> pd.DataFrame:
     """Median final loss by condition, with a bootstrap percentile interval; diverged trials count as infinite.
 
     Of an even number of trials the median is the lower of the two in the middle (pandas would take their mean): a
     loss that was observed, as in the curves and in every resample, and no trouble where the upper one is infinite.
-
-    Parameters
-    ----------
-    trials, by
-        Trials and the columns that make a condition.
-    resampled, confidence
-        Number of resamples, and two-sided level.
 
     Returns
     -------
@@ -120,7 +111,7 @@ def median_final_losses(
     def median(members: pd.DataFrame) -> dict[str, float]:
         losses = members["final_loss"].fillna(np.inf).to_numpy(np.float64)
         medians = resampled_quantile(losses[:, np.newaxis], resamples(len(losses), resampled), 0.5)[:, 0]
-        low, high = percentile_interval(medians, confidence)
+        low, high = percentile_interval(medians)
         estimate = np.quantile(losses, 0.5, method="inverted_cdf")
         return {"estimate": estimate, "low": float(low), "high": float(high), "n": len(losses)}
 

@@ -5,17 +5,7 @@ from numpy.typing import ArrayLike, NDArray
 
 
 def holm(p: ArrayLike) -> NDArray[np.float64]:
-    """Adjust p-values so that all of them together are wrong no more often than one alone.
-
-    Parameters
-    ----------
-    p
-        Shape (tests,).
-
-    Returns
-    -------
-    numpy.ndarray
-        Adjusted p-values in the order given; reject where they are below the level.
+    """Adjust p-values, shape (tests,), so that all of them together are wrong no more often than one alone.
 
     References
     ----------
@@ -29,6 +19,4 @@ def holm(p: ArrayLike) -> NDArray[np.float64]:
     values = np.asarray(p, np.float64)
     order = np.argsort(values)
     stepped = np.maximum.accumulate(values[order] * (values.size - np.arange(values.size)))
-    adjusted = np.empty_like(values)
-    adjusted[order] = np.minimum(stepped, 1.0)
-    return adjusted
+    return np.minimum(stepped, 1.0)[np.argsort(order)]

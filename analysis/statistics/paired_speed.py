@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
 
 from analysis.statistics.conditions import by_condition
 from analysis.statistics.multiplicity import holm
+from analysis.statistics.rates import mcnemar
 
 
 def paired_speeds(matched: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
@@ -16,12 +16,7 @@ def paired_speeds(matched: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     A side that failed took longer than any that converged. Pairs without a winner, in which both failed or both
     needed the same number of epochs, are left out of the test.
 
-    Parameters
-    ----------
-    matched : pandas.DataFrame
-        What `pairs` returns: the columns epochs_first and epochs_second, ``inf`` for failures.
-    by : sequence of str
-        Columns that make a condition.
+    `matched` is what `pairs` returns: the columns epochs_first and epochs_second, ``inf`` for failures.
 
     Returns
     -------
@@ -37,9 +32,8 @@ def paired_speeds(matched: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     def count(members: pd.DataFrame) -> dict[str, float]:
         first = int((members["epochs_first"] < members["epochs_second"]).sum())
         second = int((members["epochs_second"] < members["epochs_first"]).sum())
-        decided = first + second
-        p = float(binomtest(second, decided, 0.5).pvalue) if decided else 1.0
-        neither = len(members) - decided
+        neither = len(members) - first - second
+        p = mcnemar(first, second)  # the pairs with a winner are the discordant ones
         return {"first_sooner": first, "second_sooner": second, "neither_sooner": neither, "p_sooner": p}
 
     table = by_condition(matched, by, count)

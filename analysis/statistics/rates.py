@@ -18,7 +18,7 @@ from nn_core.statistics import wilson_interval
 Array = NDArray[np.float64]
 
 
-def convergence_rates(trials: pd.DataFrame, by: Sequence[str], confidence: float = 0.95) -> pd.DataFrame:
+def convergence_rates(trials: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """Fraction of trials that converged, with its Wilson interval, by condition.
 
     Returns
@@ -27,24 +27,15 @@ def convergence_rates(trials: pd.DataFrame, by: Sequence[str], confidence: float
         `by`, estimate, low, high, converged, n.
     """
     counts = by_condition(trials, by, lambda members: {"converged": int(members["converged"].sum()), "n": len(members)})
-    low, high = wilson_interval(counts["converged"], counts["n"], confidence)
+    low, high = wilson_interval(counts["converged"], counts["n"])
     rates = counts.assign(estimate=counts["converged"] / counts["n"], low=low, high=high)
     return rates[[*by, "estimate", "low", "high", "converged", "n"]]
 
 
-def paired_difference(
-    only_first: ArrayLike, only_second: ArrayLike, n: ArrayLike, confidence: float = 0.95
-) -> tuple[Array, Array, Array]:
-    """Difference of two success rates observed on the same n subjects: second minus first, low, high.
+def paired_difference(only_first: ArrayLike, only_second: ArrayLike, n: ArrayLike) -> tuple[Array, Array, Array]:
+    """Difference of two success rates observed on the same n subjects: second minus first, and its 95% interval.
 
-    Parameters
-    ----------
-    only_first, only_second
-        Subjects that succeeded under one condition only.
-    n
-        Subjects, the concordant ones included.
-    confidence
-        Two-sided level, in (0, 1).
+    Those counted by `only_first` and `only_second` succeeded under one condition only.
 
     References
     ----------
@@ -55,7 +46,7 @@ def paired_difference(
     first, second, total = (np.asarray(count, np.float64) for count in (only_first, only_second, n))
     p_first, p_second = (first + 1) / (total + 2), (second + 1) / (total + 2)
     centre = p_second - p_first
-    half_width = ndtri((1 + confidence) / 2) * np.sqrt((p_first + p_second - centre**2) / (total + 2))
+    half_width = ndtri(0.975) * np.sqrt((p_first + p_second - centre**2) / (total + 2))
     difference = np.asarray((second - first) / total, np.float64)
     return difference, np.maximum(centre - half_width, -1.0), np.minimum(centre + half_width, 1.0)
 
@@ -88,13 +79,11 @@ def pairs(trials: pd.DataFrame, axis: str, first: Any, second: Any, by: Sequence
 
     Parameters
     ----------
-    trials : pandas.DataFrame
+    trials
         Each network once, at its longest cut-off.
-    axis : str
-        The column that differs.
-    first, second
-        Its two levels.
-    by : sequence of str
+    axis, first, second
+        The column that differs, and its two levels.
+    by
         Columns that must agree, beyond those that decide the initial weights.
 
     Returns
@@ -106,8 +95,8 @@ def pairs(trials: pd.DataFrame, axis: str, first: Any, second: Any, by: Sequence
     initializer = [c for c in trials.columns if c in ("task", "init") or c.startswith("init.")]
     keyed = trials.assign(shapes=_shapes(trials))
     key = list(dict.fromkeys([*by, "seed", *initializer, "shapes"]))
-    needed = [*key, "epochs", "epochs_to_converge"]
-    sides = [keyed.loc[keyed[axis] == level, list(dict.fromkeys(needed))] for level in (first, second)]
+    needed = list(dict.fromkeys([*key, "epochs", "epochs_to_converge"]))
+    sides = [keyed.loc[keyed[axis] == level, needed] for level in (first, second)]
     joined: pd.DataFrame = sides[0].merge(sides[1], on=key, suffixes=("_first", "_second"))
     cutoff = np.minimum(joined["epochs_first"].to_numpy(), joined["epochs_second"].to_numpy())
     found: pd.DataFrame = joined[list(dict.fromkeys([*by, "seed"]))].assign(cutoff=cutoff)
@@ -133,24 +122,9 @@ def _shapes(trials: pd.DataFrame) -> list[str]:
 
 
 def paired_rates(
-    trials: pd.DataFrame,
-    axis: str,
-    level_pairs: Sequence[tuple[Any, Any]],
-    by: Sequence[str],
-    confidence: float = 0.95,
+    trials: pd.DataFrame, axis: str, level_pairs: Sequence[tuple[Any, Any]], by: Sequence[str]
 ) -> pd.DataFrame:
-    """Compare the convergence rates of pairs of conditions on the same initial weights.
-
-    Parameters
-    ----------
-    trials : pandas.DataFrame
-        Each network once, at its longest cut-off.
-    axis, level_pairs
-        The column that differs, and which of its levels to compare.
-    by : sequence of str
-        The other columns that make a condition.
-    confidence
-        Of the intervals, each by itself.
+    """Compare the convergence rates of pairs of levels of `axis` on the same initial weights, paired as in `pairs`.
 
     Returns
     -------
@@ -167,6 +141,6 @@ def paired_rates(
         if len(found)
     ]
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*by, "first", "second", *counted])
-    estimate, low, high = paired_difference(table["only_first"], table["only_second"], table["n"], confidence)
+    estimate, low, high = paired_difference(table["only_first"], table["only_second"], table["n"])
     table = table.assign(estimate=estimate, low=low, high=high, p_holm=holm(table["p"]))
     return table[[*by, "first", "second", "estimate", "low", "high", *counted, "p_holm"]]

@@ -11,28 +11,16 @@ Array = NDArray[np.float64]
 
 
 def resamples(trials: int, times: int = 1000, seed: int = 0) -> Array:
-    """Draw as many trials as there are, with replacement.
+    """Draw as many trials as there are, with replacement: how often each was drawn, shape (times, trials).
 
-    Parameters
-    ----------
-    trials
-        How many there are.
-    times
-        How many resamples.
-    seed
-        Of the random numbers: the same data give the same interval.
-
-    Returns
-    -------
-    numpy.ndarray
-        How often each trial was drawn, shape (times, trials).
+    The same data give the same interval, because the seed does not change.
     """
     rng = np.random.default_rng(seed)
     return rng.multinomial(trials, np.full(trials, 1 / trials), size=times).astype(np.float64)
 
 
 def resampled_quantile(values: Array, counts: Array, quantile: float) -> Array:
-    """A quantile of every resample.
+    """The smallest value that at least this fraction of each resample does not exceed, shape (times, points).
 
     Parameters
     ----------
@@ -40,13 +28,6 @@ def resampled_quantile(values: Array, counts: Array, quantile: float) -> Array:
         Shape (trials, points); may be infinite.
     counts
         From `resamples`, shape (times, trials).
-    quantile
-        In (0, 1).
-
-    Returns
-    -------
-    numpy.ndarray
-        The smallest value that at least this fraction of the resample does not exceed, shape (times, points).
     """
     needed = quantile * counts[0].sum() - 1e-9
     found = np.empty((len(counts), values.shape[1]))
@@ -57,8 +38,7 @@ def resampled_quantile(values: Array, counts: Array, quantile: float) -> Array:
     return found
 
 
-def percentile_interval(replicates: Array, confidence: float = 0.95) -> tuple[Array, Array]:
-    """The middle of the replicates, shape (times, ...); infinite ones count as the largest."""
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(replicates, [tail, 1 - tail], axis=0, method="inverted_cdf")
+def percentile_interval(replicates: Array) -> tuple[Array, Array]:
+    """The middle 95% of the replicates, shape (times, ...); infinite ones count as the largest."""
+    low, high = np.quantile(replicates, [0.025, 0.975], axis=0, method="inverted_cdf")
     return low, high

@@ -15,6 +15,9 @@ from nn_core.statistics import expected_running_time
 
 Array = NDArray[np.float64]
 
+_POINTS = 120
+"""Of a curve, at most."""
+
 
 def _resampled_ert(times: Array, counts: Array, cutoffs: Array) -> Array:
     """ERT of every resample, shape (times, cut-offs)."""
@@ -25,19 +28,14 @@ def _resampled_ert(times: Array, counts: Array, cutoffs: Array) -> Array:
 
 
 def _cutoffs(times: Array, longest: int, most: int) -> Array:
-    """Cut-offs worth looking at.
-
-    Between two successes ERT only grows, so its minimum lies at an epoch at which some trial converged.
-    """
+    """Cut-offs worth looking at: between two successes ERT only grows, so it is least where some trial converged."""
     events = np.unique(np.append(times[times <= longest], longest))
     if len(events) <= most:
         return events
     return np.unique(events[np.linspace(0, len(events) - 1, most).round().astype(int)])
 
 
-def running_times(
-    trials: pd.DataFrame, by: Sequence[str], points: int = 120, resampled: int = 1000, confidence: float = 0.95
-) -> pd.DataFrame:
+def running_times(trials: pd.DataFrame, by: Sequence[str], resampled: int = 1000) -> pd.DataFrame:
     """ERT against the cut-off, by condition, with a bootstrap percentile interval at each cut-off by itself.
 
     Returns
@@ -49,9 +47,8 @@ def running_times(
 
     def curve(members: pd.DataFrame) -> pd.DataFrame:
         times = members["epochs_to_converge"].to_numpy(np.float64)
-        cutoffs = _cutoffs(times, int(members["epochs"].min()), points)
-        counts = resamples(len(times), resampled)
-        low, high = percentile_interval(_resampled_ert(times, counts, cutoffs), confidence)
+        cutoffs = _cutoffs(times, int(members["epochs"].min()), _POINTS)
+        low, high = percentile_interval(_resampled_ert(times, resamples(len(times), resampled), cutoffs))
         return pd.DataFrame(
             {
                 "cutoff": cutoffs.astype(np.int64),
@@ -66,9 +63,7 @@ def running_times(
     return by_condition(trials, by, curve)
 
 
-def best_restarts(
-    trials: pd.DataFrame, by: Sequence[str], resampled: int = 1000, confidence: float = 0.95
-) -> pd.DataFrame:
+def best_restarts(trials: pd.DataFrame, by: Sequence[str], resampled: int = 1000) -> pd.DataFrame:
     """The cut-off at which abandoning a trial and beginning another costs least, by condition.
 
     The interval is of the least ERT, minimised anew in every resample. Minimising over the same data makes the
@@ -89,7 +84,7 @@ def best_restarts(
         ert = expected_running_time(times, cutoffs)
         coarse = _cutoffs(times, longest, 200)
         replicates = _resampled_ert(times, resamples(len(times), resampled), coarse).min(axis=1)
-        low, high = percentile_interval(replicates, confidence)
+        low, high = percentile_interval(replicates)
         return {
             "cutoff": int(cutoffs[ert.argmin()]),
             "estimate": float(ert.min()),

@@ -27,18 +27,18 @@ def _censored(trials: pd.DataFrame) -> CensoredData:
     )
 
 
-def _kaplan_meier(trials: pd.DataFrame, confidence: float) -> pd.DataFrame:
+def _kaplan_meier(trials: pd.DataFrame) -> pd.DataFrame:
     """One condition: epoch, estimate, low, high, at_risk at each epoch where a trial converged or was cut off."""
     with warnings.catch_warnings():  # the interval is undefined at 0 and 1; see below
         warnings.filterwarnings("ignore", "The confidence interval is undefined", RuntimeWarning)
         converged = ecdf(_censored(trials)).cdf
-        interval = converged.confidence_interval(confidence, method="log-log")
+        interval = converged.confidence_interval(method="log-log")
     epochs = converged.quantiles
     low, high = interval.low.probabilities, interval.high.probabilities
     # At 0 and at 1 the formula has no value, and no width would claim certainty: Wilson's interval serves there.
     n = len(trials)
     certain = np.isnan(low) | np.isnan(high)
-    wilson_low, wilson_high = wilson_interval(np.round(converged.probabilities * n), n, confidence)
+    wilson_low, wilson_high = wilson_interval(np.round(converged.probabilities * n), n)
     return pd.DataFrame(
         {
             "epoch": epochs.astype(np.int64),
@@ -51,7 +51,7 @@ def _kaplan_meier(trials: pd.DataFrame, confidence: float) -> pd.DataFrame:
     )
 
 
-def survival_curves(trials: pd.DataFrame, by: Sequence[str], confidence: float = 0.95) -> pd.DataFrame:
+def survival_curves(trials: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """Fraction of trials converged by each epoch, one minus the Kaplan-Meier estimate, by condition.
 
     Greenwood's variance on the log(-log) scale gives the interval at each epoch by itself.
@@ -66,7 +66,7 @@ def survival_curves(trials: pd.DataFrame, by: Sequence[str], confidence: float =
     E. Kaplan & P. Meier, "Nonparametric estimation from incomplete observations", J. Amer. Statist. Assoc. 53
     (1958) 457-481; J. Kalbfleisch & R. Prentice, "The Statistical Analysis of Failure Time Data" (2002), 1.4.
     """
-    return by_condition(trials, by, lambda members: _kaplan_meier(members, confidence))
+    return by_condition(trials, by, _kaplan_meier)
 
 
 def at_risk(trials: pd.DataFrame, epochs: NDArray[Any]) -> NDArray[np.int64]:
@@ -75,7 +75,7 @@ def at_risk(trials: pd.DataFrame, epochs: NDArray[Any]) -> NDArray[np.int64]:
     return len(ended) - np.searchsorted(ended, epochs, side="left")
 
 
-def median_times(trials: pd.DataFrame, by: Sequence[str], confidence: float = 0.95) -> pd.DataFrame:
+def median_times(trials: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """Median epochs to converge, where the Kaplan-Meier curve reaches one half, by condition.
 
     Infinite where fewer than half of the trials converged: failures count. The interval is where the curve's own
@@ -88,7 +88,7 @@ def median_times(trials: pd.DataFrame, by: Sequence[str], confidence: float = 0.
     """
 
     def median(members: pd.DataFrame) -> dict[str, float]:
-        curve = _kaplan_meier(members, confidence)
+        curve = _kaplan_meier(members)
         # The upper curve is the first to reach one half, so it gives the lower end.
         half = {
             name: next(iter(curve.loc[curve[column] >= 0.5 - 1e-12, "epoch"].astype(float)), np.inf)
