@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from analysis.levels import LABELS, NONE, listed
+from analysis.levels import EVERYDAY, LABELS, NONE, listed
 from analysis.loading import SelectionError
 
 MAX_LEVELS = 12
@@ -19,14 +19,8 @@ MAX_PANELS = 48
 class Layout:
     """What each axis of a figure shows: a column of the trials each, or nothing.
 
-    Attributes
-    ----------
-    x, hue : str or None
-        Along the horizontal axis; by colour and marker.
-    panels : tuple of str
-        One panel for each combination of these; of exactly two, the first makes rows and the second columns.
-    together : tuple of (str, tuple of str)
-        Axes on which more was varied than their name says, each with the parameters that vary only along with it.
+    There is one panel for each combination of `panels`; of exactly two, the first makes rows and the second columns.
+    `together` are the axes on which more was varied than their name says, with what varies only along with them.
     """
 
     x: str | None
@@ -61,15 +55,11 @@ def varied(trials: pd.DataFrame, parameters: Sequence[str]) -> list[str]:
     a learning rate tuned to each task) tells no further conditions apart. What follows from the sweep is shown as
     the sweep: of sweeps side by side that differ in several parameters, none may take the credit for the others.
     """
-    everyday = ["lr", "hidden", "epochs", "sweep"]
-    order = [*everyday, *(p for p in parameters if p not in everyday)]
+    order = list(dict.fromkeys([*EVERYDAY, "sweep", *parameters]))
     found: list[str] = []
     for axis in sorted(order, key=lambda a: a != "sweep"):
-        if (
-            axis in trials
-            and len(trials[axis].unique()) > 1
-            and not any(_follows(trials, axis, other) for other in found)
-        ):
+        varies = axis in trials and len(trials[axis].unique()) > 1
+        if varies and not any(_follows(trials, axis, other) for other in found):
             found.append(axis)
     return sorted(found, key=order.index)
 
@@ -91,20 +81,11 @@ def _together(trials: pd.DataFrame, parameters: Sequence[str], axis: str, shown:
 
 
 def lay_out(trials: pd.DataFrame, parameters: Sequence[str], chosen: Mapping[str, str]) -> Layout:
-    """Give every varied parameter an axis.
+    """Give every varied parameter an axis: those that the user chose for any of x, hue, col and row first.
 
-    Parameters
-    ----------
-    trials, parameters
-        As loaded.
-    chosen
-        The user's choice for any of x, hue, col, row; the rest is filled in: learning rate along x, hidden width
-        by colour, cut-off in columns, or what was varied in their stead.
-
-    Raises
-    ------
-    SelectionError
-        If an axis does not exist or is chosen twice, or there are more levels than a figure can show.
+    The rest is filled in: learning rate along x, hidden width by colour, cut-off in columns, or what was varied in
+    their stead. Raises `SelectionError` if an axis does not exist or is chosen twice, or there are more levels than a
+    figure can show.
     """
     valid = [*parameters, "sweep"]
     problems = [
@@ -118,11 +99,7 @@ def lay_out(trials: pd.DataFrame, parameters: Sequence[str], chosen: Mapping[str
         raise SelectionError("\n".join(problems))
 
     taken = list(chosen.values())
-    free = [
-        axis
-        for axis in varied(trials, parameters)
-        if axis not in taken and not any(_follows(trials, axis, other) for other in taken)
-    ]
+    free = [axis for axis in varied(trials, parameters) if not any(_follows(trials, axis, other) for other in taken)]
     col = chosen.get("col") or _pop(free, "epochs")
     x = chosen.get("x") or _pop(free, "lr", *free)
     if x is None:

@@ -12,18 +12,9 @@ from analysis.options import OptionError, Options, parse, usage
 def run(
     schema: type[Options], module: str, purpose: str, arguments: Sequence[str], work: Callable[[Options], object]
 ) -> int:
-    """Do a command's work; returns its exit code.
+    """Do a command's work with its options, an instance of `schema`; returns its exit code.
 
-    Parameters
-    ----------
-    schema : type
-        Its options.
-    module, purpose : str
-        For ``--help``.
-    arguments : sequence of str
-        From the command line.
-    work : callable
-        With the options. Finds everything they name before it imports what draws, which takes seconds.
+    Work finds everything that the options name before it imports what draws, which takes seconds.
     """
     command = f"python -m {module}"
     if {"-h", "--help"} & set(arguments):

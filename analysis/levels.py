@@ -18,6 +18,8 @@ LABELS = {
 }
 """What parameters are called in figures."""
 
+EVERYDAY = ("lr", "hidden", "epochs")
+"""The parameters that every sweep has, in the order in which people name them."""
 
 NONE = "none"
 """The level of what does not apply to a trial: no bias, or the momentum of plain gradient descent."""

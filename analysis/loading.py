@@ -33,24 +33,13 @@ class SelectionError(Exception):
 
 @dataclass(frozen=True)
 class Sweep:
-    """A sweep: one multirun under one parent run.
-
-    Attributes
-    ----------
-    parent : Run
-    experiment : str
-        The name of its experiment.
-    label : str
-        What figures call it when sweeps are compared; else empty.
-    jobs, loaded : int
-        How many jobs belong to it, and how many of them have a finished run.
-    """
+    """A sweep: one multirun under one parent run."""
 
     parent: Run
-    experiment: str
-    label: str
+    experiment: str  # its name
+    label: str  # what figures call it when sweeps are compared; else empty
     jobs: int
-    loaded: int
+    loaded: int  # of these, those that have a finished run
 
     @property
     def name(self) -> str:
@@ -88,22 +77,14 @@ class Data:
     curves : pandas.DataFrame
         ``run_id`` (categorical), ``quantile`` (NaN for the curve of a single network; 0.1, 0.5, 0.9 over the
         networks of a run with several), ``epoch``, ``loss``.
-    parameters : tuple of str
-        Columns of `trials` that may make a condition.
-    sweeps : tuple of Sweep
-        In the order asked for; empty if a filter alone was given.
-    run_filter : str
-        The MLflow filter, or "".
-    runs : dict of str to Run
-        Those that `trials` come from, by run id.
     """
 
     trials: pd.DataFrame
     curves: pd.DataFrame
-    parameters: tuple[str, ...]
-    sweeps: tuple[Sweep, ...]
-    run_filter: str
-    runs: dict[str, Run]
+    parameters: tuple[str, ...]  # columns of `trials` that may make a condition
+    sweeps: tuple[Sweep, ...]  # in the order asked for; empty if a filter alone was given
+    run_filter: str  # MLflow's, or ""
+    runs: dict[str, Run]  # those that `trials` come from, by run id
 
 
 def load(reader: Reader, sweeps: Sequence[str] = ("latest",), labels: Sequence[str] = (), run_filter: str = "") -> Data:
@@ -114,15 +95,14 @@ def load(reader: Reader, sweeps: Sequence[str] = ("latest",), labels: Sequence[s
 
     Parameters
     ----------
-    reader : Reader
-    sweeps : sequence of str
+    sweeps
         Each ``latest``, a parent's run id, or a unique beginning of one. None: `run_filter` alone selects, over
         the whole store.
-    labels : sequence of str
+    labels
         One a sweep, kept apart in the column ``sweep``. Without labels sweeps are pooled, unless parameters that each
         of them holds constant differ between them, and only together: then they are kept apart as 1, 2, ... (pooled,
         an effect of all these parameters would look like that of one).
-    run_filter : str
+    run_filter
         In MLflow's search syntax, such as ``params.lr = '0.5'``.
 
     Raises
@@ -135,19 +115,17 @@ def load(reader: Reader, sweeps: Sequence[str] = ("latest",), labels: Sequence[s
         raise SelectionError(f"labels: {len(labels)} given for {len(parents)} sweeps")
     tables = [reader.jobs(parent) for parent in parents]
     wanted = [job["run_id"] for table in tables for job in table if job["run_id"]]
-    filtered = _search(reader, run_filter) if run_filter else []
-    runs = _finished(reader, [parent.run_id for parent in parents], wanted if parents else filtered)
+    filtered = dict.fromkeys(_search(reader, run_filter)) if run_filter else {}
+    runs = _finished(reader, [parent.run_id for parent in parents], wanted if parents else list(filtered))
     experiments = {experiment.id: experiment.name for experiment in reader.experiments()}
     parts: list[tuple[str, list[Run]]] = []
     described = []
     for i, (parent, table) in enumerate(zip(parents, tables, strict=True)):
         members = _members(parent.run_id, table, runs)
         label = labels[i] if labels else ""
-        experiment = experiments[parent.experiment_id]
-        described.append(Sweep(parent, experiment, label, len(table) or len(members), len(members)))
-        if run_filter:
-            members = [m for m in members if m.run_id in set(filtered)]
-        parts.append((label, members))
+        jobs = len(table) or len(members)
+        described.append(Sweep(parent, experiments[parent.experiment_id], label, jobs, len(members)))
+        parts.append((label, [m for m in members if not run_filter or m.run_id in filtered]))
     if not parents:
         parts = [("", [r for r in runs.values() if "lr" in r.params])]
     if not any(members for _, members in parts):
@@ -194,15 +172,14 @@ def _find_sweeps(reader: Reader, wanted: Sequence[str]) -> list[Run]:
                 else ": run one, with python -m experiments.train -m ..."
             )
         )
-    found, problems = [], []
+    found: list[Run] = []
+    problems = []
     for name in wanted:
         matches = parents[:1] if name == "latest" else [p for p in parents if p.run_id.startswith(name)]
-        if len(matches) == 1:
-            found.append(matches[0])
-        elif matches:
-            problems.append(f"sweep={name} is the beginning of {len(matches)} run ids")
-        else:
-            problems.append(f"sweep={name} is no sweep here")
+        found += matches
+        if len(matches) != 1:
+            what = f"the beginning of {len(matches)} run ids" if matches else "no sweep here"
+            problems.append(f"sweep={name} is {what}")
     if problems:
         raise SelectionError(f"{'; '.join(problems)}. Newest first: latest, {known}")
     return found

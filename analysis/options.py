@@ -61,9 +61,8 @@ class Selection:
 
     def problems(self) -> list[str]:
         """What is wrong with these values, as far as can be told without the data."""
-        found = []
-        if self.compare and self.sweep:
-            found.append("compare and sweep exclude each other: compare names the sweeps")
+        exclusive = "compare and sweep exclude each other: compare names the sweeps"
+        found = [exclusive] if self.compare and self.sweep else []
         if self.labels and len(self.labels) != len(self.compare):
             found.append(f"labels: {len(self.labels)} given for {len(self.compare)} compared sweeps")
         for f in fields(self):

@@ -32,22 +32,12 @@ Options = TypeVar("Options", bound=Selection)
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure as it is declared.
-
-    Attributes
-    ----------
-    name, shows : str
-        What the user calls it, and what it shows.
-    module : str
-        That holds its function.
-    options : tuple of (str, type, dataclasses.Field)
-        What can be chosen about it.
-    """
+    """A figure as it is declared."""
 
     name: str
     shows: str
-    module: str
-    options: tuple[tuple[str, Any, "Field[Any]"], ...]
+    module: str  # that holds its function
+    options: tuple[tuple[str, Any, "Field[Any]"], ...]  # what can be chosen about it, as `make_dataclass` takes it
 
     @property
     def function(self) -> "Callable[..., Drawing]":
@@ -69,9 +59,9 @@ class Figure:
 
 def _declared(path: Path) -> Iterator[Figure]:
     for node in ast.parse(path.read_text("utf-8")).body:
-        if isinstance(node, ast.FunctionDef) and node.name[0] != "_" and node.returns:
-            if ast.unparse(node.returns) != "Drawing":
-                continue
+        if not isinstance(node, ast.FunctionDef) or node.name[0] == "_" or node.returns is None:
+            continue
+        if ast.unparse(node.returns) == "Drawing":
             document = ast.get_docstring(node) or ""
             explained = {name: " ".join(text.split()) for name, text in _PARAMETER.findall(document)}
             options = tuple(

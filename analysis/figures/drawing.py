@@ -19,26 +19,14 @@ class NotApplicableError(Exception):
 
 @dataclass(frozen=True)
 class Drawing:
-    """A finished figure with what belongs to it.
+    """A finished figure with what belongs to it."""
 
-    Attributes
-    ----------
-    name : str
-        File name without ending.
-    title, caption : str
-    figure : matplotlib.figure.Figure
-    data : pandas.DataFrame
-        What is drawn, for the CSV file.
-    table : pandas.DataFrame
-        What a person reads, for the Markdown file.
-    """
-
-    name: str
+    name: str  # of its files, without ending
     title: str
     caption: str
     figure: Figure
-    data: pd.DataFrame
-    table: pd.DataFrame
+    data: pd.DataFrame  # what is drawn, for the CSV file
+    table: pd.DataFrame  # what a person reads, for the Markdown file
 
 
 def save(drawing: Drawing, folder: Path) -> list[Path]:

@@ -68,11 +68,8 @@ def paired(view: View, *, pair: tuple[Any, Any] | tuple[()] = ()) -> Drawing:
             ax=panel.ax, color=SINGLE, s=(0.42 * style.font) ** 2, alpha=0.6, linewidth=0, legend=False,
         )  # fmt: skip
         panel.ax.set_box_aspect(1)
-        title = [panel.ax.get_title()] if panel.ax.get_title() else []
-        results = [
-            wrapped(text, panel.width + 0.2 * style.scale, small) for text in _results(panel.of(tests), sides[1])
-        ]
-        panel.ax.set_title("\n".join([*title, *results]), fontsize=small)
+        results = wrapped("\n".join(_results(panel.of(tests), sides[1])), panel.width + 0.2 * style.scale, small)
+        panel.ax.set_title(f"{panel.ax.get_title()}\n{results}".strip(), fontsize=small)
     label_outer(panels, f"epochs, {sides[0]}", wrapped(f"epochs, {sides[1]}", 2.0 * style.scale, style.font))
     rows = len({panel.place[0] for panel in panels})
     lines = max(panel.ax.get_title().count("\n") + panel.ax.get_xlabel().count("\n") for panel in panels) + 1

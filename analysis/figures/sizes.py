@@ -5,19 +5,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Style:
-    """Sizes for one use of a figure.
+    """Sizes for one use of a figure."""
 
-    Attributes
-    ----------
-    font : float
-        Points.
-    column, page : float
-        Widths of a figure with one panel and with several, inches.
-    """
-
-    font: float
-    column: float
-    page: float
+    font: float  # points
+    column: float  # width of a figure with one panel, inches
+    page: float  # with several
 
     @property
     def scale(self) -> float:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.font_manager import FontProperties
@@ -18,49 +19,32 @@ SINGLE = "#0b5fa5"
 def applied(style: Style) -> Iterator[None]:
     """Draw and save within the house style, the same bytes for the same data."""
     font = style.font
-    with mpl.rc_context(
-        {
-            "font.family": "DejaVu Sans",  # comes with matplotlib: the same on every machine
-            "font.size": font,
-            "axes.titlesize": font,
-            "axes.labelsize": font,
-            "xtick.labelsize": font * 0.875,
-            "ytick.labelsize": font * 0.875,
-            "legend.fontsize": font * 0.875,
-            "legend.title_fontsize": font * 0.875,
-            "legend.frameon": False,
-            "legend.handlelength": 2.2,
-            "legend.columnspacing": 1.2,
-            "legend.handletextpad": 0.4,
-            "legend.borderaxespad": 0.6,
-            "legend.borderpad": 0.1,
-            "axes.edgecolor": INK,
-            "axes.labelcolor": INK,
-            "text.color": INK,
-            "xtick.color": INK,
-            "ytick.color": INK,
-            "axes.linewidth": 0.08 * font,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.grid": True,
-            "axes.axisbelow": True,
-            "grid.color": "#e4e4e4",
-            "grid.linewidth": 0.07 * font,
-            "lines.linewidth": 0.16 * font,
-            "lines.markersize": 0.5 * font,
-            "xtick.major.width": 0.08 * font,
-            "ytick.major.width": 0.08 * font,
-            "xtick.major.size": 0.35 * font,
-            "ytick.major.size": 0.35 * font,
-            "figure.facecolor": "white",
-            "figure.dpi": 100,
-            "savefig.dpi": 250 / style.scale,
-            "text.parse_math": False,  # a dollar sign in somebody's name is a dollar sign
-            "axes.unicode_minus": True,
-            "svg.hashsalt": "convergence-atlas",
-            "svg.fonttype": "path",
-        }
-    ):
+    values: dict[tuple[Any, ...], Any] = {
+        ("font.family",): "DejaVu Sans",  # comes with matplotlib: the same on every machine
+        ("font.size", "axes.titlesize", "axes.labelsize"): font,
+        ("xtick.labelsize", "ytick.labelsize", "legend.fontsize", "legend.title_fontsize"): 0.875 * font,
+        ("legend.handlelength",): 2.2,
+        ("legend.columnspacing",): 1.2,
+        ("legend.handletextpad",): 0.4,
+        ("legend.borderaxespad",): 0.6,
+        ("legend.borderpad",): 0.1,
+        ("axes.edgecolor", "axes.labelcolor", "text.color", "xtick.color", "ytick.color"): INK,
+        ("axes.linewidth", "xtick.major.width", "ytick.major.width"): 0.08 * font,
+        ("xtick.major.size", "ytick.major.size"): 0.35 * font,
+        ("axes.spines.top", "axes.spines.right", "legend.frameon"): False,
+        ("axes.grid", "axes.axisbelow", "axes.unicode_minus"): True,
+        ("grid.color",): "#e4e4e4",
+        ("grid.linewidth",): 0.07 * font,
+        ("lines.linewidth",): 0.16 * font,
+        ("lines.markersize",): 0.5 * font,
+        ("figure.facecolor",): "white",
+        ("figure.dpi",): 100,
+        ("savefig.dpi",): 250 / style.scale,
+        ("text.parse_math",): False,  # a dollar sign in somebody's name is a dollar sign
+        ("svg.hashsalt",): "convergence-atlas",
+        ("svg.fonttype",): "path",
+    }
+    with mpl.rc_context({setting: value for settings, value in values.items() for setting in settings}):
         yield
 
 

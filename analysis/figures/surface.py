@@ -20,6 +20,7 @@ from analysis.levels import assignments, level_name, level_names, levels, names_
 from analysis.trials import answers, task_of, tasks_of, weights_of
 from tracking.errors import TrackingError
 
+_OWN_SCALES = " Colour: from the low to the high target of each network's own task."
 _RESOLUTION = 121
 _EXAMPLES = 3
 
@@ -138,12 +139,11 @@ def _drawn(
         if c == 0 and r in names:
             ax.set_ylabel(f"{names[r]}\n{ax.get_ylabel()}".strip(), fontsize=small)
     ranges = {tuple(task.target_ends.values()) for task in tasks_of(trials)}
-    low, high = min(ranges)
-    ticks = ["low\ntarget", "half-way", "high\ntarget"]
+    ticks, scaled = ["low\ntarget", "half-way", "high\ntarget"], _OWN_SCALES
     if len(ranges) == 1:
-        ticks = [level_name(v) for v in (low, (low + high) / 2, high)]
+        ((low, high),) = ranges
+        ticks, scaled = [level_name(v) for v in (low, (low + high) / 2, high)], ""
     color_bar(figure, axes.ravel().tolist(), _COLORS, "output", ticks, aspect=14, shrink=min(1.0, 2.0 / rows), pad=0.02)
-    scaled = "" if len(ranges) == 1 else " Colour: from the low to the high target of each network's own task."
     caption = view.caption(
         f"{what[2]}. White line: output half-way between the targets. Circles: the patterns, filled with their "
         f"targets.{scaled} Error: the largest difference from a target.",

@@ -86,10 +86,7 @@ def _numbers_at_risk(panel: Panel, trials: pd.DataFrame, hues: Hues, style: Styl
 
 
 def _logrank_sentence(trials: pd.DataFrame, hue: str | None, panels: tuple[str, ...]) -> str:
-    if hue is None:
-        return ""
-    tests = logrank_tests(trials, hue, panels)
-    if tests.empty:
+    if hue is None or (tests := logrank_tests(trials, hue, panels)).empty:
         return ""
     different = int((tests["p_holm"] < 0.05).sum())
     return (

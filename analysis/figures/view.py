@@ -20,21 +20,9 @@ RunId = str
 
 @dataclass(frozen=True)
 class View:
-    """Everything a figure is drawn from.
+    """Everything a figure is drawn from: what was loaded, its trials those that the user chose, and how to show it.
 
-    Attributes
-    ----------
-    store : Reader
-        For artifacts.
-    data : Data
-        What was loaded, its trials those that the user chose.
-    layout : Layout
-        What each axis shows.
-    selection : Selection
-        The user's words: which runs, and the options of figures.
-    where : dict
-        The levels chosen, by parameter.
-    style : Style
+    `selection` are the user's words, `where` the levels chosen by parameter; `store` is for artifacts.
     """
 
     store: Reader
@@ -48,10 +36,7 @@ class View:
     def of(cls, selection: Selection, style: str) -> "View":
         """Load what is selected, and lay out its axes. Needs no library for drawing, whose import takes seconds.
 
-        Raises
-        ------
-        TrackingError, SelectionError
-            If the store cannot be read; if something named does not exist, with what does.
+        Raises `TrackingError` if the store cannot be read, and `SelectionError` if something named does not exist.
         """
         store = open_reader()
         data = load(store, selection.sweeps, selection.names_of_compared, selection.filter)
@@ -130,19 +115,18 @@ def _where(selection: Selection, data: Data) -> tuple[dict[str, list[Any]], list
 
 def _unknown_runs(selection: Selection, run_ids: "pd.Series[str]") -> list[str]:
     """What is wrong with the runs that options of figures name."""
-    named = [
-        (f.name, name) for f in fields(selection) if f.metadata.get("run_ids") for name in getattr(selection, f.name)
-    ]
     found = []
-    for option, name in named:
-        matches = run_ids[run_ids.str.startswith(name)].nunique()
-        if matches == 0:
-            problem = f"no run of this selection has an id that begins so; one is {run_ids.iloc[0]}"
-        elif matches > 1:
-            problem = f"{matches:,} runs of this selection have ids that begin so; give more of it"
-        else:
-            continue
-        found.append(f"{option}={name}: {problem}")
+    for option in (f.name for f in fields(selection) if f.metadata.get("run_ids")):
+        for name in getattr(selection, option):
+            matches = run_ids[run_ids.str.startswith(name)].nunique()
+            if matches == 0:
+                found.append(
+                    f"{option}={name}: no run of this selection has an id that begins so; one is {run_ids.iloc[0]}"
+                )
+            elif matches > 1:
+                found.append(
+                    f"{option}={name}: {matches:,} runs of this selection have ids that begin so; give more of it"
+                )
     return found
 
 

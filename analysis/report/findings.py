@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.axes import Layout
-from analysis.levels import level_name, levels, listed, unordered
+from analysis.levels import EVERYDAY, level_name, levels, listed, unordered
 from analysis.loading import counted
 from analysis.statistics import best_restarts, convergence_rates, median_times
 
@@ -140,8 +140,7 @@ def _least(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _everyday(axis: str) -> tuple[int, str]:
-    order = ("lr", "hidden", "epochs")
-    return (order.index(axis) if axis in order else len(order), axis)
+    return (EVERYDAY.index(axis) if axis in EVERYDAY else len(EVERYDAY), axis)
 
 
 def _cutoffs(trials: pd.DataFrame) -> str:

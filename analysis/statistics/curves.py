@@ -20,10 +20,7 @@ def loss_bands(trials: pd.DataFrame, curves: pd.DataFrame, by: Sequence[str]) ->
     Of a run that holds several networks the store has only the quantiles 0.1, 0.5 and 0.9; they are taken as they
     are when the run is a condition of its own, and otherwise left out, because quantiles cannot be pooled.
 
-    Returns
-    -------
-    pandas.DataFrame
-        `by`, epoch, estimate, low, high, n.
+    Columns: `by`, epoch, estimate, low, high, n.
     """
     single = curves[curves["quantile"].isna()]
     pooled = curves[curves["quantile"].notna()]
@@ -45,11 +42,10 @@ def loss_bands(trials: pd.DataFrame, curves: pd.DataFrame, by: Sequence[str]) ->
 
 def _loss_matrix(curves: pd.DataFrame, trials: pd.DataFrame) -> tuple[list[str], NDArray[np.int64], Array]:
     """Losses as (runs, epochs) on the union of all recorded epochs, gaps filled with the loss before."""
-    runs = list(curves["run_id"].cat.remove_unused_categories().cat.categories)
-    epochs = np.unique(curves["epoch"].to_numpy())
+    run_ids = curves["run_id"].cat.remove_unused_categories().cat
+    runs, epochs = list(run_ids.categories), np.unique(curves["epoch"].to_numpy())
     losses = np.full((len(runs), len(epochs)), np.nan)
-    row = curves["run_id"].cat.remove_unused_categories().cat.codes.to_numpy()
-    losses[row, np.searchsorted(epochs, curves["epoch"])] = curves["loss"]
+    losses[run_ids.codes, np.searchsorted(epochs, curves["epoch"])] = curves["loss"]
     last = np.maximum.accumulate(np.where(np.isnan(losses), 0, np.arange(len(epochs))), axis=1)
     losses = np.take_along_axis(losses, last, axis=1)
     diverged = trials.drop_duplicates("run_id").set_index("run_id")["diverged"].reindex(runs).to_numpy()
@@ -64,9 +60,8 @@ def _bands(epochs: NDArray[np.int64], losses: Array, cutoffs: NDArray[np.int64])
         values = losses[cutoffs >= cutoff][:, span]
         # An observed value rather than one between two, so that infinite losses are no trouble.
         low, median, high = np.quantile(values, (0.1, 0.5, 0.9), axis=0, method="inverted_cdf")
-        parts.append(
-            pd.DataFrame({"epoch": epochs[span], "estimate": median, "low": low, "high": high, "n": len(values)})
-        )
+        band = {"epoch": epochs[span], "estimate": median, "low": low, "high": high, "n": len(values)}
+        parts.append(pd.DataFrame(band))
         start = cutoff
     return pd.concat(parts, ignore_index=True)
 
@@ -76,10 +71,7 @@ def prediction_quantiles(trials: pd.DataFrame, by: Sequence[str], dots: int = 25
 
     With no more trials than dots these are the predictions themselves, in order.
 
-    Returns
-    -------
-    pandas.DataFrame
-        `by`, pattern, quantile (in (0, 1)), estimate, n. Diverged trials, which have no prediction, are left out.
+    Columns: `by`, pattern, quantile (in (0, 1)), estimate, n. Diverged trials, which have no prediction, are left out.
     """
     patterns = [c for c in trials.columns if c.startswith("prediction/")]
 
@@ -102,10 +94,7 @@ def median_final_losses(trials: pd.DataFrame, by: Sequence[str], resampled: int 
     Of an even number of trials the median is the lower of the two in the middle (pandas would take their mean): a
     loss that was observed, as in the curves and in every resample, and no trouble where the upper one is infinite.
 
-    Returns
-    -------
-    pandas.DataFrame
-        `by`, estimate, low, high, n.
+    Columns: `by`, estimate, low, high, n.
     """
 
     def median(members: pd.DataFrame) -> dict[str, float]:

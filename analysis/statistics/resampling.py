@@ -40,5 +40,6 @@ def resampled_quantile(values: Array, counts: Array, quantile: float) -> Array:
 
 def percentile_interval(replicates: Array) -> tuple[Array, Array]:
     """The middle 95% of the replicates, shape (times, ...); infinite ones count as the largest."""
-    low, high = np.quantile(replicates, [0.025, 0.975], axis=0, method="inverted_cdf")
+    tail = (1 - 0.95) / 2  # a hair above 0.025, so that as many of 1000 lie below the interval as above it
+    low, high = np.quantile(replicates, [tail, 1 - tail], axis=0, method="inverted_cdf")
     return low, high

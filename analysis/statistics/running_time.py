@@ -38,11 +38,8 @@ def _cutoffs(times: Array, longest: int, most: int) -> Array:
 def running_times(trials: pd.DataFrame, by: Sequence[str], resampled: int = 1000) -> pd.DataFrame:
     """ERT against the cut-off, by condition, with a bootstrap percentile interval at each cut-off by itself.
 
-    Returns
-    -------
-    pandas.DataFrame
-        `by`, cutoff, estimate, low, high (``inf`` where a resample has no success), converged, n. A condition
-        without any success has one row, at its cut-off.
+    Columns: `by`, cutoff, estimate, low, high (``inf`` where a resample has no success), converged, n. A condition
+    without any success has one row, at its cut-off.
     """
 
     def curve(members: pd.DataFrame) -> pd.DataFrame:
@@ -69,12 +66,9 @@ def best_restarts(trials: pd.DataFrame, by: Sequence[str], resampled: int = 1000
     The interval is of the least ERT, minimised anew in every resample. Minimising over the same data makes the
     estimate a little too good; with few trials read it as a lower bound.
 
-    Returns
-    -------
-    pandas.DataFrame
-        `by`, cutoff (the best restart), estimate, low, high (epochs per success with it), at_cutoff (ERT when a
-        trial is only abandoned at the cut-off it was trained to), without_restart (mean epochs to converge,
-        ``inf`` if any trial failed: the cost of waiting for ever), converged, n.
+    Columns: `by`, cutoff (the best restart), estimate, low, high (epochs per success with it), at_cutoff (ERT when a
+    trial is only abandoned at the cut-off it was trained to), without_restart (mean epochs to converge, ``inf`` if any
+    trial failed: the cost of waiting for ever), converged, n.
     """
 
     def best(members: pd.DataFrame) -> dict[str, float]:

@@ -44,11 +44,8 @@ def seeds_needed(comparisons: pd.DataFrame, difference: float) -> pd.DataFrame:
     The pilot tells how often only one of two conditions converges from the same weights; the upper end of that
     fraction's interval gives the number to plan with.
 
-    Returns
-    -------
-    pandas.DataFrame
-        The conditions and pairs, discordant (fraction), estimate and high (seeds, at the pilot's fraction and at
-        the upper end of its 95% interval), n (the pilot's pairs).
+    Columns: the conditions and pairs, discordant (fraction), estimate and high (seeds, at the pilot's fraction and at
+    the upper end of its 95% interval), n (the pilot's pairs).
     """
     one_only = comparisons["only_first"] + comparisons["only_second"]
     _, upper = wilson_interval(one_only, comparisons["n"])

@@ -56,10 +56,7 @@ def survival_curves(trials: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 
     Greenwood's variance on the log(-log) scale gives the interval at each epoch by itself.
 
-    Returns
-    -------
-    pandas.DataFrame
-        `by`, epoch, estimate, low, high, at_risk (trials not yet converged nor cut off before this epoch), n.
+    Columns: `by`, epoch, estimate, low, high, at_risk (trials not yet converged nor cut off before this epoch), n.
 
     References
     ----------
@@ -81,10 +78,7 @@ def median_times(trials: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     Infinite where fewer than half of the trials converged: failures count. The interval is where the curve's own
     interval contains one half (Brookmeyer & Crowley, Biometrics 38 (1982) 29-41).
 
-    Returns
-    -------
-    pandas.DataFrame
-        `by`, estimate, low, high, converged, n.
+    Columns: `by`, estimate, low, high, converged, n.
     """
 
     def median(members: pd.DataFrame) -> dict[str, float]:
@@ -102,11 +96,8 @@ def median_times(trials: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 def logrank_tests(trials: pd.DataFrame, axis: str, by: Sequence[str]) -> pd.DataFrame:
     """Compare the epochs to converge of every two levels of `axis`, within each condition.
 
-    Returns
-    -------
-    pandas.DataFrame
-        `by`, first, second, statistic (positive where the second converges faster), p (two-sided), p_holm (over
-        all rows), n_first, n_second.
+    Columns: `by`, first, second, statistic (positive where the second converges faster), p (two-sided), p_holm (over
+    all rows), n_first, n_second.
 
     References
     ----------

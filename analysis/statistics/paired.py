@@ -1,0 +1,151 @@
+"""Two conditions that began from the same weights: which converges more often, and which sooner."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtri
+from scipy.stats import binomtest
+
+from analysis.statistics.conditions import by_condition
+from analysis.statistics.multiplicity import holm
+from analysis.trials import fans_of
+from nn_core import PartError
+
+Array = NDArray[np.float64]
+
+
+def paired_difference(only_first: ArrayLike, only_second: ArrayLike, n: ArrayLike) -> tuple[Array, Array, Array]:
+    """Difference of two success rates observed on the same n subjects: second minus first, and its 95% interval.
+
+    Those counted by `only_first` and `only_second` succeeded under one condition only.
+
+    References
+    ----------
+    D. Bonett & R. Price, "Adjusted Wald confidence interval for a difference of binomial proportions based on
+    paired data", J. Educ. Behav. Stat. 37 (2012) 479-488: Wald's interval after one more subject of each
+    discordant kind.
+    """
+    first, second, total = (np.asarray(count, np.float64) for count in (only_first, only_second, n))
+    p_first, p_second = (first + 1) / (total + 2), (second + 1) / (total + 2)
+    centre = p_second - p_first
+    half_width = ndtri(0.975) * np.sqrt((p_first + p_second - centre**2) / (total + 2))
+    difference = np.asarray((second - first) / total, np.float64)
+    return difference, np.maximum(centre - half_width, -1.0), np.minimum(centre + half_width, 1.0)
+
+
+def _agreement(matched: pd.DataFrame) -> dict[str, float]:
+    """How many of the pairs of a condition converged where, and McNemar's p-value."""
+    first, second = matched["converged_first"], matched["converged_second"]
+    only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
+    return {
+        "both": int((first & second).sum()),
+        "only_first": only_first,
+        "only_second": only_second,
+        "neither": int((~first & ~second).sum()),
+        "n": len(matched),
+        "p": mcnemar(only_first, only_second),
+    }
+
+
+def mcnemar(only_first: int, only_second: int) -> float:
+    """Two-sided exact p-value that the two kinds of discordant pairs are equally likely (McNemar 1947)."""
+    discordant = only_first + only_second
+    return float(binomtest(only_first, discordant, 0.5).pvalue) if discordant else 1.0
+
+
+def pairs(trials: pd.DataFrame, axis: str, first: Any, second: Any, by: Sequence[str]) -> pd.DataFrame:
+    """Trials under two levels of `axis` that began from the same initial weights, side by side.
+
+    The same weights means the same seed, drawn into the same shapes from the same range; so trials of different
+    hidden widths are never paired. Where the cut-offs of the two differ, both are judged at the shorter.
+
+    Parameters
+    ----------
+    trials
+        Each network once, at its longest cut-off.
+    axis, first, second
+        The column that differs, and its two levels.
+    by
+        Columns that must agree, beyond those that decide the initial weights.
+
+    Columns: `by`, seed, cutoff; converged_first, converged_second; epochs_first, epochs_second (inf for failures).
+    Empty if nothing can be paired.
+    """
+    initializer = [c for c in trials.columns if c in ("task", "init") or c.startswith("init.")]
+    keyed = trials.assign(shapes=_shapes(trials))
+    key = list(dict.fromkeys([*by, "seed", *initializer, "shapes"]))
+    needed = list(dict.fromkeys([*key, "epochs", "epochs_to_converge"]))
+    sides = [keyed.loc[keyed[axis] == level, needed] for level in (first, second)]
+    joined: pd.DataFrame = sides[0].merge(sides[1], on=key, suffixes=("_first", "_second"))
+    cutoff = np.minimum(joined["epochs_first"].to_numpy(), joined["epochs_second"].to_numpy())
+    found: pd.DataFrame = joined[list(dict.fromkeys([*by, "seed"]))].assign(cutoff=cutoff)
+    for side in ("first", "second"):
+        epochs = joined[f"epochs_to_converge_{side}"].where(joined[f"epochs_to_converge_{side}"] <= cutoff, np.inf)
+        found[f"converged_{side}"] = np.isfinite(epochs)
+        found[f"epochs_{side}"] = epochs
+    return found
+
+
+def _shapes(trials: pd.DataFrame) -> list[str]:
+    """What the weight matrices of each trial join, so that trials with equal ones draw equal weights from a seed."""
+    deciding = [c for c in trials if c in ("task", "hidden", "bias", "shortcuts") or str(c).startswith("task.")]
+    kinds = trials[deciding].astype(str).agg(" ".join, axis=1)
+    first = trials.assign(kind=kinds).drop_duplicates("kind").set_index("kind")[deciding]
+    shapes = {}
+    for kind, trial in first.iterrows():
+        try:
+            shapes[kind] = str(fans_of(trial))
+        except PartError:  # a task that is not here; then only trials that are alike in all of this are paired
+            shapes[kind] = str(kind)
+    return [shapes[kind] for kind in kinds]
+
+
+def paired_rates(
+    trials: pd.DataFrame, axis: str, level_pairs: Sequence[tuple[Any, Any]], by: Sequence[str]
+) -> pd.DataFrame:
+    """Compare the convergence rates of pairs of levels of `axis` on the same initial weights, paired as in `pairs`.
+
+    Columns: `by`, first, second, estimate (rate of the second minus the first), low, high, both, only_first,
+    only_second, neither, n, p (McNemar, exact), p_holm (over all rows). Pairs that cannot be formed are missing.
+    """
+    matched = {levels: pairs(trials, axis, *levels, by) for levels in level_pairs}
+    counted = ["both", "only_first", "only_second", "neither", "n", "p"]
+    parts = [
+        by_condition(found.assign(first=first, second=second), [*by, "first", "second"], _agreement)
+        for (first, second), found in matched.items()
+        if len(found)
+    ]
+    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*by, "first", "second", *counted])
+    estimate, low, high = paired_difference(table["only_first"], table["only_second"], table["n"])
+    table = table.assign(estimate=estimate, low=low, high=high, p_holm=holm(table["p"]))
+    return table[[*by, "first", "second", "estimate", "low", "high", *counted, "p_holm"]]
+
+
+def paired_speeds(matched: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """Count the pairs in which either side converged sooner, and test whether they are equally likely.
+
+    A side that failed took longer than any that converged. Pairs without a winner, in which both failed or both
+    needed the same number of epochs, are left out of the test.
+
+    `matched` is what `pairs` returns: the columns epochs_first and epochs_second, ``inf`` for failures.
+
+    Columns: `by`, first_sooner, second_sooner, neither_sooner, p_sooner (two-sided exact sign test; 1 without any
+    winner), p_sooner_holm (over all rows).
+
+    References
+    ----------
+    W. Conover, "Practical Nonparametric Statistics" (1999), 3.4: the sign test.
+    """
+
+    def count(members: pd.DataFrame) -> dict[str, float]:
+        first = int((members["epochs_first"] < members["epochs_second"]).sum())
+        second = int((members["epochs_second"] < members["epochs_first"]).sum())
+        neither = len(members) - first - second
+        p = mcnemar(first, second)  # the pairs with a winner are the discordant ones
+        return {"first_sooner": first, "second_sooner": second, "neither_sooner": neither, "p_sooner": p}
+
+    table = by_condition(matched, by, count)
+    return table.assign(p_sooner_holm=holm(np.asarray(table["p_sooner"])))
