@@ -17,6 +17,7 @@ Array = NDArray[np.float64]
 class Criterion(Part, kind="criterion"):
     """Decides from one forward pass over all patterns."""
 
+    asks: ClassVar[str] = ""  # what a network does that meets it, with its options in braces, for captions
     needs_gradients: ClassVar[bool] = False  # whether it looks at the gradient of that pass
 
     @abstractmethod
@@ -44,6 +45,8 @@ class Criterion(Part, kind="criterion"):
 class Tolerance(Criterion, name="tolerance", twin="nn_core.compiled.criteria:tolerance"):
     """Every output of every pattern strictly within `tolerance` of its target."""
 
+    asks = "every output within {tolerance} of its target"
+
     tolerance: float = number(0.4, "largest distance of an output from its target, exclusive", above=0)
 
     def met(self, targets: Array, outputs: Array, gradients: Sequence[Array] = ()) -> NDArray[np.bool_]:
@@ -66,6 +69,8 @@ class Tolerance(Criterion, name="tolerance", twin="nn_core.compiled.criteria:tol
 class MeanSquaredError(Criterion, name="mse", twin="nn_core.compiled.criteria:mean_squared_error"):
     """Squared error, averaged over patterns and outputs, strictly below `below`."""
 
+    asks = "mean squared error below {below}"
+
     below: float = number(0.01, "mean squared error that is to be undercut", above=0)
 
     def met(self, targets: Array, outputs: Array, gradients: Sequence[Array] = ()) -> NDArray[np.bool_]:
@@ -80,6 +85,7 @@ class GradientNorm(Criterion, name="gradient_norm"):
     says nothing of the task: a network at rest in a poor minimum, or with all units saturated, meets it as well.
     """
 
+    asks = "gradient shorter than {below}"
     needs_gradients = True
 
     below: float = number(1e-3, "length of the gradient that is to be undercut", above=0)

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from mlflow import MlflowClient
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 PACKAGES = ("analysis", "conf", "experiments", "hydra_plugins", "nn_core", "tracking")
-EXAMPLE = re.compile(r"^```\w+\n# (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-EXAMPLES = dict(EXAMPLE.findall((CHECKOUT / "docs" / "extending.md").read_text()))
+PAGE = (CHECKOUT / "docs" / "extending.md").read_text()
+EXAMPLES = dict(re.findall(r"^```\w+\n# (\S+\.\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
+EXAMPLES |= {"conf/study/majority_2013.yaml": re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)[0]}
 OUTSIDE = {"softsign.py", "pyproject.toml"}
 
 Run = Callable[..., str]
@@ -36,10 +38,10 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (theirs / "softsign.py").write_text(EXAMPLES["softsign.py"])
     (theirs / "softsign-1.0.dist-info").mkdir()
     (theirs / "softsign-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: softsign\nVersion: 1.0\n")
-    group = '[project.entry-points."convergence_atlas.parts"]'
-    assert group in EXAMPLES["pyproject.toml"]
-    entry = EXAMPLES["pyproject.toml"].replace(group, "[convergence_atlas.parts]").replace('"', "")
-    (theirs / "softsign-1.0.dist-info" / "entry_points.txt").write_text(entry)
+    groups = tomllib.loads(EXAMPLES["pyproject.toml"])["project"]["entry-points"]
+    ((group, modules),) = groups.items()
+    entries = [f"[{group}]", *(f"{name} = {module}" for name, module in modules.items())]
+    (theirs / "softsign-1.0.dist-info" / "entry_points.txt").write_text("\n".join(entries))
     (root / "site").symlink_to(theirs)
     return root
 

@@ -8,9 +8,10 @@ import pandas as pd
 
 from analysis.axes import Layout, lay_out
 from analysis.figures.sizes import STYLES, Style
-from analysis.levels import NONE, assignment, level_name, level_names, levels, listed, plain
+from analysis.levels import assignment, level_name, level_names, levels, listed, plain
 from analysis.loading import Data, SelectionError, keep_longest, load
 from analysis.options import Selection
+from nn_core import parts
 from tracking.reader import Reader
 from tracking.store import open_reader
 
@@ -86,13 +87,13 @@ class View:
 
 def criterion(trials: pd.DataFrame) -> str:
     """When a trial counts as converged, as a sentence."""
-    texts = {
-        "criterion.tolerance": "every output within {} of its target",
-        "criterion.below": "mean squared error below {}",
-    }
-    limits = {key: [level_name(v) for v in levels(trials[key]) if v != NONE] for key in texts if key in trials}
-    sentences = [texts[key].format(" or ".join(names)) for key, names in limits.items() if names]
-    return f"Converged: {'; or '.join(sentences)}." if sentences else ""
+    asked = []
+    for name, members in trials.groupby("criterion", observed=True):
+        asks: str = getattr(parts("criterion").get(str(name)), "asks", "")  # of a part that is not here, only its name
+        options = [key for key in map(str, members) if key.startswith("criterion.")]
+        limits = {key.partition(".")[2]: " or ".join(map(level_name, levels(members[key]))) for key in options}
+        asked.append(asks.format(**limits) or f"criterion {level_name(name)}")
+    return f"Converged: {'; or '.join(asked)}."
 
 
 def _where(selection: Selection, data: Data) -> tuple[dict[str, list[Any]], list[str]]:

@@ -23,7 +23,7 @@ class _Announcer(event.Listener):
     def on_start(self, event: event.Event) -> None:
         if not self.said:
             self.said = True
-            logger.info("compiling the training kernel (once for this machine: it is cached on disk)")
+            logger.info("compiling for these parts (once for this machine: it is kept on disk)")
 
     def on_end(self, event: event.Event) -> None:
         """Each function ends; all of them have when training begins."""

@@ -11,7 +11,7 @@ from nn_core.parts import Condition, flag, number
 
 @dataclass(frozen=True)
 class Rprop(Optimizer, name="rprop", twin="nn_core.compiled.optimizers:rprop"):
-    """Resilient propagation: every weight has a step size of its own (Riedmiller & Braun 1993).
+    """Resilient propagation: every weight has a step size of its own, lr at first (Riedmiller & Braun 1993).
 
     With g = dE/dw now, p the same an epoch ago and D the weight's step size, `learning_rate` at first:
 

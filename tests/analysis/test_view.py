@@ -1,7 +1,9 @@
+import pandas as pd
 import pytest
 
 from analysis.figures.__main__ import FigureOptions, main
-from analysis.figures.view import View
+from analysis.figures.view import View, criterion
+from analysis.levels import NONE
 from analysis.loading import SelectionError
 
 
@@ -38,3 +40,17 @@ def test_what_keeps_compared_sweeps_from_being_paired_is_said(sweeps, trained, c
     assert main([f"compare=[{ids[0]},{ids[1]}]", "only=paired"]) == 0
     printed = capsys.readouterr().out
     assert "skipped: trials with sweep 1 and 2 differ in criterion.tolerance as well" in printed
+
+
+def test_each_criterion_is_told_in_its_own_words():
+    trials = pd.DataFrame(
+        {
+            "criterion": pd.Categorical(["gradient_norm", "mse", "tolerance", "tolerance", "of_another_package"]),
+            "criterion.below": pd.Categorical([0.001, 0.01, NONE, NONE, NONE]),
+            "criterion.tolerance": pd.Categorical([NONE, NONE, 0.1, 0.4, NONE]),
+        }
+    )
+    assert criterion(trials) == (
+        "Converged: gradient shorter than 0.001; or mean squared error below 0.01; or criterion of_another_package; or "
+        "every output within 0.1 or 0.4 of its target."
+    )

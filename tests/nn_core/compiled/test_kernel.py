@@ -433,5 +433,5 @@ for training in (nn.Training(task), nn.Training(own, update=nn.Online(), stop_wh
         ).stderr
         for _ in range(2)
     ]
-    assert said[0].count("nn_core.compiled.engine: compiling the training kernel") == 1
+    assert said[0].count("nn_core.compiled.engine: compiling for these parts") == 1
     assert said[1] == ""
