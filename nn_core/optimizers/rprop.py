@@ -64,3 +64,5 @@ class Rprop(Optimizer, name="rprop", twin="nn_core.compiled.optimizers:rprop"):
                 f"optimizer.smallest={self.smallest} optimizer.largest={self.largest}: valid is a smallest that is not "
                 "above the largest"
             )
+        elif np.any(np.asarray(self.learning_rate) > self.largest):
+            yield f"lr={self.learning_rate} with optimizer=rprop: valid is at most {self.largest}, the largest step"

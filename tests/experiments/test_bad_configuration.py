@@ -96,6 +96,7 @@ NAMES = {
     "lrr=0.1": ("lrr=0.1: there is no such key; did you mean lr?",),
     "hiden=8": ("hiden=8: there is no such key; did you mean hidden?",),
     "taks=xor": ("taks=xor: there is no such key; did you mean task?",),
+    "update.order_seed=1": ("update.order_seed=1: there is no such key; did you mean order_seed?",),
     "task.lo=1": ("task.lo=1: there is no such key; did you mean task.low?",),
     "task.bits=3": ("task.bits=3: there is no such key; task.bits is an option of task=parity",),
     "learning_rate=1": ("learning_rate=1: there is no such key; valid keys are lr, seed, hidden, epochs, trials,",),

@@ -41,6 +41,7 @@ def test_anyone_can_redraw_the_weights_of_a_network_with_shortcuts():
         ({"init": nn.Fixed((1.0,))}, "init.weights has 1 numbers: valid for a 3-4-1 network without bias are 16"),
         ({"optimizer": nn.Momentum(1.0, 1.0, scaled=True)}, "optimizer.momentum=1.0 with optimizer.scaled=true"),
         ({"optimizer": nn.Rprop(0.1, smallest=2.0, largest=1.0)}, "optimizer.smallest=2.0 optimizer.largest=1.0"),
+        ({"optimizer": nn.Rprop(60.0)}, "lr=60.0 with optimizer=rprop: valid is at most 50.0, the largest step"),
         ({"criterion": nn.Tolerance(0.6)}, "criterion.tolerance=0.6: valid is at most 0.5"),
         ({"activation": nn.SymmetricSigmoid()}, "task.target_high=1.0 with activation=symmetric_sigmoid"),
         ({"activation": nn.Tanh(), "loss": nn.Arctanh()}, "loss=arctanh with activation=tanh"),
