@@ -88,12 +88,12 @@ class View:
 def criterion(trials: pd.DataFrame) -> str:
     """When a trial counts as converged, as a sentence."""
     asked = []
-    for name, members in trials.groupby("criterion", observed=True):
+    for name, members in trials.groupby("criterion", observed=True) if "criterion" in trials else ():
         asks: str = getattr(parts("criterion").get(str(name)), "asks", "")  # of a part that is not here, only its name
         options = [key for key in map(str, members) if key.startswith("criterion.")]
         limits = {key.partition(".")[2]: " or ".join(map(level_name, levels(members[key]))) for key in options}
         asked.append(asks.format(**limits) or f"criterion {level_name(name)}")
-    return f"Converged: {'; or '.join(asked)}."
+    return f"Converged: {'; or '.join(asked)}." if asked else ""
 
 
 def _where(selection: Selection, data: Data) -> tuple[dict[str, list[Any]], list[str]]:

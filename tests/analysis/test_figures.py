@@ -117,7 +117,7 @@ def view_of(make_trials):
             runs = [f"run{i:04}{seed:02}" for seed in range(8)]
             parts.append(make_trials(times, cutoff, **{**condition, **predictions, "run_id": runs}))
         trials = pd.concat(parts, ignore_index=True)
-        trials["criterion.tolerance"] = 0.4
+        trials["criterion"], trials["criterion.tolerance"] = "tolerance", 0.4
         epochs = np.array([0, 1, 10, 100, 1000])
         curves = pd.DataFrame(
             {
