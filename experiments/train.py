@@ -107,7 +107,8 @@ def _explained(error: Exception) -> str:
         typed = next((argument for argument in sys.argv if argument.startswith(f"{key}=")), key)
         return f"{typed}: there is no such key; {config.remedy(key, config.all_keys())}"
     merged = re.match(r"Error merging override (([^=]*).*)", message)
-    if merged and "." in merged[2] and merged[2] not in (known := config.all_keys()):
+    known = config.all_keys()
+    if merged and "." in merged[2] and merged[2] not in known and not merged[2].startswith("hydra"):
         return f"{merged[1]}: there is no such key; {config.remedy(merged[2], known)}"
     return f"{merged[1] if merged else message}: {config.what_is_wrong(cause)}"
 
