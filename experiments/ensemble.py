@@ -1,6 +1,5 @@
 """Training many jobs together: each network trained once, in chunks, and each chunk tracked and forgotten."""
 
-import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ import nn_core
 from experiments.config import Config, condition, hidden_layers, seeds
 from experiments.jobs import Job
 from nn_core import Advance, Result, State
+from tracking.record import now_ms
 
 NETWORKS_PER_CHUNK = 1024
 """Enough to fill the kernel's blocks on many cores, few enough that memory stays flat."""
@@ -125,12 +125,12 @@ def train_chunk(units: Sequence[Unit], advance: Advance, after_slice: Callable[[
             for unit in left:
                 yield from train_chunk([unit], advance, after_slice)
             return
-        now = _now_ms()
+        now = now_ms()
         yield [Trained(job, (), traceback.format_exc(), now, now) for job in left[0].jobs]
 
 
 def _train(units: Sequence[Unit], advance: Advance, after_slice: Callable[[int], None]) -> Iterator[list[Trained]]:
-    start_ms = _now_ms()
+    start_ms = now_ms()
     state = start([unit.jobs[0].config for unit in units])
     owner = np.repeat(np.arange(len(units)), [unit.networks for unit in units])
     last_cutoff = np.array([unit.jobs[-1].config.epochs for unit in units])
@@ -144,12 +144,8 @@ def _train(units: Sequence[Unit], advance: Advance, after_slice: Callable[[int],
         by_unit: dict[int, list[Result]] = {u: [] for u in ending}
         for u, result in zip(owner[read].tolist(), results, strict=True):
             by_unit[u].append(result)
-        end_ms = _now_ms()
+        end_ms = now_ms()
         yield [Trained(job, tuple(by_unit[u]), None, start_ms, end_ms) for u, job in ending.items()]
         going_on = np.flatnonzero(last_cutoff[owner] > cutoff)
         if len(going_on) < len(owner):
             state, owner = state.take(going_on), owner[going_on]
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -10,7 +10,6 @@ import re
 import shlex
 import socket
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from operator import itemgetter
@@ -23,7 +22,7 @@ from tracking import names, stale
 from tracking.addresses import is_server, tracking_uri
 from tracking.creation import artifact_root
 from tracking.errors import TrackingError, without_password
-from tracking.record import Run, RunUpdate
+from tracking.record import Run, RunUpdate, now_ms
 from tracking.store import Store, find_stores
 from tracking.sync import sync
 from tracking.view import runs_page, save_view
@@ -81,7 +80,7 @@ def sweep_states(stores: Sequence[Store]) -> list[dict[str, Any]]:
                 **ledger.counts,
                 "convergence_rate": ledger.convergence_rate,
                 "started": _local_time(sweep.start_ms),
-                "seconds": ((sweep.end_ms or _now_ms()) - sweep.start_ms) / 1000,
+                "seconds": ((sweep.end_ms or now_ms()) - sweep.start_ms) / 1000,
             }
             states.append(state)
     return sorted(states, key=itemgetter("started"))
@@ -164,7 +163,7 @@ def _repair(options: argparse.Namespace) -> int:
         store, run = _find(stores, wanted)
         if run.status != "RUNNING":
             raise TrackingError(f"{_printable(run.name)} ({run.run_id}) is {run.status}; there is nothing to mend")
-        store.writer.update(run.run_id, RunUpdate(status="KILLED"), _now_ms())
+        store.writer.update(run.run_id, RunUpdate(status="KILLED"), now_ms())
         print(f"KILLED  {run.run_id}  {_printable(run.name)}")
     for store in stores:
         for stale_run in stale.repair(store):
@@ -293,10 +292,6 @@ def _print_pairs(pairs: Mapping[str, str]) -> None:
 
 def _local_time(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000).astimezone().replace(tzinfo=None).isoformat(timespec="seconds")
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 if __name__ == "__main__":
