@@ -1,11 +1,13 @@
 """What tests of more than one package need: patience, and a server that is known to answer."""
 
 import gc
+import os
 import subprocess
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import settings
@@ -17,6 +19,14 @@ settings.load_profile("untimed")
 gc.set_threshold(50_000)  # as the commands do: much is imported, and stays
 
 WaitForServer = Callable[["subprocess.Popen[Any]", int], None]
+
+
+@pytest.fixture(autouse=True)
+def environment_of_its_own() -> Iterator[None]:
+    """What a test changes in the environment ends with it; `mlflow.set_tracking_uri` changes it too."""
+    with mock.patch.dict(os.environ):
+        os.environ.pop("MLFLOW_TRACKING_URI", None)
+        yield
 
 
 @pytest.fixture(scope="session")
