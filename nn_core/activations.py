@@ -10,11 +10,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from nn_core.parts import Condition, Part
-
-Array = NDArray[np.float64]
+from nn_core.parts import Array, Condition, Part
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from nn_core.parts import Condition, Part, number
-
-Array = NDArray[np.float64]
+from nn_core.parts import Array, Condition, Part, number
 
 
 @dataclass(frozen=True)
@@ -22,18 +20,10 @@ class Criterion(Part, kind="criterion"):
 
     @abstractmethod
     def met(self, targets: Array, outputs: Array, gradients: Sequence[Array] = ()) -> NDArray[np.bool_]:
-        """Judge a pass.
+        """Judge a pass: targets of shape (patterns, outputs), outputs of (..., patterns, outputs), result of (...).
 
-        Parameters
-        ----------
-        targets : array, shape (patterns, outputs)
-        outputs : array, shape (..., patterns, outputs)
-        gradients : sequence of arrays, shapes (..., units below [+ 1], units above)
-            What an update from all patterns would be made of, if `needs_gradients`.
-
-        Returns
-        -------
-        bool array, shape (...)
+        If it `needs_gradients`, they are what an update from all patterns would be made of, shapes (..., units
+        below [+ 1], units above).
         """
 
     def tolerates(self, distance: float) -> bool:

@@ -13,8 +13,7 @@ import numpy as np
 from nn_core.engines import Advance
 from nn_core.training import NEVER, State
 
-SLICE_SECONDS = 0.1
-"""How long a slice should take. The first ones are shorter, while the speed is not known."""
+SLICE_SECONDS = 0.1  # how long a slice should take; the first ones are shorter, while the speed is not known
 
 
 @dataclass
@@ -36,16 +35,10 @@ def train(
     after_slice: Callable[[int], None] | None = None,
     pace: Pace | None = None,
 ) -> State:
-    """Advance to `to_epoch` in slices; the result is that of a single ``advance(state, to_epoch)``.
+    """Advance to `to_epoch` in slices; the result is that of a single ``advance(state, to_epoch)`` of an engine.
 
-    Parameters
-    ----------
-    state, to_epoch
-        As for `advance`, which is that of an engine; see `nn_core.engine`.
-    after_slice : callable or None
-        Told the epoch after every slice. What it raises ends the training.
-    pace : Pace or None
-        What is known of the speed; changed in place.
+    `after_slice` is told the epoch after every slice, and what it raises ends the training. `pace` is what is known of
+    the speed, and changed in place.
     """
     pace = pace or Pace()
     members = np.arange(state.networks)

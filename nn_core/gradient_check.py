@@ -10,7 +10,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from nn_core.training import Array, Training, gradients, show
+from nn_core.parts import Array
+from nn_core.training import Training, gradients, show
 
 
 class GradientError(AssertionError):
@@ -29,20 +30,18 @@ def numerical_gradient(
             W[index] = kept + step
             above = loss(weights)
             W[index] = kept - step
-            below = loss(weights)
+            G[index] = (above - loss(weights)) / (2.0 * step)
             W[index] = kept
-            G[index] = (above - below) / (2.0 * step)
     return gradient
 
 
 def check_gradients(training: Training, weights: Sequence[Array], tolerance: float = 1e-6) -> None:
-    """Compare backpropagation with central differences at the given weights of one network.
+    """Compare backpropagation with central differences at the weights of one network.
+
+    Weight decay is no part of the loss, and not checked; a derivative offset makes the check fail unless it is 0.
 
     Parameters
     ----------
-    training : Training
-        Task, activation, bias, loss (and derivative offset, which makes the check fail unless it is 0). Weight decay is
-        no part of the loss, and not checked.
     weights : sequence of arrays, shapes (units below [+ 1], units above)
     tolerance : float
         Largest difference allowed, relative to 1 + the numerical slope's magnitude.
@@ -64,8 +63,7 @@ def check_gradients(training: Training, weights: Sequence[Array], tolerance: flo
     task = training.task
 
     def loss(candidate: Sequence[Array]) -> float:
-        outputs = show(training, candidate, task.inputs)[-1]
-        return float(training.loss.value(task.targets, outputs))
+        return training.loss.value(task.targets, show(training, candidate, task.inputs)[-1]).item()
 
     layers = show(training, weights, task.inputs)
     analytic = gradients(replace(training, weight_decay=0.0), weights, layers, task.targets)

@@ -10,11 +10,8 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from nn_core.parts import Condition, Part, number, numbers
-
-Array = NDArray[np.float64]
+from nn_core.parts import Array, Condition, Part, number, numbers
 
 
 class Fans(NamedTuple):
@@ -31,20 +28,13 @@ class Fans(NamedTuple):
 
 
 def layer_fans(sizes: Sequence[int], bias: float | None, shortcuts: bool = False) -> list[Fans]:
-    """Say what each weight matrix of a network joins.
+    """Say what each weight matrix of a network joins, given the units per layer, inputs first.
 
-    Parameters
-    ----------
-    sizes : sequence of int
-        Units per layer, inputs first.
-    bias : float or None
-        With anything but None, every matrix has a last row for the bias unit.
-    shortcuts : bool
-        Whether the inputs feed the outputs too: the last matrix then has rows for them, after those of the layer below.
+    With a bias unit, every matrix has a last row for it. With shortcuts the inputs feed the outputs too: the last
+    matrix then has rows for them, after those of the layer below.
     """
-    biases = 0 if bias is None else 1
     feeding = [*sizes[:-2], sizes[-2] + sizes[0] if shortcuts else sizes[-2]]
-    return [Fans(below, above, biases) for below, above in zip(feeding, sizes[1:], strict=True)]
+    return [Fans(below, above, int(bias is not None)) for below, above in zip(feeding, sizes[1:], strict=True)]
 
 
 def count_weights(fans: Sequence[Fans]) -> int:
@@ -60,14 +50,9 @@ class Initializer(Part, kind="init"):
 
     @abstractmethod
     def matrices(self, fans: Sequence[Fans], rng: np.random.Generator) -> list[Array]:
-        """Weights of a network, layer after layer, each of shape ``fans.shape``.
+        """Weights of a network from the input layer to the output layer, shapes ``fans.shape``; see `layer_fans`.
 
-        Parameters
-        ----------
-        fans : sequence of Fans
-            From the input layer to the output layer; see `layer_fans`.
-        rng : numpy Generator
-            A trial's is ``np.random.default_rng(seed)``.
+        A trial's generator is ``np.random.default_rng(seed)``.
         """
 
 

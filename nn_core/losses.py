@@ -9,11 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from nn_core.parts import Condition, Part
-
-Array = NDArray[np.float64]
+from nn_core.parts import Array, Condition, Part
 
 
 @dataclass(frozen=True)
@@ -57,8 +54,7 @@ class HalfSumOfSquares(Loss, name="half_sse", twin="nn_core.compiled.losses:half
         return outputs - targets
 
 
-ARCTANH_CAP = 0.9999999
-"""The arctanh loss caps |y - o| here: at 1 its slope is infinite (Fahlman 1988, CMU-CS-88-162)."""
+ARCTANH_CAP = 0.9999999  # of |y - o|: at 1 the slope is infinite (Fahlman 1988, CMU-CS-88-162)
 
 
 @dataclass(frozen=True)
@@ -69,11 +65,11 @@ class Arctanh(Loss, name="arctanh", twin="nn_core.compiled.losses:arctanh"):
     """
 
     def terms(self, targets: Array, outputs: Array) -> Array:
-        d = self._capped_difference(targets, outputs)
+        d = np.clip(targets - outputs, -ARCTANH_CAP, ARCTANH_CAP)
         return np.asarray((1.0 + d) * np.log1p(d) + (1.0 - d) * np.log1p(-d))
 
     def slope(self, targets: Array, outputs: Array) -> Array:
-        d = self._capped_difference(targets, outputs)
+        d = np.clip(targets - outputs, -ARCTANH_CAP, ARCTANH_CAP)
         return np.asarray(np.log1p(-d) - np.log1p(d))
 
     def problems(self, condition: Condition) -> Iterator[str]:
@@ -85,13 +81,8 @@ class Arctanh(Loss, name="arctanh", twin="nn_core.compiled.losses:arctanh"):
                 "more than 1, such as those of symmetric_sigmoid with targets of -0.5 and 0.5"
             )
 
-    @staticmethod
-    def _capped_difference(targets: Array, outputs: Array) -> Array:
-        return np.clip(targets - outputs, -ARCTANH_CAP, ARCTANH_CAP)
 
-
-CROSS_ENTROPY_CAP = 1e-12
-"""The cross-entropy keeps outputs so far from 0 and 1, where its slope is infinite."""
+CROSS_ENTROPY_CAP = 1e-12  # how far outputs are kept from 0 and 1, where the slope is infinite
 
 
 @dataclass(frozen=True)
@@ -111,15 +102,14 @@ class CrossEntropy(Loss, name="cross_entropy", twin="nn_core.compiled.losses:cro
     """
 
     def terms(self, targets: Array, outputs: Array) -> Array:
-        o = self._kept_inside(outputs)
+        o = np.clip(outputs, CROSS_ENTROPY_CAP, 1.0 - CROSS_ENTROPY_CAP)
         return np.asarray(-targets * np.log(o) - (1.0 - targets) * np.log1p(-o))
 
     def slope(self, targets: Array, outputs: Array) -> Array:
-        o = self._kept_inside(outputs)
+        o = np.clip(outputs, CROSS_ENTROPY_CAP, 1.0 - CROSS_ENTROPY_CAP)
         return np.asarray((o - targets) / (o * (1.0 - o)))
 
     def problems(self, condition: Condition) -> Iterator[str]:
-        """Outputs, or targets, that are no probabilities."""
         activation = condition.training.activation
         if activation.low < 0 or activation.high > 1:
             yield (
@@ -129,7 +119,3 @@ class CrossEntropy(Loss, name="cross_entropy", twin="nn_core.compiled.losses:cro
         for key, target in condition.training.task.target_ends.items():
             if not 0 <= target <= 1:
                 yield f"{key}={target} with loss={self.name}: valid is a target from 0 to 1"
-
-    @staticmethod
-    def _kept_inside(outputs: Array) -> Array:
-        return np.clip(outputs, CROSS_ENTROPY_CAP, 1.0 - CROSS_ENTROPY_CAP)

@@ -28,13 +28,11 @@ lines, because a matrix product of stacks is a stack of matrix products.
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nn_core.activations import Activation, Sigmoid
 from nn_core.initializers import Uniform, layer_fans
 from nn_core.losses import SumOfSquares
-
-Array = NDArray[np.float64]
+from nn_core.parts import Array
 
 
 def feeding(layers: Sequence[Array], bias: float | None, joined: bool) -> Array:

@@ -26,17 +26,21 @@ from math import inf, isfinite
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
 if TYPE_CHECKING:
     from nn_core import condition as conditions
 
-ENTRY_POINTS = "convergence_atlas.parts"
-
+Array = NDArray[np.float64]
 Condition: TypeAlias = "conditions.Condition"
 """For annotations of parts, which are there before the class is: a condition is made of parts."""
 
+ENTRY_POINTS = "convergence_atlas.parts"
+
 
 class PartError(Exception):
-    """A part that cannot be declared, found or made; the message says which and why."""
+    """A part that cannot be declared, found or made."""
 
 
 @dataclass(frozen=True)
@@ -52,15 +56,9 @@ def number(
 ) -> Any:
     """Declare a finite number; of an optimizer, each network of an ensemble may have its own.
 
-    Parameters
-    ----------
-    about : str
-        What it is, in a word or two.
-    above, at_least, below : float
-        Its bounds, of which only `at_least` is among the numbers that are valid.
-    **facts
-        ``key``: where a configuration has it, if not among the part's own options. ``later=True``: the option joined a
-        part that runs had been made with; at its default value it is left out of what tells runs apart.
+    Of the bounds, only `at_least` is itself valid. Facts may be ``key``, where a configuration has it if not among the
+    part's own options, and ``later=True`` if the option joined a part that runs had been made with: at its default
+    value it is left out of what tells runs apart.
     """
     words = "a finite number"
     words += f" above {above:g}" if above > -inf else f", {at_least:g} or above" if at_least > -inf else ""
@@ -140,19 +138,15 @@ class Part(ABC):  # noqa: B024  # what is abstract, a kind says
             raise PartError(f"{cls.kind}={name} is declared twice: in {there.__module__} and in {cls.__module__}")
 
     def problems(self, condition: Condition) -> Iterator[str]:
-        """Say what this part cannot tolerate: of its own options together, or of the parts it is to work with.
-
-        Each problem is a line that begins with key and value and says what would be valid.
-        """
+        """Say what it cannot tolerate, of its own options together or of other parts: key, value and what is valid."""
         return iter(())
 
     @classmethod
     def from_params(cls, params: Mapping[str, Any]) -> Self:
-        """Make the part of this kind that the params of a run name.
+        """Make the part of this kind that the params of a run name; `PartError` if there is none of that name.
 
-        Of `params`, ``kind`` is the part's name and ``kind.option`` an option, as text as MLflow has them or of a type
-        already. What is missing (``none`` and NaN in a table of several kinds of runs) has its default value. Raises
-        `PartError` if there is no such part.
+        ``kind`` is the part's name and ``kind.option`` an option, as text as MLflow has them or of a type already. What
+        is missing (``none`` and NaN in a table of several kinds of runs) has its default value.
         """
         of = part(cls.kind, str(params[cls.kind]))
         given = {option: params.get(f"{cls.kind}.{option.name}") for option in options(of)}
@@ -186,10 +180,8 @@ def _is_missing(value: Any) -> bool:
 def _typed(entry: Field[Any], value: Any) -> Any:
     if isinstance(entry.default, bool):
         return str(value).lower() == "true"
-    if isinstance(entry.default, int):
-        return int(value)
-    if isinstance(entry.default, float):
-        return float(value)
+    if isinstance(entry.default, int | float):
+        return type(entry.default)(value)
     return tuple(float(each) for each in (value.strip("[]").split(",") if isinstance(value, str) else value))
 
 

@@ -5,29 +5,19 @@ from enum import Enum
 
 import numpy as np
 
-from nn_core.training import NEVER, Array, Epochs, State, recorded_epochs, show
+from nn_core.parts import Array
+from nn_core.training import NEVER, Epochs, State, show
 
 
 class Status(Enum):
     """How a training ended, and what to do about it."""
 
-    CONVERGED = "converged"
-    CUT_OFF = "cut off"
-    DIVERGED = "diverged"
-
-    @property
-    def advice(self) -> str:
-        """What the user might do next."""
-        return {
-            Status.CONVERGED: "That was its first success; `max_error` tells how close the final outputs are.",
-            Status.CUT_OFF: (
-                "Allow more epochs, or a higher learning rate; if the loss curve is flat, the network is stuck: "
-                "try another seed, more hidden units or a wider initial range."
-            ),
-            Status.DIVERGED: (
-                "The weights left the range of float64: lower the learning rate, the momentum or the weight decay."
-            ),
-        }[self]
+    CONVERGED = "That was its first success; `max_error` tells how close the final outputs are."
+    CUT_OFF = (
+        "Allow more epochs, or a higher learning rate; if the loss curve is flat, the network is stuck: try another "
+        "seed, more hidden units or a wider initial range."
+    )
+    DIVERGED = "The weights left the range of float64: lower the learning rate, the momentum or the weight decay."
 
 
 @dataclass(frozen=True)
@@ -58,7 +48,7 @@ class Result:
             Status.CUT_OFF: f"cut off at {self.epochs} epochs without meeting the criterion",
             Status.DIVERGED: f"diverged after {self.diverged_at} epochs",
         }[self.status]
-        return f"{what}. {self.status.advice}"
+        return f"{what}. {self.status.value}"
 
 
 def results(state: State) -> list[Result]:
@@ -72,24 +62,18 @@ def results(state: State) -> list[Result]:
         outputs = show(training, state.weights, task.inputs)[-1]
         final_losses = training.loss.value(task.targets, outputs)
         max_errors = np.abs(task.targets - outputs).max(axis=(-2, -1))
-    grid = recorded_epochs(training.per_decade, state.epoch)
+    grid = state.recorded(state.epoch)
     ended = np.where(state.ended_at == NEVER, state.epoch, state.ended_at).tolist()
     loss_epochs = {epochs: np.append(grid[grid < epochs], epochs) for epochs in set(ended)}
 
-    found = []
-    for r, epochs in enumerate(ended):
-        first_success, diverged_at = (
-            None if epoch == NEVER else int(epoch) for epoch in (state.first_success[r], state.diverged_at[r])
-        )
-        if diverged_at is not None:
-            status = Status.DIVERGED
-        else:
-            status = Status.CUT_OFF if first_success is None else Status.CONVERGED
-        result = Result(
-            status=status,
+    def of(r: int) -> Result:
+        converged, diverged = state.first_success[r] != NEVER, state.diverged_at[r] != NEVER
+        epochs = ended[r]
+        return Result(
+            status=Status.DIVERGED if diverged else Status.CONVERGED if converged else Status.CUT_OFF,
             epochs=epochs,
-            epochs_to_converge=first_success,
-            diverged_at=diverged_at,
+            epochs_to_converge=int(state.first_success[r]) if converged else None,
+            diverged_at=int(state.diverged_at[r]) if diverged else None,
             final_loss=float(final_losses[r]),
             max_error=float(max_errors[r]),
             predictions=outputs[r],
@@ -97,5 +81,5 @@ def results(state: State) -> list[Result]:
             loss_epochs=loss_epochs[epochs],
             losses=np.append(state.losses[r, : len(loss_epochs[epochs]) - 1], final_losses[r]),
         )
-        found.append(result)
-    return found
+
+    return [of(r) for r in range(state.networks)]

@@ -15,25 +15,11 @@ def wilson_interval(
     """Interval for a success probability, from the score test: its low and its high end.
 
     The ends are the p at which the observed count would just be rejected, so unlike the textbook
-    p +- z sqrt(p(1-p)/n) the interval keeps a width when all trials or none succeed, and stays within [0, 1].
+    p +- z sqrt(p(1-p)/n) the interval keeps a width when all trials or none succeed, and stays within [0, 1] (Wilson,
+    J. Amer. Statist. Assoc. 22 (1927) 209-212; Brown, Cai & DasGupta, Statist. Sci. 16 (2001) 101-133, eq. 4).
 
-    Parameters
-    ----------
-    successes, trials
-        Counts, broadcast against each other. Without any trial nothing is known: (0, 1).
-    confidence
-        Two-sided level, in (0, 1).
-
-    Raises
-    ------
-    ValueError
-        If not 0 <= successes <= trials, or the confidence lies outside (0, 1).
-
-    References
-    ----------
-    E. B. Wilson, "Probable inference, the law of succession, and statistical inference", J. Amer. Statist.
-    Assoc. 22 (1927) 209-212; L. Brown, T. Cai & A. DasGupta, "Interval estimation for a binomial proportion",
-    Statist. Sci. 16 (2001) 101-133, equation 4.
+    Counts are broadcast against each other; without any trial nothing is known: (0, 1). `ValueError` unless
+    0 <= successes <= trials and 0 < confidence < 1.
 
     Examples
     --------
@@ -59,26 +45,12 @@ def expected_running_time(epochs_to_converge: ArrayLike, cutoff: ArrayLike) -> N
     """Epochs that a success costs when every trial is abandoned at the cut-off and a new one is begun.
 
     ERT(c) = sum_i min(t_i, c) / #{i : t_i <= c}, the epochs spent by all trials over the number of successes.
-    It is the expectation, under the empirical distribution of t, of the total time to the first success.
+    It is the expectation, under the empirical distribution of t, of the total time to the first success (Hamey, NIPS 4
+    (1991), whose efficiency is 1000 / ERT; Hansen et al., Optim. Methods Softw. 36 (2021) 114-144).
 
-    Parameters
-    ----------
-    epochs_to_converge
-        Shape (trials,): epochs, ``inf`` for failures. To be meaningful at a cut-off, every failure must have
-        been trained at least that long.
-    cutoff
-        Epochs, any shape, which is that of the result too: ``inf`` where no trial succeeded in time.
-
-    Raises
-    ------
-    ValueError
-        If there are no trials, a time is negative or NaN, or a cut-off is negative or not finite.
-
-    References
-    ----------
-    L. Hamey, "Benchmarking feed-forward neural networks: models and measures", NIPS 4 (1991), whose
-    efficiency is 1000 / ERT; N. Hansen et al., "COCO: a platform for comparing continuous optimizers in a
-    black-box setting", Optim. Methods Softw. 36 (2021) 114-144.
+    Epochs have shape (trials,). To be meaningful at a cut-off, every failure must have been trained at least that long.
+    Cut-offs may have any shape, which is that of the result too: ``inf`` where no trial succeeded in time. `ValueError`
+    if there are no trials, a time is negative or NaN, or a cut-off is negative or not finite.
 
     Examples
     --------

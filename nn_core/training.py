@@ -18,15 +18,13 @@ from nn_core.criteria import Criterion, Tolerance
 from nn_core.losses import Loss, SumOfSquares
 from nn_core.network import backward, forward
 from nn_core.optimizers import Layers, Memory, Optimizer
-from nn_core.parts import Part
+from nn_core.parts import Array, Part
 from nn_core.tasks import Task
 from nn_core.updates import Batch, Update
 
-Array = NDArray[np.float64]
 Epochs = NDArray[np.int64]
 
-NEVER = -1
-"""Stands for the epoch of something that has not happened."""
+NEVER = -1  # stands for the epoch of something that has not happened
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ class State:
     weights: Layers  # shapes (R, units below [+ 1], units above)
     memory: Memory  # what the optimizer remembers: lists of arrays of shapes (R, ..., ...)
     epoch: int  # epochs of updates made so far
-    losses: Array  # shape (R, K): loss after each epoch of ``recorded_epochs(per_decade, epoch)``
+    losses: Array  # shape (R, K): loss after each epoch of ``recorded(epoch)``
     # Both of shape (R,), and `NEVER` if that has not happened: epochs made before the first forward pass that met the
     # criterion (0 if the initial weights did), and those made before updates would have left the range of float64.
     first_success: Epochs
@@ -80,6 +78,12 @@ class State:
         """Epoch at which each network stopped learning, or `NEVER` where it still does; shape (R,)."""
         stopped = self.first_success if self.training.stop_when_converged else NEVER
         return np.where(self.diverged_at != NEVER, self.diverged_at, stopped)
+
+    def recorded(self, to_epoch: int) -> Epochs:
+        """Epochs of the losses that there are at `to_epoch`; `ValueError` if the ensemble is beyond that already."""
+        if to_epoch < self.epoch:
+            raise ValueError(f"to_epoch={to_epoch}: the ensemble is already at epoch {self.epoch}")
+        return recorded_epochs(self.training.per_decade, to_epoch)
 
     def take(self, networks: NDArray[np.intp]) -> "State":
         """Select networks by index, shape (r,); the result shares no memory with this state."""
@@ -119,12 +123,8 @@ def recorded_epochs(per_decade: int, upto: int) -> Epochs:
 def start(training: Training, optimizer: Optimizer, weights: Sequence[Array]) -> State:
     """Put an ensemble at epoch 0, with copies of its initial weights, shapes (R, units below [+ 1], units above).
 
-    The optimizer's numbers are scalars, or arrays of shape (R,): one per network.
-
-    Raises
-    ------
-    ValueError
-        If the weights are no ensemble: matrices without the leading axis, or layers of different R.
+    The optimizer's numbers are scalars, or arrays of shape (R,): one per network. `ValueError` if the weights are no
+    ensemble: matrices without the leading axis, or layers of different R.
     """
     copies = [np.array(W, dtype=np.float64, order="C") for W in weights]
     networks = len(copies[0])
@@ -149,17 +149,10 @@ def advance(state: State, to_epoch: int) -> State:
 
     Before every epoch, and once more after the last, all patterns are shown with the weights held: that pass tells the
     loss to record and whether the criterion is met. With batch updates it is also what the gradient is taken from.
-    Advancing in several steps gives what one step gives.
-
-    Raises
-    ------
-    ValueError
-        If `to_epoch` lies before the state's epoch.
+    Advancing in several steps gives what one step gives. `ValueError` if `to_epoch` lies before the state's epoch.
     """
-    if to_epoch < state.epoch:
-        raise ValueError(f"to_epoch={to_epoch}: the ensemble is already at epoch {state.epoch}")
     training, task = state.training, state.training.task
-    grid = recorded_epochs(training.per_decade, to_epoch)
+    grid = state.recorded(to_epoch)
     losses = list(state.losses.T)
     # Networks that overflow are noticed and left alone; NumPy need not warn of them.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):

@@ -10,7 +10,7 @@ from numba.core import event
 from nn_core.compiled import layout
 from nn_core.compiled.kernel import NUMBERS, train
 from nn_core.compiled.lanes import LANES
-from nn_core.training import State, recorded_epochs
+from nn_core.training import State
 
 logger = logging.getLogger(__name__)
 
@@ -35,28 +35,22 @@ _announcer = _Announcer()
 def advance(state: State, to_epoch: int) -> State:
     """Train until `to_epoch` epochs of updates have been made in all, compiled: the contract of `training.advance`.
 
-    Uses as many threads as Numba is configured to (``NUMBA_NUM_THREADS``, by default all cores).
-
-    Raises
-    ------
-    ValueError
-        If `to_epoch` lies before the state's epoch, or a part of the network has no compiled twin.
+    Uses as many threads as Numba is configured to (``NUMBA_NUM_THREADS``, by default all cores). `ValueError` also if a
+    part of the network has no compiled twin.
     """
-    if to_epoch < state.epoch:
-        raise ValueError(f"to_epoch={to_epoch}: the ensemble is already at epoch {state.epoch}")
-    grid = recorded_epochs(state.training.per_decade, to_epoch).copy()  # to Numba, what is read-only is of another type
-    ensemble, table = layout.ensemble(state, len(grid)), layout.table(state)
-    order = layout.order(state, to_epoch)
+    grid = state.recorded(to_epoch).copy()  # to Numba, what is read-only is of another type
+    ensemble, table, order = layout.ensemble(state, len(grid)), layout.table(state), layout.order(state, to_epoch)
     with event.install_listener("numba:compile", _announcer):
         plan = layout.plan(state, to_epoch, NUMBERS + len(ensemble.numbers))
         train(0, 0, plan, table, order, grid, ensemble)
 
-    def share(first: int) -> None:
-        train(first, min(first + size, state.networks), plan, table, order, grid, ensemble)
-
     threads = int(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
     # Blocks whose networks end early make for uneven shares, so there are more shares than threads.
     size = LANES * max(1, -(-state.networks // LANES) // (8 * threads))
+
+    def share(first: int) -> None:
+        train(first, min(first + size, state.networks), plan, table, order, grid, ensemble)
+
     if state.networks <= size:
         share(0)
     else:

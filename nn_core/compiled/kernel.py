@@ -16,24 +16,10 @@ from numpy.typing import NDArray
 from nn_core.compiled.lanes import LANES, as_mask, load, select, store
 from nn_core.compiled.linking import Pass, call, stamped
 from nn_core.compiled.passes import RESULT
-from nn_core.training import NEVER
+from nn_core.parts import Array
+from nn_core.training import NEVER, Epochs
 
-Array = NDArray[np.float64]
-Epochs = NDArray[np.int64]
-
-NUMBERS = RESULT + 1
-"""Where a block holds the optimizer's numbers, one vector each."""
-
-
-class Passes(NamedTuple):
-    """What is done to a layer: see `nn_core.compiled.passes`."""
-
-    forward: Pass
-    successes: Pass
-    loss: Pass
-    slopes: Pass
-    deltas: Pass
-    update: Pass
+NUMBERS = RESULT + 1  # where a block holds the optimizer's numbers, one vector each
 
 
 class Plan(NamedTuple):
@@ -43,7 +29,12 @@ class Plan(NamedTuple):
     weights and what the optimizer remembers, as they are and as an epoch makes them.
     """
 
-    passes: Passes
+    forward: Pass
+    deltas: Pass
+    loss: Pass
+    slopes: Pass
+    successes: Pass
+    update: Pass
     layers: NDArray[np.int64]  # a row for each, from the lowest: `passes.Layer`, packed
     patterns: int
     networks_at: int  # position in the block of the weights, behind which is what the optimizer remembers
@@ -79,16 +70,11 @@ def train(
 ) -> None:
     """Train networks first_network .. last_network - 1.
 
-    Parameters
-    ----------
-    table : array, shape (rows, patterns)
-        Numbers that all networks share; see `nn_core.compiled.passes`.
-    order : int array, shape (epochs or 1, patterns)
-        In which patterns are shown, batch by batch: in each epoch of the call, or in all.
-    grid : int array
-        Epochs of `ensemble.losses`.
+    The table, shape (rows, patterns), has the numbers that all networks share; see `nn_core.compiled.passes`. The
+    order, shape (epochs or 1, patterns), in which they are shown, batch by batch, is that of each epoch of the call,
+    or of all. The grid has the epochs of `ensemble.losses`.
     """
-    passes, patterns, width = plan.passes, plan.patterns, ensemble.networks.shape[1]
+    patterns, width = plan.patterns, ensemble.networks.shape[1]
     layers, depth = plan.layers, len(plan.layers)
     memory = np.zeros((plan.networks_at + 2 * width + 1) * LANES)
     skip = -(memory.ctypes.data // 8) % 8  # a vector should not straddle two cache lines
@@ -117,10 +103,10 @@ def train(
         epoch = plan.from_epoch
         recorded = plan.recorded
         while True:
-            call(passes.forward, block, table, layers, depth, now, now, 0, patterns)
+            call(plan.forward, block, table, layers, depth, now, now, 0, patterns)
             met = learning & ~succeeded
             if met:
-                met &= call(passes.successes, block, table, layers, depth, now, now, 0, patterns)
+                met &= call(plan.successes, block, table, layers, depth, now, now, 0, patterns)
             if met:
                 succeeded |= met
                 if plan.stop_when_converged:
@@ -132,7 +118,7 @@ def train(
                 learning = 0
             due = recorded < len(grid) and grid[recorded] == epoch
             if due or learning != staying:  # networks that learn no more leave, their last loss for all that is to come
-                call(passes.loss, block, table, layers, depth, now, now, 0, patterns)
+                call(plan.loss, block, table, layers, depth, now, now, 0, patterns)
                 for lane in range(LANES):
                     if staying >> lane & 1:
                         leaves = not learning >> lane & 1
@@ -151,10 +137,10 @@ def train(
             for start in range(0, patterns, plan.batch):
                 stop = min(start + plan.batch, patterns)
                 if start > 0 or reordered:  # the outputs are of other weights, or other patterns
-                    call(passes.forward, block, shown, layers, depth, weights, weights, start, stop)
-                call(passes.slopes, block, shown, layers, depth, weights, new, start, stop)
-                call(passes.deltas, block, shown, layers, depth, weights, new, start, stop)
-                finite &= call(passes.update, block, shown, layers, depth, weights, new, start, stop)
+                    call(plan.forward, block, shown, layers, depth, weights, weights, start, stop)
+                call(plan.slopes, block, shown, layers, depth, weights, new, start, stop)
+                call(plan.deltas, block, shown, layers, depth, weights, new, start, stop)
+                finite &= call(plan.update, block, shown, layers, depth, weights, new, start, stop)
                 weights = new
             diverged = learning & ~finite
             if diverged:  # they keep what they had, with which they will leave

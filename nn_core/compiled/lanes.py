@@ -10,7 +10,7 @@ are for compiled code only.
 
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
@@ -35,7 +35,8 @@ LANES = fitting(cpu_target.target_context.codegen().magic_tuple()[2])
 Lanes = Any  # what annotations call one float64 per lane
 Emit = Callable[..., Any]  # LLVM's instruction builder and operands to an instruction
 
-_FLOATS = ir.VectorType(ir.DoubleType(), LANES)
+_FLOAT, _INDEX = ir.DoubleType(), ir.IntType(32)
+_FLOATS = ir.VectorType(_FLOAT, LANES)
 _INTEGERS = ir.VectorType(ir.IntType(64), LANES)
 _BITS = ir.VectorType(ir.IntType(1), LANES)
 
@@ -58,51 +59,45 @@ def _constant(kind: Any, value: float) -> Any:
     return ir.Constant(kind, [value] * LANES)
 
 
-def _in_every_lane(builder: Any, number: Any) -> Any:
-    """A float in all lanes; lanes as they are."""
-    if number.type == _FLOATS:
-        return number
-    undefined = ir.Constant(_FLOATS, ir.Undefined)
-    first = builder.insert_element(undefined, number, ir.IntType(32)(0))
-    return builder.shuffle_vector(first, undefined, _constant(ir.VectorType(ir.IntType(32), LANES), 0))
+def _lowered(emit: Emit) -> Any:
+    """Emit an instruction of lanes; operands that are a float are put in all lanes first."""
+
+    def in_every_lane(builder: Any, number: Any) -> Any:
+        undefined = ir.Constant(_FLOATS, ir.Undefined)
+        first = builder.insert_element(undefined, number, _INDEX(0))
+        return builder.shuffle_vector(first, undefined, _constant(ir.VectorType(_INDEX, LANES), 0))
+
+    def lowered(_context: Any, builder: Any, _signature: Any, operands: Any) -> Any:
+        return emit(builder, *(in_every_lane(builder, v) if v.type == _FLOAT else v for v in operands))
+
+    return lowered
 
 
-def _define_operator(symbol: Callable[[Any, Any], Any], result: types.Type, emit: Emit) -> None:
-    """Apply an operator of Python's to lanes, or to lanes and a float."""
-    declare: Any = type_callable
-    implement: Any = lower_builtin
+def _operator(symbol: Callable[[Any, Any], Any], result: types.Type, emit: Emit) -> None:
+    """Give an operator of Python's a meaning for lanes, and for lanes and a float."""
+    declare, implement = cast("Any", type_callable), cast("Any", lower_builtin)
     operands = ((lanes, lanes), (lanes, types.float64), (types.float64, lanes))
     declare(symbol)(lambda _context: lambda a, b: result if (a, b) in operands else None)
     for kinds in operands:
-        implement(symbol, *kinds)(
-            lambda _context, builder, _signature, values: emit(builder, *(_in_every_lane(builder, v) for v in values))
-        )
+        implement(symbol, *kinds)(_lowered(emit))
 
 
-_define_operator(operator.add, lanes, ir.IRBuilder.fadd)
-_define_operator(operator.sub, lanes, ir.IRBuilder.fsub)
-_define_operator(operator.mul, lanes, ir.IRBuilder.fmul)
-_define_operator(operator.truediv, lanes, ir.IRBuilder.fdiv)
-_define_operator(operator.lt, mask, lambda builder, a, b: builder.fcmp_ordered("<", a, b))
-_define_operator(operator.gt, mask, lambda builder, a, b: builder.fcmp_ordered(">", a, b))
-_define_operator(operator.eq, mask, lambda builder, a, b: builder.fcmp_ordered("==", a, b))
+_operator(operator.add, lanes, ir.IRBuilder.fadd)
+_operator(operator.sub, lanes, ir.IRBuilder.fsub)
+_operator(operator.mul, lanes, ir.IRBuilder.fmul)
+_operator(operator.truediv, lanes, ir.IRBuilder.fdiv)
+_operator(operator.lt, mask, lambda builder, a, b: builder.fcmp_ordered("<", a, b))
+_operator(operator.gt, mask, lambda builder, a, b: builder.fcmp_ordered(">", a, b))
+_operator(operator.eq, mask, lambda builder, a, b: builder.fcmp_ordered("==", a, b))
 
 
 def _function(result: types.Type, operands: tuple[types.Type, ...], emit: Emit) -> Any:
-    """Make a function for compiled code out of LLVM instructions; it takes floats for lanes, too."""
+    """Make a function for compiled code, which takes a number for lanes, too."""
 
     def typed(*given: Any) -> Any:
-        kinds = [
-            types.float64 if isinstance(g, types.Number) else wanted for g, wanted in zip(given, operands, strict=True)
-        ]
-
-        def lowered(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
-            vectors = (
-                _in_every_lane(builder, v) if wanted == lanes else v for v, wanted in zip(values, operands, strict=True)
-            )
-            return emit(builder, *vectors)
-
-        return result(*kinds), lowered
+        numbers = [isinstance(g, types.Number) and wanted == lanes for g, wanted in zip(given, operands, strict=True)]
+        kinds = [types.float64 if number else wanted for number, wanted in zip(numbers, operands, strict=True)]
+        return result(*kinds), _lowered(emit)
 
     # Numba reads the number of operands off the Python function.
     by_count: tuple[Callable[..., Any], ...] = (
@@ -135,49 +130,24 @@ def _exponent(builder: Any, a: Any) -> Any:
     return builder.sitofp(builder.ashr(bits, _constant(_INTEGERS, 52)), _FLOATS)
 
 
-splat = _function(lanes, (lanes,), lambda _, a: a)
-"""x -> x in every lane"""
-
+splat = _function(lanes, (lanes,), lambda _, a: a)  # number -> it in every lane
 negative = _function(lanes, (lanes,), ir.IRBuilder.fneg)
-"""a -> -a"""
-
-fma = _function(lanes, (lanes, lanes, lanes), _llvm("fmuladd"))
-"""a, b, c -> a b + c, rounded once where the processor can"""
-
 magnitude = _function(lanes, (lanes,), _llvm("fabs"))
-"""a -> |a|"""
-
 square_root = _function(lanes, (lanes,), _llvm("sqrt"))
-"""a -> square root of a"""
-
-with_sign = _function(lanes, (lanes, lanes), _llvm("copysign"))
-"""a, b -> a with the sign of b"""
-
-select = _function(lanes, (mask, lanes, lanes), ir.IRBuilder.select)
-"""condition, a, b -> a where the condition holds, else b"""
-
-as_bits = _function(
-    types.int64,
-    (mask,),
-    lambda builder, condition: builder.zext(builder.bitcast(condition, ir.IntType(LANES)), ir.IntType(64)),
-)
-"""mask -> integer, lane 0 in its lowest bit"""
-
-as_mask: Any = intrinsic(
-    lambda _, _bits: (
-        mask(types.int64),
-        lambda _context, builder, _signature, values: builder.bitcast(
-            builder.trunc(values[0], ir.IntType(LANES)), _BITS
-        ),
-    )
-)
-"""integer -> mask, lane 0 from its lowest bit"""
-
+with_sign = _function(lanes, (lanes, lanes), _llvm("copysign"))  # a, b -> a with the sign of b
+fma = _function(lanes, (lanes, lanes, lanes), _llvm("fmuladd"))  # a, b, c -> a b + c, rounded once where possible
+select = _function(lanes, (mask, lanes, lanes), ir.IRBuilder.select)  # condition, a, b -> a where it holds, else b
+# n + ROUND -> 2^n for integers -1022 <= n <= 1023, whose exponent bits only need to be moved to their place
 power_of_two = _function(lanes, (lanes,), _power_of_two)
-"""n + ROUND -> 2^n for integers -1022 <= n <= 1023, whose exponent bits only need to be moved to their place"""
-
+# a -> the integer k for which sqrt(1/2) <= a / 2^k < sqrt(2), of positive normal a
 exponent = _function(lanes, (lanes,), _exponent)
-"""a -> the integer k for which sqrt(1/2) <= a / 2^k < sqrt(2), of positive normal a"""
+# mask -> integer, lane 0 in its lowest bit, and back
+as_bits = _function(
+    types.int64, (mask,), lambda builder, m: builder.zext(builder.bitcast(m, ir.IntType(LANES)), ir.IntType(64))
+)
+as_mask = _function(
+    mask, (types.int64,), lambda builder, bits: builder.bitcast(builder.trunc(bits, ir.IntType(LANES)), _BITS)
+)
 
 
 def data(context: Any, builder: Any, kind: types.Type, numbers: Any) -> Any:
@@ -202,11 +172,8 @@ def _store(context: Any, builder: Any, signature: Any, operands: Any) -> Any:
     return context.get_dummy_value()
 
 
+# block, i -> vector number i of a contiguous float64 array or pointer, unchecked; block, i, value: the same, written
 load: Any = intrinsic(lambda _, block, _index: (lanes(block, types.intp), _load))
-"""block, i -> vector number i of a contiguous float64 array or pointer, unchecked"""
-
 store: Any = intrinsic(lambda _, block, _index, _value: (types.none(block, types.intp, lanes), _store))
-"""block, i, value: the same, written"""
 
-inline = njit(error_model="numpy", forceinline=True)
-"""Compiles a function of `lanes`, into its callers."""
+inline = njit(error_model="numpy", forceinline=True)  # compiles a function of `lanes`, into its callers

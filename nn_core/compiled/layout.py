@@ -4,23 +4,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn_core.compiled import passes
-from nn_core.compiled.kernel import NUMBERS, Ensemble, Passes, Plan
-from nn_core.compiled.linking import link, numbers
+from nn_core.compiled.kernel import NUMBERS, Ensemble, Plan
+from nn_core.compiled.linking import link
 from nn_core.compiled.records import packed
 from nn_core.optimizers import Layers, Memory
+from nn_core.parts import Array
 from nn_core.training import NEVER, State
-
-Array = NDArray[np.float64]
 
 
 def ensemble(state: State, recorded: int) -> Ensemble:
     """Copy what training changes; there is room for `recorded` losses."""
     losses = np.empty((state.networks, recorded))
     losses[:, : state.losses.shape[1]] = state.losses
-    own = [value for value in numbers(state.optimizer).values() if isinstance(value, np.ndarray)]
     matrices = [M.reshape(state.networks, -1) for section in _sections(state) for M in section]
     return Ensemble(
-        numbers=np.array(own).reshape(len(own), state.networks),
+        numbers=np.array(list(state.optimizer.numbers().values())),
         networks=np.ascontiguousarray(np.concatenate(matrices, axis=1)),
         losses=losses,
         first_success=state.first_success.copy(),
@@ -61,13 +59,14 @@ def plan(state: State, to_epoch: int, first_unit: int) -> Plan:
         )
         first_weight += rows * columns
         below, above, incoming = above, above + columns * patterns, columns
-    forward, deltas = link(training.activation, passes.forward, passes.deltas)
-    loss, slopes = link(training.loss, passes.loss, passes.slopes)
-    (successes,) = link(training.criterion, passes.successes)
     memory = (by_weight, len(state.memory) - by_weight)
-    (update,) = link(state.optimizer, passes.update, vectors=NUMBERS, memory=memory)
     return Plan(
-        passes=Passes(forward, successes, loss, slopes, deltas, update),
+        forward=link(passes.forward, training.activation),
+        deltas=link(passes.deltas, training.activation),
+        loss=link(passes.loss, training.loss),
+        slopes=link(passes.slopes, training.loss),
+        successes=link(passes.successes, training.criterion),
+        update=link(passes.update, state.optimizer, vectors=NUMBERS, memory=memory),
         layers=np.array([packed(layer) for layer in layers]),
         patterns=patterns,
         networks_at=first_unit + 2 * units,

@@ -8,9 +8,8 @@ kept on disk by Numba; the kernel is compiled once and is given their addresses.
 import hashlib
 import importlib
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from functools import lru_cache
-from itertools import count
 from pathlib import Path
 from types import FunctionType
 from typing import Any, NamedTuple
@@ -49,13 +48,13 @@ def _call(context: Any, builder: Any, signature: Any, operands: Any) -> Any:
     return result
 
 
+# pass, block, table, layers, depth, now, new, first, last -> what the pass returns
 call: Any = intrinsic(
     lambda _, compiled, block, table, layers, _depth, _now, _new, _first, _last: (
         types.int64(compiled, block, table, layers, *[types.int64] * 5),
         _call,
     )
 )
-"""For compiled code: pass, block, table, layers, depth, now, new, first, last -> what the pass returns."""
 
 
 @lru_cache
@@ -64,10 +63,7 @@ def _sources() -> list[bytes]:
 
 
 def stamped(function: Callable[..., Any], *facts: object) -> Any:
-    """Name a function after all that it is made of, for Numba's cache, which looks for changes in its own file only.
-
-    That is this package, and `facts`.
-    """
+    """Name a function after all it is made of, this package and `facts`: Numba looks for changes in its file only."""
     digest = hashlib.sha256(repr((LANES, _sources(), facts)).encode())
     function.__qualname__ = f"{function.__name__}-{digest.hexdigest()[:16]}"
     return function
@@ -95,10 +91,8 @@ def _compiled(twin: str, reference: str, kinds: Kinds, memory: tuple[int, int] |
     module, name = twin.split(":")
     part = getattr(importlib.import_module(module), name)
     if memory is not None:
-        of_weight, of_network = memory
-        part = passes.Optimizer(
-            part, loader(of_weight), loader(of_network), storer(0, of_weight), storer(of_weight, of_network)
-        )
+        own, shared = memory
+        part = passes.Optimizer(part, loader(own), loader(shared), storer(0, own), storer(own, own + shared))
     # What a function closes over becomes part of its name in Numba's cache, and functions have another name in every
     # process. Hence a copy of `_pass`, which finds them among its globals.
     names = {"_body": body, "_part": part, "_own": reader("Own", kinds)}
@@ -110,35 +104,23 @@ def _compiled(twin: str, reference: str, kinds: Kinds, memory: tuple[int, int] |
     return overload, overload.library.get_pointer_to_function(overload.fndesc.llvm_func_name)
 
 
-def numbers(part: Any) -> dict[str, Any]:
-    """Return a part's numbers and flags by name."""
-    values = {field.name: getattr(part, field.name) for field in fields(part)} if is_dataclass(part) else {}
-    return {name: value for name, value in values.items() if isinstance(value, bool | int | float | np.ndarray)}
+def link(body: Any, part: Part, vectors: int = 0, memory: tuple[int, int] | None = None) -> Pass:
+    """Compile a pass of `nn_core.compiled.passes` for a part, or fetch it from the cache.
 
-
-def link(part: Part, *bodies: Any, vectors: int = 0, memory: tuple[int, int] | None = None) -> list[Pass]:
-    """Compile passes for a part, or fetch them from the cache.
-
-    Parameters
-    ----------
-    part : Part
-    bodies : functions of `nn_core.compiled.passes`
-    vectors : int
-        Where the block has the vectors of such numbers as each network has its own of.
-    memory : (int, int) or None
-        How many vectors an optimizer remembers, of a weight and of the network.
-
-    Raises
-    ------
-    ValueError
-        If the part has no twin.
+    From position `vectors` on, the block has the numbers that each network has its own of. An optimizer remembers
+    `memory` vectors, of a weight and of the network. `ValueError` if the part has no twin.
     """
     if part.twin is None:
         raise ValueError(f"{type(part).__name__} has no compiled twin; the NumPy engine takes any part")
-    kinds, values, places = [], [], count(vectors)
-    for name, value in numbers(part).items():
-        own = isinstance(value, np.ndarray)
-        kinds.append((name, lanes if own else types.boolean if isinstance(value, bool) else types.float64))
-        values.append(next(places) if own else value if isinstance(value, bool) else float(value))
-    about = part.twin, type(part).__module__, tuple(kinds), memory
-    return [Pass(_compiled(*about, body)[1], packed(values)) for body in bodies]
+    own: dict[str, tuple[types.Type, float]] = {}
+    for name, value in ((entry.name, getattr(part, entry.name)) for entry in fields(part)):
+        if isinstance(value, np.ndarray):
+            own[name] = lanes, vectors
+            vectors += 1
+        elif isinstance(value, bool):
+            own[name] = types.boolean, value
+        elif isinstance(value, int | float):
+            own[name] = types.float64, float(value)
+    kinds = tuple((name, kind) for name, (kind, _) in own.items())
+    _, function = _compiled(part.twin, type(part).__module__, kinds, memory, body)
+    return Pass(function, packed(value for _, value in own.values()))

@@ -1,4 +1,4 @@
-"""Twins of `nn_core.optimizers`: the update of one weight.
+"""Twins of `nn_core.optimizers`, whose docstrings explain them: the update of one weight.
 
 ``(own, weight, gradient, memory, fan_in) -> weight, memory``: `own` has the optimizer's numbers, one per lane, and its
 flags; `memory` is what it remembers of this weight, then what it remembers of the network; `fan_in` counts the weights
@@ -17,13 +17,11 @@ Updated = tuple[Lanes, tuple[Lanes, ...]]
 
 @inline
 def gradient_descent(own: Any, weight: Lanes, gradient: Lanes, _memory: tuple[()], _fan_in: float) -> Updated:
-    """See `nn_core.GradientDescent`."""
     return fma(negative(own.learning_rate), gradient, weight), ()
 
 
 @inline
 def momentum(own: Any, weight: Lanes, gradient: Lanes, memory: tuple[Lanes], _fan_in: float) -> Updated:
-    """See `nn_core.Momentum`."""
     (velocity,) = memory
     rate = own.learning_rate * (1.0 - own.momentum) if own.scaled else own.learning_rate
     step = fma(own.momentum, velocity, negative(rate) * gradient)
@@ -32,7 +30,6 @@ def momentum(own: Any, weight: Lanes, gradient: Lanes, memory: tuple[Lanes], _fa
 
 @inline
 def quickprop(own: Any, weight: Lanes, gradient: Lanes, memory: tuple[Lanes, Lanes], fan_in: float) -> Updated:
-    """See `nn_core.Quickprop`."""
     d, p = memory
     s = negative(gradient)
     epsilon = own.learning_rate / fan_in if own.split_by_fan_in else own.learning_rate
@@ -47,7 +44,6 @@ def quickprop(own: Any, weight: Lanes, gradient: Lanes, memory: tuple[Lanes, Lan
 
 @inline
 def rprop(own: Any, weight: Lanes, gradient: Lanes, memory: tuple[Lanes, Lanes, Lanes], _fan_in: float) -> Updated:
-    """See `nn_core.Rprop`."""
     p, size, last = memory
     along = select(p > 0.0, gradient, select(p < 0.0, negative(gradient), 0.0))
     grown, shrunk = own.grow * size, own.shrink * size
@@ -61,7 +57,6 @@ def rprop(own: Any, weight: Lanes, gradient: Lanes, memory: tuple[Lanes, Lanes, 
 
 @inline
 def adam(own: Any, weight: Lanes, gradient: Lanes, memory: tuple[Lanes, Lanes, Lanes], _fan_in: float) -> Updated:
-    """See `nn_core.Adam`."""
     m, v, count = memory
     count = count + 1.0
     m = fma(own.beta1, m, (1.0 - own.beta1) * gradient)

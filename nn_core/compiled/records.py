@@ -15,13 +15,12 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from nn_core.compiled.lanes import address, inline, lanes
+from nn_core.compiled.lanes import Lanes, address, inline, lanes, load, store
 
 Kinds = tuple[tuple[str, types.Type], ...]  # names of a record's values, and their Numba types
 
-_tuple: Any = types.Tuple
 _named_tuple: Any = types.NamedTuple
-FLOAT, INTEGER = ir.DoubleType(), ir.IntType(64)
+_FLOAT, _INTEGER = ir.DoubleType(), ir.IntType(64)
 
 
 def packed(values: Iterable[float]) -> NDArray[np.int64]:
@@ -31,9 +30,9 @@ def packed(values: Iterable[float]) -> NDArray[np.int64]:
 
 def _value(builder: Any, block: Any, slot: Any, kind: types.Type) -> Any:
     if kind == types.float64:
-        return builder.bitcast(slot, FLOAT)
+        return builder.bitcast(slot, _FLOAT)
     if kind == types.boolean:
-        return builder.icmp_signed("!=", slot, INTEGER(0))
+        return builder.icmp_signed("!=", slot, _INTEGER(0))
     if kind == lanes:
         return builder.load(address(builder, block, slot), align=8)
     return slot
@@ -46,40 +45,32 @@ def reader(name: str, kinds: Kinds) -> Any:
 
     def emit(context: Any, builder: Any, signature: Any, operands: Any) -> Any:
         block, pointer, index = operands
-        start = builder.gep(pointer, [builder.mul(index, INTEGER(len(kinds)))])
-        slots = [builder.load(builder.gep(start, [INTEGER(k)])) for k in range(len(kinds))]
+        start = builder.gep(pointer, [builder.mul(index, _INTEGER(len(kinds)))])
+        slots = [builder.load(builder.gep(start, [_INTEGER(k)])) for k in range(len(kinds))]
         values = [_value(builder, block, slot, kind) for slot, (_, kind) in zip(slots, kinds, strict=True)]
         return context.make_tuple(builder, signature.return_type, values)
 
     return intrinsic(lambda _, block, pointer, _index: (record(block, pointer, types.int64), emit))
 
 
-def _places(builder: Any, count: int, block: Any, at: Any, stride: Any) -> list[Any]:
-    return [address(builder, block, builder.add(at, builder.mul(stride, INTEGER(k)))) for k in range(count)]
-
-
 @lru_cache
 def loader(count: int) -> Any:
     """Make a function for compiled code that loads vectors: (block, at, stride) -> tuple of `count`."""
-    vectors = _tuple([lanes] * count)
-
-    def emit(context: Any, builder: Any, signature: Any, operands: Any) -> Any:
-        loaded = [builder.load(place, align=8) for place in _places(builder, count, *operands)]
-        return context.make_tuple(builder, signature.return_type, loaded)
-
-    read: Any = intrinsic(lambda _, block, at, stride: (vectors(block, at, stride), emit))
-    return inline(lambda block, at, stride: read(block, at, stride))  # an intrinsic cannot be a member of a tuple
+    if count == 0:
+        return inline(lambda _block, _at, _stride: ())
+    others = loader(count - 1)
+    return inline(lambda block, at, stride: (load(block, at), *others(block, at + stride, stride)))
 
 
 @lru_cache
-def storer(skip: int, count: int) -> Any:
-    """Make a function for compiled code that stores `count` vectors from `skip` on: (block, at, stride, vectors)."""
+def storer(first: int, last: int) -> Any:
+    """Make one that stores vectors `first` to before `last` of a tuple: (block, at, stride, vectors)."""
+    if first == last:
+        return inline(lambda _block, _at, _stride, _vectors: None)
+    others = storer(first + 1, last)
 
-    def emit(context: Any, builder: Any, _signature: Any, operands: Any) -> Any:
-        *where, vectors = operands
-        for k, place in enumerate(_places(builder, count, *where), start=skip):
-            builder.store(builder.extract_value(vectors, k), place, align=8)
-        return context.get_dummy_value()
+    def store_them(block: Any, at: int, stride: int, vectors: tuple[Lanes, ...]) -> None:
+        store(block, at, vectors[first])
+        others(block, at + stride, stride, vectors)
 
-    write: Any = intrinsic(lambda _, block, at, stride, vectors: (types.none(block, at, stride, vectors), emit))
-    return inline(lambda block, at, stride, vectors: write(block, at, stride, vectors))
+    return inline(store_them)

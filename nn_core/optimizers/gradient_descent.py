@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nn_core.optimizers.optimizer import Array, Layers, Memory, Optimizer, per_matrix
+from nn_core.optimizers.optimizer import Layers, Memory, Optimizer, per_matrix
+from nn_core.parts import Array
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,12 @@ from dataclasses import dataclass, fields, replace
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from nn_core.parts import Part, number
+from nn_core.parts import Array, Part, number
 
-Array = NDArray[np.float64]
 Layers = list[Array]
 Memory = tuple[Layers, ...]
-Number = float | Array
-"""One for all networks, or an array of shape (R,): one each."""
+Number = float | Array  # one for all networks, or an array of shape (R,): one each
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nn_core.optimizers.optimizer import Array, Layers, Memory, Number, Optimizer, per_matrix, zeros_like
-from nn_core.parts import Condition, flag, number
+from nn_core.optimizers.optimizer import Layers, Memory, Number, Optimizer, per_matrix, zeros_like
+from nn_core.parts import Array, Condition, flag, number
 
 
 @dataclass(frozen=True)

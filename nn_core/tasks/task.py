@@ -12,9 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nn_core.parts import Condition, Part, number, require_valid
+from nn_core.parts import Array, Condition, Part, number, require_valid
 
-Array = NDArray[np.float64]
 Bits = NDArray[np.bool_]
 
 
@@ -33,6 +32,14 @@ class Task(Part, kind="task"):
     @abstractmethod
     def patterns(self) -> Patterns:
         """Make the table; asked for once."""
+
+    @cached_property
+    def _table(self) -> Patterns:
+        require_valid(self)
+        table = self.patterns()
+        for array in (table.inputs, table.targets):
+            array.setflags(write=False)
+        return table
 
     @property
     def inputs(self) -> Array:
@@ -59,14 +66,6 @@ class Task(Part, kind="task"):
         """The lowest and the highest target, each by what a user would call it."""
         return {"the lowest target": float(self.targets.min()), "the highest target": float(self.targets.max())}
 
-    @cached_property
-    def _table(self) -> Patterns:
-        require_valid(self)
-        table = self.patterns()
-        for array in (table.inputs, table.targets):
-            array.setflags(write=False)
-        return table
-
 
 @dataclass(frozen=True, kw_only=True)
 class BitTask(Task):
@@ -85,7 +84,6 @@ class BitTask(Task):
         """Input and target bits, shapes (patterns, inputs) and (patterns, outputs)."""
 
     def patterns(self) -> Patterns:
-        """Encode the bits."""
         inputs, targets = self.in_bits()
         return Patterns(
             np.where(inputs, float(self.high), float(self.low)),
@@ -95,7 +93,6 @@ class BitTask(Task):
 
     @property
     def target_ends(self) -> Mapping[str, float]:
-        """The two targets, by the options that set them."""
         return {"task.target_low": self.target_low, "task.target_high": self.target_high}
 
     def problems(self, condition: Condition) -> Iterator[str]:
