@@ -19,7 +19,7 @@ from experiments.launchers import HydraLauncher, Launcher, log_into_folder
 from experiments.ledger import Ending, Ledger
 from experiments.session import SweepSession
 from tracking import disk
-from tracking.errors import TrackingError
+from tracking.errors import TrackingError, without_secrets
 from tracking.store import find_store, open_store
 
 
@@ -96,7 +96,7 @@ def _run(config: DictConfig, name: str, launcher: Launcher, jobs: Sequence[Job])
     log_into_folder(config)
     interruption.check()
     name = name or str(config.hydra.job.config_name)
-    artifacts = {"multirun.yaml": OmegaConf.to_yaml(config).encode()}
+    artifacts = {"multirun.yaml": without_secrets(OmegaConf.to_yaml(config)).encode()}
     with SweepSession(settings, launcher, name, artifacts, folder, store) as session:
         session.run(jobs)
     if session.ending == "FINISHED":
@@ -141,5 +141,5 @@ def _make_folder(config: DictConfig) -> Path:
         with read_write(config.hydra), open_dict(config.hydra):
             config.hydra.sweep.dir = str(folder)
             config.hydra.runtime.output_dir = str(folder.absolute())
-        OmegaConf.save(config, folder / "multirun.yaml")
+        (folder / "multirun.yaml").write_text(without_secrets(OmegaConf.to_yaml(config)))
     return folder

@@ -21,7 +21,7 @@ from experiments.startup import collect_garbage_seldom
 from tracking import names, stale
 from tracking.addresses import is_server, tracking_uri
 from tracking.creation import artifact_root
-from tracking.errors import TrackingError, without_password
+from tracking.errors import TrackingError, without_secrets
 from tracking.record import Run, RunUpdate, now_ms
 from tracking.store import Store, find_stores
 from tracking.sync import sync
@@ -131,7 +131,7 @@ def _status(options: argparse.Namespace) -> int:
         print(json.dumps(states, indent=2))
         return 0
     if not states:
-        print(f"No sweeps yet in {without_password(tracking_uri())}.")
+        print(f"No sweeps yet in {without_secrets(tracking_uri())}.")
         return 0
     counts = ("jobs", "finished", "reused", "failed", "killed", "running")
     header = ("sweep", "experiment", "state", "jobs", "done", *counts[2:], "rate", "started", "took", "name")
@@ -216,7 +216,7 @@ def _ui(options: argparse.Namespace) -> int:
     uri = tracking_uri()
     page = _ui_page(find_stores(), options.sweep)
     if is_server(uri):
-        print(f"{without_password(uri).rstrip('/')}/{page}")
+        print(f"{without_secrets(uri).rstrip('/')}/{page}")
         return 0
     port = options.port or _free_port()
     print(f"In some seconds, at\n\n  http://127.0.0.1:{port}/{page}\n\nCtrl-C ends it.\n", flush=True)
@@ -247,7 +247,7 @@ def _find(stores: Sequence[Store], wanted: str) -> tuple[Store, Run]:
     """Find the one run that an id, the beginning of one, a name or ``latest`` stands for."""
     found = [(store, run) for store in stores for run in store.reader.matching(wanted)]
     if not found:
-        uri = without_password(tracking_uri())
+        uri = without_secrets(tracking_uri())
         raise TrackingError(f"no run {wanted!r} in {uri}; python -m experiments.sweeps status lists the sweeps")
     if wanted == "latest":
         return max(found, key=lambda pair: (pair[1].start_ms, pair[1].run_id))

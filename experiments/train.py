@@ -19,9 +19,11 @@ CONF = Path(__file__).resolve().parent.parent / "conf"
 
 def task(composed: "DictConfig", **surroundings: Any) -> None:
     """Do one job; see `experiments.one_run`, which is slow to import and not needed for ``--help``."""
+    from experiments import trust
     from experiments.jobs import ConfigurationError
     from experiments.one_run import train_one
 
+    trust.hide_secrets()
     try:
         train_one(composed, **surroundings)
     except ConfigurationError as error:
@@ -50,14 +52,21 @@ def main() -> None:
 def _hydra() -> None:
     import hydra
 
-    from experiments import config
+    from experiments import config, trust
     from nn_core import PartError
+    from tracking.addresses import current_folder
+    from tracking.errors import TrackingError
 
     try:
+        folder = current_folder()
         config.register()
-    except PartError as error:
+    except (PartError, TrackingError) as error:
         sys.exit(str(error))
-    run = hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")(task)
+    if "${" in str(folder):
+        sys.exit(
+            f"{folder}: Hydra would read the name of this folder as a reference: rename it, or work in another one"
+        )
+    run = trust.only_in_known_code()(hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")(task))
     if os.environ.get("HYDRA_FULL_ERROR") == "1":
         run()
         return

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from tracking.disk import try_to_write
-from tracking.errors import StoreUnreachableError, TrackingError, without_password
+from tracking.errors import StoreUnreachableError, TrackingError, without_secrets
 
 VARIABLE = "MLFLOW_TRACKING_URI"
 
@@ -28,16 +28,31 @@ def tracking_uri(given: str | None = None) -> str:
     """
     given = given or os.environ.get(VARIABLE)
     if not given:
-        return sqlite_uri(Path.cwd() / "mlflow.db")
+        return sqlite_uri(current_folder() / "mlflow.db")
     if problem := _problem(given):
         raise TrackingError(f"{describe(given)}: {problem}; {VALID}")
     path = sqlite_path(given)
     return given if path is None else sqlite_uri(path)
 
 
+def current_folder() -> Path:
+    """Return the current folder; raises `TrackingError` if it is gone, or has a name that MLflow cannot keep."""
+    try:
+        folder = Path.cwd()
+        str(folder).encode()
+    except FileNotFoundError as error:
+        raise TrackingError("the current folder has been removed: work in another one") from error
+    except UnicodeEncodeError as error:
+        shown = os.fsencode(error.object).decode(errors="backslashreplace")
+        raise TrackingError(
+            f"{shown}: the name of this folder is not UTF-8, and MLflow keeps text: rename it"
+        ) from error
+    return folder
+
+
 def describe(uri: str) -> str:
     """Name a store in a message to whoever chose it: by the variable that did so, if it is set."""
-    return f"{VARIABLE}={without_password(os.environ[VARIABLE])}" if os.environ.get(VARIABLE) else without_password(uri)
+    return f"{VARIABLE}={without_secrets(os.environ[VARIABLE])}" if os.environ.get(VARIABLE) else without_secrets(uri)
 
 
 def sqlite_path(uri: str) -> Path | None:
@@ -64,7 +79,7 @@ def ping(uri: str) -> None:
     Who answers, and whether he knows MLflow, its client will find out.
     """
     try:
-        with urllib.request.urlopen(f"{without_password(uri).rstrip('/')}/health", timeout=5):  # noqa: S310
+        with urllib.request.urlopen(f"{without_secrets(uri).rstrip('/')}/health", timeout=5):  # noqa: S310
             return
     except urllib.error.HTTPError as error:
         if error.code < 500:
@@ -76,7 +91,7 @@ def ping(uri: str) -> None:
         reason = str(error.reason)
     except (OSError, HTTPException, ValueError) as error:
         reason = str(error)
-    raise StoreUnreachableError(f"no tracking server answers there ({without_password(reason.strip())})")
+    raise StoreUnreachableError(f"no tracking server answers there ({without_secrets(reason.strip())})")
 
 
 def _problem(uri: str) -> str | None:

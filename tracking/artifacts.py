@@ -1,5 +1,6 @@
 """Artifacts of a run: small files, given and returned as bytes."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -35,8 +36,8 @@ def require_writable(artifact_uri: str) -> None:
 def save(tracking_uri: str, artifact_uri: str, artifacts: Mapping[str, bytes]) -> None:
     """Write artifacts where a run keeps them: a local folder, or whatever MLflow has an artifact repository for.
 
-    A file's name may begin with that of a folder, ``figures/rate.png``. Raises `TrackingError` if they cannot be
-    written.
+    A file's name may begin with that of a folder, ``figures/rate.png``. In a folder, a file that is there already is
+    replaced whole or not at all. Raises `TrackingError` if they cannot be written.
     """
     if not artifacts:
         return
@@ -77,9 +78,18 @@ def _write(folder: Path, artifacts: Mapping[str, bytes]) -> None:
     with disk.explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in artifacts.items():
+            path = folder / name
             if "/" in name:
-                (folder / name).parent.mkdir(exist_ok=True)
-            (folder / name).write_bytes(content)
+                path.parent.mkdir(exist_ok=True)
+            if not path.exists():
+                path.write_bytes(content)
+                continue
+            draft = path.with_name(f".{path.name}.{os.getpid()}")
+            try:
+                draft.write_bytes(content)
+                draft.replace(path)
+            finally:
+                draft.unlink(missing_ok=True)
 
 
 @contextmanager

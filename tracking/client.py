@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tracking.addresses import is_server
 from tracking.disk import explain
-from tracking.errors import RESUME, StoreUnreachableError, TrackingError, without_password
+from tracking.errors import RESUME, StoreUnreachableError, TrackingError, without_secrets
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -47,12 +47,12 @@ def mlflow_errors(uri: str) -> Iterator[None]:
     from requests import RequestException
     from sqlalchemy.exc import SQLAlchemyError
 
-    remote, uri = is_server(uri), without_password(uri)
+    remote, uri = is_server(uri), without_secrets(uri)
     try:
         yield
     except MlflowException as error:
         status = error.get_http_status_code()  # type: ignore[no-untyped-call]
-        message = without_password(" ".join(error.message.split()))
+        message = without_secrets(" ".join(error.message.split()))
         if "out-of-date database schema" in message:
             raise TrackingError(
                 f"the store {uri} was made by another version of MLflow. Back it up, then: mlflow db upgrade {uri}"
@@ -66,11 +66,11 @@ def mlflow_errors(uri: str) -> Iterator[None]:
         status = 503 if error.response is None else error.response.status_code
         if status >= 500:
             raise StoreUnreachableError(
-                f"the tracking server {uri} does not answer: {without_password(str(error))}"
+                f"the tracking server {uri} does not answer: {without_secrets(str(error))}"
             ) from error
-        raise TrackingError(f"the tracking server {uri} refused: {without_password(str(error))}. {RESUME}") from error
+        raise TrackingError(f"the tracking server {uri} refused: {without_secrets(str(error))}. {RESUME}") from error
     except SQLAlchemyError as error:
-        detail = without_password(str(getattr(error, "orig", error)))
+        detail = without_secrets(str(getattr(error, "orig", error)))
         raise TrackingError(f"the store {uri} refused: {detail[:500]}. {RESUME}") from error
     except OSError as error:
         raise explain(error, uri) from error

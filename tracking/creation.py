@@ -12,7 +12,7 @@ from tracking.addresses import sqlite_uri
 from tracking.client import mlflow_client, mlflow_errors
 from tracking.database import Database, SqliteDatabase, models
 from tracking.disk import explained
-from tracking.errors import TrackingError, without_password
+from tracking.errors import TrackingError, without_secrets
 from tracking.record import now_ms
 
 log = logging.getLogger(__name__)
@@ -128,7 +128,7 @@ def _make_file(path: Path) -> None:
 def _make_tables(uri: str, shown: str) -> None:
     """Let MLflow's own store make its tables; only that class lets us say where artifacts go."""
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
-    log.info("Making the store %s, which takes some seconds, once", without_password(shown))
+    log.info("Making the store %s, which takes some seconds, once", without_secrets(shown))
     with mlflow_errors(shown):
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tracking.addresses import sqlite_path
 from tracking.disk import explain
-from tracking.errors import StoreUnreachableError, TrackingError, without_password
+from tracking.errors import StoreUnreachableError, TrackingError, without_secrets
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -120,7 +120,7 @@ class Database:
 
     def _meaning(self, error: BaseException) -> TrackingError:
         driver: Any = self.engine.dialect.loaded_dbapi
-        said = without_password(" ".join(str(error).split()))  # psycopg quotes the address over several lines
+        said = without_secrets(" ".join(str(error).split()))  # psycopg quotes the address over several lines
         if isinstance(error, driver.OperationalError | driver.InterfaceError):
             return StoreUnreachableError(f"the database does not answer: {said}")
         return TrackingError(f"the database refused: {said}")

@@ -1,10 +1,10 @@
 """Where a run comes from: code, command, versions, machine, process."""
 
 import hashlib
+import logging
 import os
 import platform
 import shlex
-import shutil
 import socket
 import subprocess
 import sys
@@ -15,7 +15,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from tracking import names
+from tracking.errors import without_secrets
 from tracking.record import LONGEST_TAG
+
+log = logging.getLogger(__name__)
 
 PACKAGES = ("convergence-atlas", "numpy", "numba", "hydra-core", "mlflow")
 
@@ -37,14 +40,14 @@ class Provenance:
 def provenance(*, engine: str, launcher: str) -> Provenance:
     """Describe the present process, and what trains (`engine`) and executes the jobs (`launcher`).
 
-    Where there is no checkout or no git, ``git_commit`` and ``git_dirty`` are ``unknown``.
+    Where there is no checkout, or git does not answer, ``git_commit`` and ``git_dirty`` are ``unknown``.
     """
     commit, diff = _checkout()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     tags = {
         "git_commit": commit or "unknown",
         "git_dirty": "unknown" if commit is None else "true" if diff else "false",
-        "command": shlex.join(["python", *sys.orig_argv[1:]])[:LONGEST_TAG],
+        "command": shlex.join(["python", *map(without_secrets, sys.orig_argv[1:])])[:LONGEST_TAG],
         "versions": ", ".join(f"{package} {_version(package)}" for package in PACKAGES),
         "python": platform.python_version(),
         "machine": f"{_processor()}, {cores} cores, {platform.system()} {platform.release()} {platform.machine()}",
@@ -106,36 +109,30 @@ def _processor() -> str:
 def _checkout() -> tuple[str | None, bytes]:
     """Commit of the checkout that this code runs from, and what has been changed in it since."""
     spec = find_spec("nn_core")
-    git = shutil.which("git")
-    if spec is None or spec.origin is None or git is None:
+    if spec is None or spec.origin is None:
         return None, b""
     root = Path(spec.origin).parent.parent
-    # Installed as a copy, the code may well lie in somebody else's repository, which does not track it.
-    if _git(git, root, "ls-files", "--error-unmatch", "nn_core/__init__.py") is None:
-        return None, b""
-    commit = _git(git, root, "rev-parse", "HEAD")
-    if commit is None:
-        return None, b""
-    diff = _git(git, root, "diff", "HEAD", "--no-color", "--no-ext-diff", "--", *CODE) or b""
-    new = _git(git, root, "ls-files", "--others", "--exclude-standard", "-z", "--", *CODE) or b""
-    for path in sorted(filter(None, new.split(b"\0"))):
-        diff += b"untracked: " + path + b"\n"
-        if len(diff) < LARGEST_DIFF:
-            diff += (root / os.fsdecode(path)).read_bytes() + b"\n"
-    return commit.decode().strip(), diff[:LARGEST_DIFF]
-
-
-def _git(git: str, root: Path, *arguments: str) -> bytes | None:
-    """Ask git; None if it has no answer."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     try:
-        done = subprocess.run(  # noqa: S603
-            [git, "-C", str(root), "-c", "core.quotePath=false", *arguments],
-            capture_output=True,
-            check=True,
-            env=environment,
-            timeout=20,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout
+        # Installed as a copy, the code may well lie in somebody else's repository, which does not track it.
+        _git(root, "ls-files", "--error-unmatch", "nn_core/__init__.py")
+        commit = _git(root, "rev-parse", "HEAD").decode().strip()
+        diff = _git(root, "diff", "HEAD", "--no-color", "--no-ext-diff", "--", *CODE)
+        new = _git(root, "ls-files", "--others", "--exclude-standard", "-z", "--", *CODE)
+        for path in sorted(filter(None, new.split(b"\0"))):
+            diff += b"untracked: " + path + b"\n"
+            if len(diff) < LARGEST_DIFF:
+                diff += (root / os.fsdecode(path)).read_bytes() + b"\n"
+    except (OSError, subprocess.SubprocessError) as error:
+        if (root / ".git").exists():
+            reason = getattr(error, "stderr", b"") or str(error).encode()
+            why = reason.decode(errors="replace").strip().partition("\n")[0]
+            log.warning("Runs will not say which code made them, since git does not tell about %s: %s", root, why)
+        return None, b""
+    return commit, diff[:LARGEST_DIFF]
+
+
+def _git(root: Path, *arguments: str) -> bytes:
+    """Ask git; it is to trust a checkout of another owner, as whoever runs the code in it does."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    command = ["git", "-C", str(root), "-c", f"safe.directory={root}", "-c", "core.quotePath=false", *arguments]
+    return subprocess.run(command, capture_output=True, check=True, env=environment, timeout=20).stdout  # noqa: S603

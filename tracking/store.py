@@ -18,7 +18,7 @@ from tracking.client_reader import ClientReader
 from tracking.client_writer import ClientWriter
 from tracking.database import Database, SqliteDatabase, connect, unknown_models
 from tracking.disk import require_writable_file
-from tracking.errors import StoreUnreachableError, TrackingError, without_password
+from tracking.errors import StoreUnreachableError, TrackingError, without_secrets
 from tracking.reader import Experiment, Reader
 from tracking.record import RunRecord, RunUpdate, now_ms
 from tracking.sql_reader import SqlReader
@@ -111,7 +111,7 @@ class Store:
         if self.spooled == 0:
             kept = f"{error}. Finished runs are kept in {folder}"
             log.error("%s; when the server is back: python -m experiments.sweeps sync", kept)
-        here = without_password(self.uri)
+        here = without_secrets(self.uri)
         spool.keep(folder, spool.Kept(uuid4().hex, time.time_ns(), self.experiment, here, run_id, content))
         self.spooled += 1
         return ""
@@ -179,7 +179,7 @@ def _existing(uri: str) -> Reader | None:
             return None
         different = database.differences()
     if different:
-        _warn_once(f"The tables of {without_password(uri)}", "; ".join(different))
+        _warn_once(f"The tables of {without_secrets(uri)}", "; ".join(different))
         return ClientReader(uri)
     return SqlReader(database)
 

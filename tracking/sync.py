@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tracking import spool
 from tracking.addresses import tracking_uri
-from tracking.errors import TrackingError, without_password
+from tracking.errors import TrackingError, without_secrets
 from tracking.store import Store, open_store
 
 
@@ -18,7 +18,7 @@ def sync(revise: Callable[[Store, str, int], None]) -> Iterator[spool.Kept]:
     or cannot be stored.
     """
     folder = Path.cwd() / spool.FOLDER
-    here = without_password(tracking_uri())
+    here = without_secrets(tracking_uri())
     stores: dict[str, Store] = {}
     # The last file of each sweep stays until that is revised: who is interrupted before will come back to it.
     last: dict[str, spool.Kept] = {}

@@ -2,6 +2,7 @@
 
 import os
 import random
+import resource
 import shutil
 import subprocess
 import sys
@@ -13,11 +14,12 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from tracking import artifacts
 from tracking.addresses import sqlite_uri
 from tracking.client_reader import ClientReader
 from tracking.client_writer import ClientWriter
 from tracking.database import SqliteDatabase
-from tracking.errors import TrackingError, without_password
+from tracking.errors import TrackingError, without_secrets
 from tracking.record import RunRecord, RunUpdate
 from tracking.sql_reader import SqlReader
 from tracking.sql_writer import ABANDONED_AFTER_S
@@ -249,10 +251,38 @@ for attempt in (lambda: store.write(records), lambda: store.write(no_files), lam
         ("mssql+pyodbc:///?odbc_connect=UID%3Dme%3BPWD%3Dsecret%3BX%3D1", "mssql+pyodbc:///?odbc_connect=UID%3Dme%3BPWD%3D***%3BX%3D1"),
         ("no server at http://user:secret@host: sorry, me@host", "no server at http://host: sorry, me@host"),
         ("sqlite:////home/me@host/mlflow.db", "sqlite:////home/me@host/mlflow.db"),
+        ("postgresql://me:a sec ret@x@host/db", "postgresql://host/db"),
+        ("http://host:5000/?access_token=secret&x=1", "http://host:5000/?access_token=***&x=1"),
+        ("'+x=postgresql://me:secret@host/db' +x.API_KEY=secret lr=1", "'+x=postgresql://host/db' +x.API_KEY=*** lr=1"),
+        ("'+x.password=\"a secret\"' activation=tanh", "'+x.password=***' activation=tanh"),
+        ("AWS_SECRET: a secret\n  X: http://me:a secret@host", "AWS_SECRET: ***\n  X: http://host"),
+        ("order_seed=3 update=shuffled: 5 passes", "order_seed=3 update=shuffled: 5 passes"),
     ],
 )  # fmt: skip
 def test_passwords_are_left_out_and_nothing_else(text: str, shown: str) -> None:
-    assert without_password(text) == shown
+    assert without_secrets(text) == shown
+
+
+def test_the_secrets_of_the_environment_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://me:a secret@x@host/db")
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "12345")
+    assert without_secrets("no role for me:a secret@x@host, said 12345") == "no role for host, said ***"
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    artifacts.save("sqlite://", str(folder), {"jobs.csv": b"whole", "others.csv": b"too"})
+    most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5, most[1]))
+    try:
+        with pytest.raises(TrackingError, match="no space left"):
+            artifacts.save("sqlite://", str(folder), {"jobs.csv": b"a larger table"})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, most)
+    assert (folder / "jobs.csv").read_bytes() == b"whole"
+    assert sorted(path.name for path in folder.iterdir()) == ["jobs.csv", "others.csv"]
+    artifacts.save("sqlite://", str(folder), {"jobs.csv": b"a larger table"})
+    assert (folder / "jobs.csv").read_bytes() == b"a larger table"
 
 
 def test_what_is_no_database_is_said_to_be_none(empty_folder: Path) -> None:

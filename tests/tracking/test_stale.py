@@ -1,6 +1,7 @@
 """Runs of dead processes are found and ended; those of live ones, and of other machines, are left alone."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -106,6 +107,8 @@ def test_a_zombie_is_dead() -> None:
 
 
 SHOW = """
+import logging, sys
+logging.basicConfig(stream=sys.stdout)
 from tracking.provenance import provenance
 found = provenance(engine="numba", launcher="ensemble")
 print("\\n".join(f"{key}\\t{value}" for key, value in found.tags.items()))
@@ -161,6 +164,26 @@ def copied_checkout(folder: Path) -> Path:
     subprocess.run([*git, "add", "."], check=True)
     subprocess.run([*git, "commit", "-q", "-m", "all"], check=True)
     return checkout
+
+
+def test_a_checkout_of_another_owner(empty_folder: Path) -> None:
+    checkout = copied_checkout(empty_folder)
+    before, _ = shown(PYTHONPATH=str(checkout))
+    wrapper = empty_folder / "git"
+    # Git's own way to have its tests meet a checkout of somebody else, whoever runs them.
+    wrapper.write_text(f'#!/bin/sh\nGIT_TEST_ASSUME_DIFFERENT_OWNER=1 exec {shutil.which("git")} "$@"\n')
+    wrapper.chmod(0o755)
+    refused = subprocess.run(
+        [wrapper, "-C", checkout, "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+    )
+    assert "dubious ownership" in refused.stderr
+    tags, _ = shown(PYTHONPATH=str(checkout), PATH=f"{empty_folder}:{os.environ['PATH']}")
+    assert tags["git_commit"] == before["git_commit"] != "unknown"
+    assert tags["git_dirty"] == "false"
+    wrapper.write_text("#!/bin/sh\necho fatal: what git says >&2\nexit 128\n")
+    tags, said = shown(PYTHONPATH=str(checkout), PATH=f"{empty_folder}:{os.environ['PATH']}")
+    assert tags["git_commit"] == "unknown"
+    assert "fatal: what git says" in said
 
 
 def test_what_was_changed_is_kept(empty_folder: Path) -> None:
