@@ -30,15 +30,12 @@ class Activation(Part, kind="activation"):
         """Output s(z) to slope s'(z), elementwise, any shape."""
 
     def problems(self, condition: Condition) -> Iterator[str]:
-        """Targets that no output reaches."""
         criterion = condition.training.criterion
         for key, target in condition.training.task.target_ends.items():
             missed_by = max(self.low - target, target - self.high, 0.0)
             if not criterion.tolerates(missed_by):
-                yield (
-                    f"{key}={target} with activation={self.name}: valid is a value that an output between "
-                    f"{self.low:g} and {self.high:g} can reach to meet the criterion"
-                )
+                reached = f"an output between {self.low:g} and {self.high:g} can reach to meet the criterion"
+                yield f"{key}={target} with activation={self.name}: valid is a value that {reached}"
 
 
 def sigmoid(x: Array) -> Array:

@@ -85,5 +85,4 @@ class GradientNorm(Criterion, name="gradient_norm"):
         return np.asarray(np.sqrt(squares) < self.below)
 
     def tolerates(self, distance: float) -> bool:
-        """Whatever the outputs, the gradient may vanish."""
-        return True
+        return True  # whatever the outputs, the gradient may vanish

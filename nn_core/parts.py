@@ -51,6 +51,10 @@ class Valid:
     holds: Callable[[Any], bool]  # whether a value is among them; never raises
 
 
+def _option(default: Any, about: str, valid: Valid | None, **facts: Any) -> Any:
+    return field(default=default, metadata={"about": about, "valid": valid, **facts})
+
+
 def number(
     default: float, about: str, *, above: float = -inf, at_least: float = -inf, below: float = inf, **facts: Any
 ) -> Any:
@@ -64,40 +68,36 @@ def number(
     words += f" above {above:g}" if above > -inf else f", {at_least:g} or above" if at_least > -inf else ""
     words += f" and below {below:g}" if below < inf else ""
     valid = Valid(words, lambda v: _is_number(v) and above < v < below and v >= at_least)
-    return _option(default, about, valid, facts)
+    return _option(default, about, valid, **facts)
 
 
 def number_or_null(about: str, **facts: Any) -> Any:
     """Declare a finite number other than 0, or none, which is the default."""
     valid = Valid("null, or a finite number other than 0", lambda v: v is None or (_is_number(v) and v != 0))
-    return _option(None, about, valid, facts)
+    return _option(None, about, valid, **facts)
 
 
 def whole(default: int, about: str, low: int, high: int, **facts: Any) -> Any:
     """Declare a whole number from `low` to `high`."""
     largest = f"{high:,}" if high < 2**40 else f"2^{high.bit_length() - 1}"
     valid = Valid(f"a whole number from {low} to {largest}", lambda v: is_whole(v, low, high))
-    return _option(default, about, valid, facts)
+    return _option(default, about, valid, **facts)
 
 
 def numbers(about: str, **facts: Any) -> Any:
     """Declare a list of finite numbers, which has no default."""
     valid = Valid("a list of finite numbers", lambda values: all(map(_is_number, values)))
-    return _option(MISSING, about, valid, facts)
+    return _option(MISSING, about, valid, **facts)
 
 
 def flag(default: bool, about: str, **facts: Any) -> Any:
     """Declare something that is so or not."""
-    return _option(default, about, Valid("true or false", lambda v: isinstance(v, bool)), facts)
+    return _option(default, about, Valid("true or false", lambda v: isinstance(v, bool)), **facts)
 
 
 def one_of(default: str, about: str, names: Callable[[], Iterable[str]], **facts: Any) -> Any:
     """Declare one of some names; ``names()`` lists them."""
-    return _option(default, about, None, {**facts, "names": names})
-
-
-def _option(default: Any, about: str, valid: Valid | None, facts: Mapping[str, Any]) -> Any:
-    return field(default=default, metadata={"about": about, "valid": valid, **facts})
+    return _option(default, about, None, names=names, **facts)
 
 
 def _is_number(value: Any) -> bool:
@@ -105,7 +105,7 @@ def _is_number(value: Any) -> bool:
 
 
 def is_whole(value: Any, low: int, high: int) -> bool:
-    """Whether a value is a whole number from `low` to `high`."""
+    """Whether a value is a whole number within these bounds, which are valid."""
     return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 

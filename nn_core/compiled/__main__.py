@@ -5,22 +5,18 @@ from typing import Any
 
 import numpy as np
 
-from nn_core import GradientDescent, Training, Xor, parts, start
+from nn_core import GradientDescent, Optimizer, Training, Xor, parts, start
 from nn_core.compiled import advance
 
 
 def main() -> None:
     """Train a network by each part that has a twin."""
-    network = start(Training(Xor()), GradientDescent(), [np.ones((1, 3, 1))])
+    usual, weights = Training(Xor()), [np.ones((1, 3, 1))]
     for kind in ("activation", "loss", "criterion", "optimizer"):
-        for part in parts(kind).values():
-            made: Any = part()
-            if kind == "optimizer":
-                state = start(network.training, made, network.weights)
-            else:
-                state = replace(network, training=replace(network.training, **{kind: made}))
-            if made.twin:
-                advance(state, 1)
+        for made in (part() for part in parts(kind).values() if part.twin):
+            changed: Any = {} if isinstance(made, Optimizer) else {kind: made}
+            optimizer = made if isinstance(made, Optimizer) else GradientDescent()
+            advance(start(replace(usual, **changed), optimizer, weights), 1)
 
 
 if __name__ == "__main__":

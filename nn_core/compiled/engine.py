@@ -16,17 +16,17 @@ logger = logging.getLogger(__name__)
 
 
 class _Announcer(event.Listener):
-    """Says, once, that there is something to wait for when something is compiled, not when it comes from the cache."""
+    """Says, once, that there is something to wait for: what is compiled, and does not come from the cache."""
 
     said = False
 
     def on_start(self, event: event.Event) -> None:
         if not self.said:
-            self.said = True
             logger.info("compiling for these parts (once for this machine: it is kept on disk)")
+        self.said = True
 
     def on_end(self, event: event.Event) -> None:
-        """Each function ends; all of them have when training begins."""
+        """All that is compiled has ended when training begins."""
 
 
 _announcer = _Announcer()

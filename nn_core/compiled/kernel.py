@@ -36,7 +36,6 @@ class Plan(NamedTuple):
     successes: Pass
     update: Pass
     layers: NDArray[np.int64]  # a row for each, from the lowest: `passes.Layer`, packed
-    patterns: int
     networks_at: int  # position in the block of the weights, behind which is what the optimizer remembers
     stop_when_converged: bool
     batch: int  # how many patterns make an update
@@ -57,7 +56,6 @@ class Ensemble(NamedTuple):
 
 @njit(error_model="numpy")
 def _reorder(table: Array, order: Epochs, shown: Array) -> None:
-    """Put the patterns of a table, shape (rows, patterns), in an order."""
     for row in range(len(table)):
         for p in range(len(order)):
             shown[row, p] = table[row, order[p]]
@@ -74,7 +72,7 @@ def train(
     order, shape (epochs or 1, patterns), in which they are shown, batch by batch, is that of each epoch of the call,
     or of all. The grid has the epochs of `ensemble.losses`.
     """
-    patterns, width = plan.patterns, ensemble.networks.shape[1]
+    patterns, width = table.shape[1], ensemble.networks.shape[1]
     layers, depth = plan.layers, len(plan.layers)
     memory = np.zeros((plan.networks_at + 2 * width + 1) * LANES)
     skip = -(memory.ctypes.data // 8) % 8  # a vector should not straddle two cache lines

@@ -52,7 +52,6 @@ def plan(state: State, to_epoch: int, first_unit: int) -> Plan:
                 weights=first_weight,
                 remembered=weights,
                 shared=weights * (1 + by_weight) + len(layers),
-                layers=len(state.weights),
                 derivative_offset=float(training.derivative_offset),
                 weight_decay=float(training.weight_decay),
             )
@@ -68,7 +67,6 @@ def plan(state: State, to_epoch: int, first_unit: int) -> Plan:
         successes=link(passes.successes, training.criterion),
         update=link(passes.update, state.optimizer, vectors=NUMBERS, memory=memory),
         layers=np.array([packed(layer) for layer in layers]),
-        patterns=patterns,
         networks_at=first_unit + 2 * units,
         stop_when_converged=bool(training.stop_when_converged),
         batch=training.update.batch_size(patterns),
@@ -99,7 +97,7 @@ def table(state: State) -> Array:
 
 
 def order(state: State, to_epoch: int) -> NDArray[np.int64]:
-    """In which patterns are shown, shape (epochs, patterns); a single row where it is always the same."""
+    """In which patterns are shown, shape (epochs, patterns), or (1, patterns) where it is always the same."""
     training, patterns = state.training, len(state.training.task.inputs)
     drawn = training.update.is_seeded and (state.ended_at == NEVER).any()
     epochs = range(state.epoch, max(to_epoch, state.epoch + 1) if drawn else state.epoch + 1)

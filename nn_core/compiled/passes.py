@@ -31,17 +31,14 @@ class Layer(NamedTuple):
     targets: int  # position in the table of the targets, of the output layer
     weights: int  # position of the layer's weights among all weights, row by row
     remembered: int  # from a weight to what the optimizer remembers of it, and from that to what else
-    shared: int  # from the first weight to what the optimizer remembers of the network, for this layer
-    layers: int  # from that to the next such thing
+    shared: int  # from the first weight to what the optimizer remembers of the network: one such thing for each layer
     derivative_offset: float
     weight_decay: float
 
 
-layer_at = reader(
-    "Layer",
-    tuple((name, {int: types.int64, float: types.float64}[kind]) for name, kind in get_type_hints(Layer).items()),
-)
-"""For compiled code: block, layers, l -> layer l."""
+_kinds = {int: types.int64, float: types.float64}
+# block, layers, l -> layer l
+layer_at = reader("Layer", tuple((name, _kinds[kind]) for name, kind in get_type_hints(Layer).items()))
 
 
 class Work(NamedTuple):
@@ -67,8 +64,7 @@ class Optimizer(NamedTuple):
     keep_network: Any
 
 
-RESULT = 0
-"""Where a pass leaves a vector for the kernel."""
+RESULT = 0  # where a pass leaves a vector for the kernel
 
 
 @inline
@@ -103,9 +99,7 @@ def forward(part: Any, own: Any, work: Work) -> int:
 
 
 @inline
-def _four_sums(
-    block: Any, x: int, patterns: int, weights: int, stride: int, count: int
-) -> tuple[Lanes, Lanes, Lanes, Lanes]:
+def _four_sums(block: Any, x: int, patterns: int, weights: int, stride: int, count: int) -> tuple[Lanes, ...]:
     """Sum `count` units' numbers times weights, for four patterns, which share a weight that was read."""
     s0, s1, s2, s3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
     for i in range(count):
@@ -163,18 +157,19 @@ def slopes(part: Any, own: Any, work: Work) -> int:
 @inline
 def deltas(part: Any, own: Any, work: Work) -> int:
     """dE/dz of all units by an `Activation`: of outputs from dE/d(output), of others from the units above."""
-    block, first, last = work.block, work.first, work.last
+    block, last = work.block, work.last
     layer = layer_at(block, work.layers, work.depth - 1)
     for j in range(layer.columns):
-        for y in range(layer.above + j * layer.patterns + first, layer.above + j * layer.patterns + last):
-            _to_delta(part, own, block, layer, y, load(block, y + layer.slopes))
+        y = layer.above + j * layer.patterns
+        for p in range(work.first, last):
+            _to_delta(part, own, block, layer, y + p, load(block, y + layer.slopes + p))
     for above in range(work.depth - 1, 0, -1):
         layer = layer_at(block, work.layers, above)
         patterns, columns = layer.patterns, layer.columns
         d = layer.above + layer.slopes
         for i in range(layer.units):
             weights, y = work.now + layer.weights + i * columns, layer.below + i * patterns
-            p = first
+            p = work.first
             while p + 4 <= last:
                 s0, s1, s2, s3 = _four_sums(block, d + p, patterns, weights, 1, columns)
                 _to_delta(part, own, block, layer, y + p, s0)
@@ -201,7 +196,7 @@ def update(part: Any, own: Any, work: Work) -> int:
     checked = splat(0.0)  # as long as all are finite, then NaN
     for at in range(work.depth):
         layer = layer_at(block, work.layers, at)
-        shared = part.of_network(block, now + layer.shared, layer.layers)
+        shared = part.of_network(block, now + layer.shared, work.depth)
         weight = layer.weights
         for i in range(layer.units + layer.constants):
             x, c = layer.below + i * layer.patterns, layer.table + (i - layer.units) * layer.patterns
@@ -219,7 +214,7 @@ def update(part: Any, own: Any, work: Work) -> int:
                 memory = part.of_weight(block, now + remembered, layer.remembered) + shared
                 w, memory = part.update(own, w, gradient, memory, float(layer.units + layer.constants))
                 part.keep_weight(block, new + remembered, layer.remembered, memory)
-                part.keep_network(block, new + layer.shared, layer.layers, memory)
+                part.keep_network(block, new + layer.shared, work.depth, memory)
                 store(block, new + weight, w)
                 checked = fma(w, 0.0, checked)
                 weight += 1

@@ -39,9 +39,8 @@ class Adam(Optimizer, name="adam", twin="nn_core.compiled.optimizers:adam"):
     epsilon: Number = number(1e-8, "added to the root mean square, which may be 0", above=0)
 
     def init(self, weights: Sequence[Array]) -> Memory:
-        """No mean, no mean square, no update so far: a count for each network, shape (..., 1, 1)."""
-        count = np.zeros((*weights[0].shape[:-2], 1, 1))
-        return zeros_like(weights), zeros_like(weights), [count]
+        updates = np.zeros((*weights[0].shape[:-2], 1, 1))  # made so far, of each network
+        return zeros_like(weights), zeros_like(weights), [updates]
 
     def update(self, gradients: Sequence[Array], memory: Memory, weights: Sequence[Array]) -> tuple[Layers, Memory]:
         rate, beta1, beta2, epsilon = map(per_matrix, (self.learning_rate, self.beta1, self.beta2, self.epsilon))

@@ -31,7 +31,6 @@ class Momentum(Optimizer, name="momentum", twin="nn_core.compiled.optimizers:mom
     scaled: bool = flag(False, "whether the gradient's term is multiplied by (1 - momentum)")
 
     def init(self, weights: Sequence[Array]) -> Memory:
-        """Start at rest."""
         return (zeros_like(weights),)
 
     def update(self, gradients: Sequence[Array], memory: Memory, weights: Sequence[Array]) -> tuple[Layers, Memory]:

@@ -38,8 +38,7 @@ class Quickprop(Optimizer, name="quickprop", twin="nn_core.compiled.optimizers:q
     split_by_fan_in: bool = flag(False, "whether epsilon is lr divided by the number of weights into the unit")
 
     def init(self, weights: Sequence[Array]) -> Memory:
-        """No last step, no last slope."""
-        return zeros_like(weights), zeros_like(weights)
+        return zeros_like(weights), zeros_like(weights)  # no last step, no last slope
 
     def update(self, gradients: Sequence[Array], memory: Memory, weights: Sequence[Array]) -> tuple[Layers, Memory]:
         rate, mu = per_matrix(self.learning_rate), per_matrix(self.mu)

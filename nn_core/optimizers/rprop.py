@@ -41,7 +41,6 @@ class Rprop(Optimizer, name="rprop", twin="nn_core.compiled.optimizers:rprop"):
     backtracking: bool = flag(True, "whether a step over a minimum is taken back")
 
     def init(self, weights: Sequence[Array]) -> Memory:
-        """No last slope, the first step size, no last step."""
         sizes = [np.broadcast_to(per_matrix(self.learning_rate), W.shape).copy() for W in weights]
         return zeros_like(weights), sizes, zeros_like(weights)
 
@@ -60,9 +59,7 @@ class Rprop(Optimizer, name="rprop", twin="nn_core.compiled.optimizers:rprop"):
 
     def problems(self, condition: Condition) -> Iterator[str]:
         if np.any(np.asarray(self.smallest) > self.largest):
-            yield (
-                f"optimizer.smallest={self.smallest} optimizer.largest={self.largest}: valid is a smallest that is not "
-                "above the largest"
-            )
+            given = f"optimizer.smallest={self.smallest} optimizer.largest={self.largest}"
+            yield f"{given}: valid is a smallest that is not above the largest"
         elif np.any(np.asarray(self.learning_rate) > self.largest):
             yield f"lr={self.learning_rate} with optimizer=rprop: valid is at most {self.largest}, the largest step"

@@ -28,5 +28,4 @@ class Encoder(BitTask, name="encoder"):
 
     @property
     def sizes(self) -> tuple[int, int]:
-        """Known without the patterns, of which a wide encoder has many."""
         return self.width, self.width

@@ -26,5 +26,4 @@ class Parity(BitTask, name="parity"):
 
     @property
     def sizes(self) -> tuple[int, int]:
-        """Known without the patterns, of which there may be thousands."""
         return self.bits, 1
