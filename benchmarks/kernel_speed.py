@@ -4,13 +4,21 @@ The lesson's XOR network: 3-hidden-1 sigmoid units, batch gradient descent on sq
 Everybody starts from the same weights, records the loss on the same epochs, unless noted, and must end with the same
 weights. Rounds are interleaved and the best counts: on a shared machine that is the one least disturbed.
 
-PyTorch and JAX are compared if they are installed (``pip install -e .[bench]``).
+PyTorch, JAX and a C program are compared if they are installed (``pip install -e .[bench]``) or can be compiled (gcc).
+To see what a processor without AVX-512 would do, limit everybody to AVX2:
+``NUMBA_CPU_NAME=znver3 XLA_FLAGS=--xla_cpu_max_isa=AVX2 ATEN_CPU_CAPABILITY=avx2 python -m benchmarks kernel``.
 """
 
+import ctypes
 import importlib.util
+import os
+import shutil
+import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -160,6 +168,33 @@ def _jax(record: bool, start: Weights, epochs: int) -> Train:
     return train
 
 
+def c_program(start: Weights, epochs: int) -> Train:
+    """``lesson.c``, compiled for this processor; 16 networks side by side are its best or close to it."""
+    networks, _, hidden = start[0].shape
+    processor = os.environ.get("NUMBA_CPU_NAME", "native")
+    with tempfile.TemporaryDirectory() as folder:
+        library = f"{folder}/lesson.so"
+        options = f"-O3 -ffast-math -fopenmp -march={processor} -mprefer-vector-width=512 -shared -fPIC"
+        sizes = [f"-DHIDDEN={hidden}", "-DLANES=16"]
+        source = Path(__file__).with_name("lesson.c")
+        subprocess.run(["gcc", *options.split(), *sizes, "-o", library, source, "-lm"], check=True)
+        run = ctypes.CDLL(library).train
+    grid = recorded(epochs)
+    record = np.array([epoch in grid for epoch in range(epochs)], np.uint8)
+    losses = np.empty((record.sum(), networks))
+
+    def address(array: Any) -> ctypes.c_void_p:
+        return ctypes.c_void_p(array.ctypes.data)
+
+    def train() -> Weights:
+        W1, W2 = start[0].copy(), start[1].copy()
+        arrays = map(address, (X, Y, record, W1, W2, losses))
+        run(ctypes.c_long(networks), ctypes.c_long(epochs), ctypes.c_double(LR), *arrays)
+        return W1, W2
+
+    return train
+
+
 OURS = "nn_core, compiled"
 CANDIDATES: dict[str, tuple[str, Callable[[Weights, int], Train]]] = {
     "the lesson's loop": ("numpy", lesson),
@@ -169,6 +204,7 @@ CANDIDATES: dict[str, tuple[str, Callable[[Weights, int], Train]]] = {
     "PyTorch, `torch.compile`": ("torch", partial(_torch, True)),
     "JAX, `jit(vmap(scan))`, loss of every epoch": ("jax", partial(_jax, True)),
     "JAX, `jit(vmap(scan))`, no loss": ("jax", partial(_jax, False)),
+    "C, `gcc -O3 -ffast-math`, libmvec": ("gcc", c_program),
     OURS: ("numba", partial(_ours, "numba")),
 }
 
@@ -178,7 +214,7 @@ def measure(networks: int, hidden: int, epochs: int, rounds: int) -> dict[str, f
     start = initial(networks, hidden)
     trains, counts = {}, {}
     for name, (package, make) in CANDIDATES.items():
-        if importlib.util.find_spec(package):
+        if importlib.util.find_spec(package) or shutil.which(package):
             # Networks that are trained one after the other cost the same each.
             counts[name] = min(networks, 4) if make is lesson else networks
             trains[name] = make((start[0][: counts[name]], start[1][: counts[name]]), epochs)
