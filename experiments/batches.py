@@ -9,38 +9,31 @@ from experiments import validation
 from experiments.identity import run_name
 from experiments.jobs import MOST_OF_A_KEY, Job
 
-Conditions = Mapping[tuple[str, ...], Sequence[Job]]
-
 
 def problems(jobs: Sequence[Job]) -> list[str]:
     """Everything that is wrong with jobs, taken one by one."""
-    return _problems(jobs, _conditions(jobs))
+    by_message: Counter[str] = Counter()
+    for members in _conditions(jobs):
+        # What is valid of seeds and trials are ranges: if the ends are, all between them is.
+        ends = [end(members, key=attrgetter(f"config.{key}")) for key in ("seed", "trials") for end in (min, max)]
+        if any(validation.problems(job.config) for job in {id(job): job for job in ends}.values()):
+            by_message.update(problem for job in members for problem in validation.problems(job.config))
+    return list(_abridged(by_message, len(jobs)))
 
 
 def grid_problems(jobs: Sequence[Job]) -> list[str]:
     """Everything that is wrong with the jobs of a grid, taken one by one and together."""
-    conditions = _conditions(jobs)
-    return _problems(jobs, conditions) or list(_duplicates(jobs)) or list(_overlaps(conditions))
+    return problems(jobs) or list(_duplicates(jobs)) or list(_overlaps(jobs))
 
 
-def _conditions(jobs: Iterable[Job]) -> Conditions:
+def _conditions(jobs: Iterable[Job]) -> Iterable[Sequence[Job]]:
     """Put jobs together that differ in nothing but their seeds and the number of their trials."""
     found: dict[tuple[str, ...], list[Job]] = {}
     for job in jobs:
         shared = {**job.params, "seed": "", "trials": ""}
         # As params, the width 4 and the text '4' are alike; only one of them is valid.
         found.setdefault((repr(job.config.hidden), *shared, *shared.values()), []).append(job)
-    return found
-
-
-def _problems(jobs: Sequence[Job], conditions: Conditions) -> list[str]:
-    by_message: Counter[str] = Counter()
-    for members in conditions.values():
-        # What is valid of seeds and trials are ranges: if the ends are, all between them is.
-        ends = [end(members, key=attrgetter(f"config.{key}")) for key in ("seed", "trials") for end in (min, max)]
-        if any(validation.problems(job.config) for job in {id(job): job for job in ends}.values()):
-            by_message.update(problem for job in members for problem in validation.problems(job.config))
-    return list(_abridged(by_message, len(jobs)))
+    return found.values()
 
 
 def _abridged(by_message: Mapping[str, int], jobs: int) -> Iterator[str]:
@@ -65,16 +58,15 @@ def _duplicates(jobs: Sequence[Job]) -> Iterator[str]:
         )
 
 
-def _overlaps(conditions: Conditions) -> Iterator[str]:
+def _overlaps(jobs: Sequence[Job]) -> Iterator[str]:
     """Find jobs that would train the same network twice, because their seeds overlap or do not matter."""
-    for members in conditions.values():
+    for members in _conditions(jobs):
+        networks = sorted((job.config.seed, job.config.trials) for job in members)
         first = members[0].config
         if not first.init.is_random and len(members) > 1:
             both = f"seed={first.seed},{members[1].config.seed}"
             yield f"{both} with init={first.init.name}: valid is one seed, all would be the same network"
             return
-    for members in conditions.values():
-        networks = sorted((job.config.seed, job.config.trials) for job in members)
         for (seed, trials), (next_seed, next_trials) in pairwise(networks):
             if seed + trials > next_seed:
                 apart = max(trials for _, trials in networks)

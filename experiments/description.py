@@ -21,7 +21,7 @@ from tracking import names
 from tracking.record import Curve, RunRecord
 
 Array = NDArray[np.float64]
-Described = tuple[dict[str, float], dict[str, Curve], dict[str, bytes]]
+Measured = tuple[dict[str, float], dict[str, Curve]]
 
 MOST_PREDICTIONS = 16
 """Tasks of more patterns than this have their predictions in the artifact alone, not as a metric each."""
@@ -52,7 +52,8 @@ def describe(
     metrics: dict[str, float] = {}
     curves: dict[str, Curve] = {}
     if trained.error is None:
-        metrics, curves, own = _of_one_trial(config, results[0]) if config.trials == 1 else _of_many(config, results)
+        metrics, curves = _of_one_trial(config, results[0]) if config.trials == 1 else _of_many(config, results)
+        own = _files(config, results)
         own_tags = {names.TABLES: json.dumps([{"path": names.PREDICTIONS, "type": "table"}])}
         if diverged := [result.diverged_at for result in results if result.diverged_at is not None]:
             own_tags[names.DIVERGED] = str(min(diverged))
@@ -115,8 +116,8 @@ def report(config: Config, results: Sequence[Result]) -> str:
         expected = " ".join(f"{value:8g}" for value in targets)
         predicted = " ".join(f"{value:9.4f}" for value in outputs)
         lines.append(f"{name:>{width}}  {expected}  {predicted}")
-    lines.append(f"final loss {result.final_loss:.4g}, largest error {result.max_error:.4g}")
-    return "\n".join([*lines, result.message])
+    quality = f"final loss {result.final_loss:.4g}, largest error {result.max_error:.4g}"
+    return "\n".join([*lines, quality, result.message])
 
 
 def _predictions(task: Task, result: Result) -> dict[str, float]:
@@ -132,7 +133,7 @@ def _finite(epochs: NDArray[np.int64], losses: Array) -> Curve:
     return Curve(epochs[kept], losses[kept])
 
 
-def _of_one_trial(config: Config, result: Result) -> Described:
+def _of_one_trial(config: Config, result: Result) -> Measured:
     metrics = {
         names.FINAL_LOSS: result.final_loss,
         names.CONVERGED: float(result.converged),
@@ -140,12 +141,7 @@ def _of_one_trial(config: Config, result: Result) -> Described:
     }
     if result.epochs_to_converge is not None:
         metrics[names.EPOCHS_TO_CONVERGE] = float(result.epochs_to_converge)
-    metrics |= _predictions(config.task, result)
-    artifacts = {
-        names.PREDICTIONS: _predictions_table(config.task, result.predictions[np.newaxis]),
-        names.WEIGHTS: _npz(result.weights),
-    }
-    return metrics, {names.LOSS: _finite(result.loss_epochs, result.losses)}, artifacts
+    return metrics | _predictions(config.task, result), {names.LOSS: _finite(result.loss_epochs, result.losses)}
 
 
 def _convergence(config: Config, results: Sequence[Result]) -> dict[str, float]:
@@ -161,7 +157,7 @@ def _convergence(config: Config, results: Sequence[Result]) -> dict[str, float]:
     }
 
 
-def _of_many(config: Config, results: Sequence[Result]) -> Described:
+def _of_many(config: Config, results: Sequence[Result]) -> Measured:
     # Trials that ended early keep their last loss, so that every quantile is over all trials.
     steps = np.unique(np.append(recorded_epochs(config.record.per_decade, config.epochs), config.epochs))
     losses = np.empty((len(results), len(steps)))
@@ -170,20 +166,24 @@ def _of_many(config: Config, results: Sequence[Result]) -> Described:
         row[: len(result.losses) - 1] = result.losses[:-1]
     quantiles = np.quantile(losses, list(names.LOSS_QUANTILES.values()), axis=0)
     curves = {key: _finite(steps, curve) for key, curve in zip(names.LOSS_QUANTILES, quantiles, strict=True)}
+    return _convergence(config, results), curves
+
+
+def _files(config: Config, results: Sequence[Result]) -> dict[str, bytes]:
+    """Predictions and weights; the weights of several trials are stacked, shapes (trials, units below, units above)."""
     weights = [np.stack(layer) for layer in zip(*(result.weights for result in results), strict=True)]
-    artifacts = {
-        names.PREDICTIONS: _predictions_table(config.task, np.stack([result.predictions for result in results])),
-        names.WEIGHTS: _npz(weights),
-        names.TRIALS_TABLE: _trials_table(config, results),
+    named: dict[str, Any] = {
+        f"weights{depth}": W if len(results) > 1 else W[0] for depth, W in enumerate(weights, start=1)
     }
-    return _convergence(config, results), curves, artifacts
+    buffer = io.BytesIO()
+    np.savez(buffer, **named)
+    files = {names.PREDICTIONS: _predictions_table(config.task, results), names.WEIGHTS: buffer.getvalue()}
+    return files if len(results) == 1 else {**files, names.TRIALS_TABLE: _trials_table(config, results)}
 
 
-def _predictions_table(task: Task, predictions: Array) -> bytes:
-    """Write an MLflow table with a row per pattern; `predictions` has shape (trials, patterns, outputs).
-
-    Of several trials it has the median, and two quantiles beside it.
-    """
+def _predictions_table(task: Task, results: Sequence[Result]) -> bytes:
+    """Write an MLflow table with a row per pattern; of several trials the median, and two quantiles beside it."""
+    predictions = np.stack([result.predictions for result in results])  # (trials, patterns, outputs)
     columns = {"prediction": np.median(predictions, axis=0)}
     if len(predictions) > 1:
         columns["q10"], columns["q90"] = np.quantile(predictions, [0.1, 0.9], axis=0)
@@ -196,8 +196,7 @@ def _predictions_table(task: Task, predictions: Array) -> bytes:
 
 def _cell(outputs: Array) -> Any:
     """One number for one output, a list for more."""
-    values = _or_null(outputs)
-    return values[0] if len(values) == 1 else values
+    return _or_null(outputs) if len(outputs) > 1 else _or_null(outputs)[0]
 
 
 def _or_null(values: Iterable[float]) -> list[float | None]:
@@ -221,10 +220,3 @@ def _trials_table(config: Config, results: Sequence[Result]) -> bytes:
     sink = io.BytesIO()
     parquet.write_table(pa.table(columns), sink)
     return sink.getvalue()
-
-
-def _npz(weights: Sequence[Array]) -> bytes:
-    buffer = io.BytesIO()
-    named: dict[str, Any] = {f"weights{depth}": W for depth, W in enumerate(weights, start=1)}
-    np.savez(buffer, **named)
-    return buffer.getvalue()

@@ -1,8 +1,8 @@
 """From a command line to the jobs of a sweep.
 
-Hydra would compose every job from files, which costs 60 ms a job. Here each combination of *configuration groups* is
-composed once, by Hydra, and every swept plain value is converted once, by OmegaConf, in that composed configuration;
-a job is then a copy of a typed configuration with some fields replaced.
+Hydra would compose every job from files, which costs 60 ms a job. Here it composes each combination of *configuration
+groups* once, OmegaConf converts every swept plain value once, in that composed configuration, and a job is then a copy
+of a typed configuration with some fields replaced.
 """
 
 import itertools
@@ -34,6 +34,12 @@ class ConfigurationError(CompactHydraException):
     """A configuration that cannot run; the message names every problem. Hydra prints it without a traceback."""
 
 
+def refuse(problems: Iterable[str]) -> None:
+    """Raise a `ConfigurationError` if there are any problems."""
+    if found := list(dict.fromkeys(problems)):
+        raise ConfigurationError("\n".join(found))
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """One run of a sweep; some 1.3 KB."""
@@ -52,23 +58,18 @@ class Job:
 def typed(composed: DictConfig) -> Config:
     """Turn a composed configuration (with or without its `hydra` node) into a typed one.
 
-    Raises
-    ------
-    ConfigurationError
-        If a key does not exist, or a value is missing or of the wrong type.
+    Raises `ConfigurationError` if a key does not exist, or a value is missing or of the wrong type.
     """
     own = _without_hydra(composed)
     if OmegaConf.get_type(own) is not Config:
         raise ConfigurationError("the primary configuration: valid is one with train_schema first in its defaults")
     try:
-        if found := [*_unknown_keys(own), *_missing_values(own)]:
-            raise ConfigurationError("\n".join(found))
+        refuse([*_unknown_keys(own), *_missing_values(own)])
         config = OmegaConf.to_object(own)
     except OmegaConfBaseException as error:
         raise ConfigurationError(f"{error.full_key}: {what_is_wrong(error)}") from None
     assert isinstance(config, Config)
-    if found := list(_wrong_types(config)):
-        raise ConfigurationError("\n".join(found))
+    refuse(_wrong_types(config))
     return from_schemas(config)
 
 
@@ -139,14 +140,9 @@ def expand(
 ) -> list[Job]:
     """Expand a command line into jobs, in the order of Hydra's own sweeper: the last override varies fastest.
 
-    Its ``hydra.*`` overrides hold for all jobs; `arguments` are the others, swept and plain.
-
-    Raises
-    ------
-    CompactHydraException
-        If an override cannot be parsed or applied.
-    ConfigurationError
-        If there are more jobs than `most`, none at all, or a value is of the wrong type.
+    Its ``hydra.*`` overrides hold for all jobs; `arguments` are the others, swept and plain. Raises a
+    `CompactHydraException` if an override cannot be parsed or applied, and as such a `ConfigurationError` if there are
+    more jobs than `most`, none at all, or a value is of the wrong type.
     """
     parser = OverridesParser.create(config_loader=loader)
 
@@ -158,24 +154,22 @@ def expand(
             return loader.load_configuration(config_name, [*hydra_overrides, *overrides], RunMode.RUN)
         except CompactHydraException:
             raise
-        except Exception as error:
-            # Some impossible overrides meet assertions and the like in Hydra.
+        except Exception as error:  # impossible overrides meet assertions and the like in Hydra
             raise ConfigurationError(f"{' '.join(overrides)}: {what_is_wrong(error)}") from None
 
     compose = cache(load)
     # Of a key that is given more than once, Hydra takes the last value, in the place of the first.
     given = list({axis.key: axis for axis in parse(arguments)}.values())
-    _refuse_unsweepable(given)
     combinations = list(_with_sweep_parameters(compose, parse, given))
     count = sum(_count(axes) for axes in combinations)
     if count > most:
-        raise ConfigurationError(_too_many(f"{count:,} jobs", most))
-    variants = {
-        _groups(axes, [axis.values[0] for axis in axes]): _Variants(load, compose(_fixed(axes)), axes)
+        raise _too_many(f"{count:,} jobs", most)
+    make_job = {
+        _groups(axes, [axis.values[0] for axis in axes]): _job_maker(load, compose(_fixed(axes)), axes)
         for axes in combinations
     }
     return [
-        variants[_groups(axes, overrides)].job(overrides)
+        make_job[_groups(axes, overrides)](overrides)
         for axes in _in_order(combinations)
         for overrides in itertools.product(*(axis.values for axis in axes))
     ]
@@ -211,13 +205,6 @@ def _plain_values(axes: Sequence[_Axis]) -> list[tuple[str, Sequence[str]]]:
     return [(axis.key, () if axis.is_group else axis.values) for axis in axes]
 
 
-def _refuse_unsweepable(axes: Iterable[_Axis]) -> None:
-    for axis in axes:
-        if len(axis.values) > 1 and axis.path in identity.NOT_PART_OF_A_RUN:
-            why = f"{axis.path} is not part of a run"
-            raise ConfigurationError(f"{axis}: valid is one value for the whole sweep, {why}")
-
-
 def _axis(loader: ConfigLoader, override: Override, most: int) -> _Axis:
     key = override.get_key_element()
     is_group = any(source.is_group(override.key_or_group) for source in loader.get_sources())
@@ -232,10 +219,12 @@ def _axis(loader: ConfigLoader, override: Override, most: int) -> _Axis:
     sweep = override.value()
     if isinstance(sweep, RangeSweep):
         override = replace(override, _value=_exact(override, sweep, most))
-    values = [f"{key}={value}" for value in override.sweep_string_iterator()]
-    if not values:
+    axis = _Axis(key, [f"{key}={value}" for value in override.sweep_string_iterator()], is_group)
+    if not axis.values:
         raise ConfigurationError(f"{override.input_line}: valid is a sweep of at least one value, this one is empty")
-    return _Axis(key, values, is_group)
+    if axis.path in identity.NOT_PART_OF_A_RUN and len(axis.values) > 1:
+        raise ConfigurationError(f"{axis}: valid is one value for the whole sweep, {axis.path} is not part of a run")
+    return axis
 
 
 def _exact(override: Override, sweep: RangeSweep, most: int) -> RangeSweep:
@@ -251,17 +240,15 @@ def _exact(override: Override, sweep: RangeSweep, most: int) -> RangeSweep:
     if not math.isfinite(count) or not math.isfinite(sweep.step):
         raise ConfigurationError(f"{override.input_line}: valid are a finite start, stop and step")
     if count > most:
-        raise ConfigurationError(_too_many(f"{override.input_line}: {count:,.0f} values", most))
+        raise _too_many(f"{override.input_line}: {count:,.0f} values", most)
     ends = {"start": sweep.start, "stop": sweep.stop, "step": sweep.step}
     exact: dict[str, Any] = {key: Decimal(str(end)) if isinstance(end, float) else end for key, end in ends.items()}
     return replace(sweep, **exact)
 
 
-def _too_many(what: str, most: int) -> str:
-    return (
-        f"{what}: valid is at most {most:,} jobs; for more networks of one configuration use trials=N, "
-        f"or allow more with hydra.sweeper.max_jobs=N"
-    )
+def _too_many(what: str, most: int) -> ConfigurationError:
+    instead = "for more networks of one configuration use trials=N, or allow more with hydra.sweeper.max_jobs=N"
+    return ConfigurationError(f"{what}: valid is at most {most:,} jobs; {instead}")
 
 
 def _with_sweep_parameters(
@@ -278,7 +265,6 @@ def _with_sweep_parameters(
         fixed = [replace(axis, values=[chosen[axis.key]]) if axis.key in chosen else axis for axis in given]
         swept = compose(_fixed(fixed)).hydra.sweeper.params or {}
         of_study = parse([f"{key}={value}" for key, value in swept.items()])
-        _refuse_unsweepable(of_study)
         by_path = {axis.path: axis for axis in fixed}
         new = {axis.path for axis in of_study} - by_path.keys()
         # Hydra puts a study's sweeps before those of the command line; a key of both stays where the study has it.
@@ -287,99 +273,77 @@ def _with_sweep_parameters(
         yield from _with_sweep_parameters(compose, parse, axes) if new else [axes]
 
 
-class _Variants:
-    """Typed configurations that differ from a composed one in some plain values."""
+def _job_maker(load: Load, composed: DictConfig, axes: Sequence[_Axis]) -> Callable[[tuple[str, ...]], Job]:
+    """Prepare the jobs that differ from a composed configuration in plain values: each value is converted once."""
+    base = _without_hydra(composed)
+    swept = {place: axis for place, axis in enumerate(axes) if len(axis.values) > 1}
+    known = list(known_keys(base))
+    elements = {axis.path for axis in swept.values() if axis.path.rpartition(".")[2].isdecimal()}  # of lists
+    unknown = [axis for axis in swept.values() if axis.path not in {*known, *elements}]
+    refuse(f"{axis}: there is no such key; {remedy(axis.path, known)}" for axis in unknown)
+    # What depends on other keys, or on the order of overrides, is left to Hydra, job by job.
+    paths = [f"{axis.path}." for axis in axes if not axis.is_group]
+    if (
+        elements
+        or "${" in OmegaConf.to_yaml(base)
+        or any("$" in line or line[0] in "+~" for axis in swept.values() for line in axis.values)
+        or any(a != b and (a.startswith(b) or b.startswith(a)) for a, b in itertools.combinations(paths, 2))
+    ):
+        return lambda overrides: Job(overrides, typed(load(overrides)))
 
-    def __init__(self, load: Load, composed: DictConfig, axes: Sequence[_Axis]) -> None:
-        self._load = load
-        self._positions = [position for position, axis in enumerate(axes) if len(axis.values) > 1]
-        self._swept = [axes[position] for position in self._positions]
-        self._paths = [axis.path.split(".") for axis in self._swept]
-        self._base = _without_hydra(composed)
-        self._typed: Config | None = None
-        self._values: dict[str, Any] = {}
+    values: dict[str, Any] = {}
+    refuse(problem for axis in swept.values() for problem in _convert(base, axis, values))
+    first = base.copy()  # with values for keys that have none but in the sweep
+    for axis in swept.values():
+        OmegaConf.update(first, axis.path, values[axis.values[0]])
+    config = typed(first)
+    params = identity.params(config)
+    # What each value changes: a job's params are put together from these, which takes less time and memory.
+    changes = {
+        line: identity.params(_with_values(config, {axis.path: values[line]})).items() - params.items()
+        for axis in swept.values()
+        for line in axis.values
+    }
 
-        known = list(known_keys(self._base))
-        elements = {axis.path for axis in self._swept if OmegaConf.is_list(_parent(self._base, axis.path))}
-        if unknown := [axis for axis in self._swept if axis.path not in {*known, *elements}]:
-            problems = [f"{axis}: there is no such key; {remedy(axis.path, known)}" for axis in unknown]
-            raise ConfigurationError("\n".join(problems))
-        # What depends on other keys, or on the order of overrides, is left to Hydra, job by job.
-        paths = [f"{axis.path}." for axis in axes if not axis.is_group]
-        if (
-            elements
-            or "${" in OmegaConf.to_yaml(self._base)
-            or any("$" in line or line[0] in "+~" for axis in self._swept for line in axis.values)
-            or any(a != b and (a.startswith(b) or b.startswith(a)) for a, b in itertools.combinations(paths, 2))
-        ):
-            return
-        if problems := [problem for axis in self._swept for problem in self._convert(axis)]:
-            raise ConfigurationError("\n".join(problems))
-        first = self._base.copy()  # with values for keys that have none but in the sweep
-        for axis in self._swept:
-            OmegaConf.update(first, axis.path, self._values[axis.values[0]])
-        self._typed = typed(first)
-        self._params = identity.params(self._typed)
-        # What each value changes: a job's params are put together from these.
-        self._changes = {
-            line: identity.params(self._changed([(path, self._values[line])])).items() - self._params.items()
-            for axis, path in zip(self._swept, self._paths, strict=True)
-            for line in axis.values
-        }
+    def job(overrides: tuple[str, ...]) -> Job:
+        lines = {axis.path: overrides[place] for place, axis in swept.items()}
+        own = dict(params)
+        for line in lines.values():
+            own.update(changes[line])
+        return Job(overrides, _with_values(config, {path: values[line] for path, line in lines.items()}), own)
 
-    def _convert(self, axis: _Axis) -> Iterator[str]:
-        """Convert each value of an axis as OmegaConf does for its key; yields what is wrong with the first few."""
-        scratch = self._base.copy()
-        parser = OverridesParser.create()
-        problems = 0
-        for line in axis.values:
-            text = line.split("=", 1)[1]
-            # Seeds come by the ten thousand, and Hydra's grammar takes 0.1 ms for each.
-            plain = text.isascii() and text.isdigit() and (text == "0" or text[0] != "0")
-            try:
-                value = int(text) if plain else parser.parse_override(line).value()
-                if isinstance(value, dict):
-                    scratch = self._base.copy()  # or it would be merged into the value before
-                OmegaConf.update(scratch, axis.path, value, merge=True)
-                converted = OmegaConf.select(scratch, axis.path)
-            except OmegaConfBaseException as error:
-                yield f"{line}: {what_is_wrong(error)}"
-                problems += 1
-                if problems == MOST_OF_A_KEY:
-                    return
-                continue
-            self._values[line] = OmegaConf.to_object(converted) if OmegaConf.is_config(converted) else converted
-
-    def job(self, overrides: tuple[str, ...]) -> Job:
-        """Make the job of some overrides."""
-        if self._typed is None:
-            return Job(overrides, typed(self._load(overrides)))
-        lines = [overrides[position] for position in self._positions]
-        params = dict(self._params)
-        for line in lines:
-            params.update(self._changes[line])
-        return Job(overrides, self._changed(zip(self._paths, map(self._values.get, lines), strict=True)), params)
-
-    def _changed(self, values: Iterable[tuple[Sequence[str], Any]]) -> Config:
-        """Return the typed configuration with some values replaced, each at its path."""
-        assert self._typed is not None
-        changes: dict[str, Any] = {}
-        for (head, *path), value in values:
-            changes[head] = _replaced(changes.get(head, getattr(self._typed, head)), path, value) if path else value
-        return replace(self._typed, **changes)
+    return job
 
 
-def _parent(composed: DictConfig, path: str) -> Any:
-    """Return the node that holds a key; None if there is none."""
-    try:
-        return OmegaConf.select(composed, path.rpartition(".")[0])
-    except OmegaConfBaseException:
-        return None
+def _convert(base: DictConfig, axis: _Axis, values: dict[str, Any]) -> Iterator[str]:
+    """Convert each value of an axis as OmegaConf does for its key; yields what is wrong with the first few."""
+    scratch = base.copy()
+    parser = OverridesParser.create()
+    problems = 0
+    for line in axis.values:
+        text = line.split("=", 1)[1]
+        # Seeds come by the ten thousand, and Hydra's grammar takes 0.1 ms for each.
+        plain = text.isascii() and text.isdigit() and (text == "0" or text[0] != "0")
+        try:
+            value = int(text) if plain else parser.parse_override(line).value()
+            if isinstance(value, dict):
+                scratch = base.copy()  # or it would be merged into the value before
+            OmegaConf.update(scratch, axis.path, value, merge=True)
+            converted = OmegaConf.select(scratch, axis.path)
+        except OmegaConfBaseException as error:
+            yield f"{line}: {what_is_wrong(error)}"
+            problems += 1
+            if problems == MOST_OF_A_KEY:
+                return
+        else:
+            values[line] = OmegaConf.to_object(converted) if OmegaConf.is_config(converted) else converted
 
 
-def _replaced(node: Any, path: Sequence[str], value: Any) -> Any:
-    """Copy frozen dataclasses along a path, with what is at its end replaced."""
-    if not path:
-        return value
-    head, *rest = path
-    return replace(node, **{head: _replaced(getattr(node, head), rest, value)})
+def _with_values(config: Config, values: Mapping[str, Any]) -> Config:
+    """Replace values of a typed configuration, each under its dotted key."""
+    changes: dict[str, Any] = {}
+    for key, value in values.items():
+        head, _, option = key.partition(".")
+        node = changes.get(head, getattr(config, head))
+        changes[head] = replace(node, **{option: value}) if option else value
+    return replace(config, **changes)

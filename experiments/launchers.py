@@ -7,8 +7,9 @@ needed.
 import functools
 import itertools
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, cast
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import configure_log, setup_globals
@@ -25,44 +26,33 @@ if TYPE_CHECKING:
     from tracking.store import Store
 
 log = logging.getLogger(__name__)
+logging.raiseExceptions = False  # or a full disk would be told with a traceback for every line of the log
 
 
-@runtime_checkable
-class Launcher(Protocol):
+class Launcher(ABC):
     """Has jobs done; all launchers leave the same runs behind."""
 
-    @property
-    def name(self) -> str:
-        """What a user calls it."""
+    name: str  # what a user calls it
 
     def problems(self, jobs: "Sequence[Job]") -> list[str]:
         """Say what of these jobs it cannot do, and what would be valid; asked before there is any run."""
+        return []
 
+    @abstractmethod
     def run(self, jobs: "Sequence[Job]", parent: "Parent", store: "Store") -> None:
         """Do jobs that are different from each other, each a run of the parent's in the store.
 
-        Raises
-        ------
-        Interrupted
-            After the jobs in hand, if the user asked to stop.
-        SweepStopped
-            If the sweep is not to go on: with ``fail_fast``, at the first failure.
-        TrackingError
-            If runs cannot be stored.
+        Raises `Interrupted` after the jobs in hand if the user asked to stop, `SweepStopped` at the first failure with
+        ``fail_fast``, and `TrackingError` if runs cannot be stored.
         """
 
 
-class EnsembleLauncher:
+class EnsembleLauncher(Launcher):
     """Trains jobs as ensembles, in this process, and tracks them a chunk at a time."""
 
     name = "ensemble"
 
-    def problems(self, jobs: "Sequence[Job]") -> list[str]:
-        """Nothing: whatever can be trained can be trained together."""
-        return []
-
     def run(self, jobs: "Sequence[Job]", parent: "Parent", store: "Store") -> None:
-        """Train and track jobs; see `Launcher`."""
         from tqdm.contrib.logging import logging_redirect_tqdm
 
         import nn_core
@@ -88,35 +78,25 @@ class EnsembleLauncher:
                 interruption.check()
 
 
-class HydraLauncher:
+class HydraLauncher(Launcher):
     """Hands jobs to a launcher of Hydra's, which composes each from its overrides and calls the task with it.
 
-    Parameters
-    ----------
-    plugin : hydra.plugins.launcher.Launcher
-    hydra_context, task, config
-        What Hydra hands to a sweeper.
+    It is made of a plugin, and of what Hydra hands to a sweeper.
     """
 
     def __init__(
         self, plugin: HydraPlugin, hydra_context: HydraContext, task: TaskFunction, config: DictConfig
     ) -> None:
+        self.name = str(config.hydra.runtime.choices["hydra/launcher"])
         self._plugin, self._context, self._task, self._config = plugin, hydra_context, task, config
         self._launched = 0
 
-    @property
-    def name(self) -> str:
-        """The choice of ``hydra/launcher``."""
-        return str(self._config.hydra.runtime.choices["hydra/launcher"])
-
     def problems(self, jobs: "Sequence[Job]") -> list[str]:
-        """Refuse jobs that are the same to Hydra."""
         if len({job.overrides for job in jobs}) == len({job.config_hash for job in jobs}):
             return []
         return [f"hydra/launcher={self.name}: valid are jobs that differ in their overrides, all that Hydra is told"]
 
     def run(self, jobs: "Sequence[Job]", parent: "Parent", store: "Store") -> None:
-        """Launch jobs; see `Launcher`."""
         task = cast("TaskFunction", functools.partial(cast("Callable[..., Any]", self._task), parent=parent))
         self._plugin.setup(hydra_context=self._context, task_function=task, config=self._config)
         first, self._launched = self._launched, self._launched + len(jobs)

@@ -12,10 +12,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from tracking import names
-from tracking.record import LONGEST_TAG, Outcome, RunUpdate
+from tracking.record import LONGEST_TAG, Ending, Outcome, RunUpdate
 
 if TYPE_CHECKING:
     from experiments.jobs import Job
@@ -25,20 +25,12 @@ if TYPE_CHECKING:
 MOST_ROWS = 60
 """Rows that a table for the eye may have."""
 
-Ending = Literal["FINISHED", "FAILED", "KILLED"]
-
 
 class State(Enum):
     """What came of a job, from worst to best: of several runs of a job, the best counts.
 
-    Attributes
-    ----------
-    status : str
-        What MLflow calls the run.
-    origin : str
-        Where the table of jobs says that the run comes from; without one that has ended, from nowhere.
-    counted : str
-        What the sweep counts the job as.
+    A state has MLflow's word for the run, the table's for where it comes from (from nowhere if it has not ended), and
+    the sweep's for the jobs that it counts.
     """
 
     LEFT = "", "", "left"
@@ -55,8 +47,6 @@ class State(Enum):
 _RANK = {state: rank for rank, state in enumerate(State)}
 _BY_STATUS = {state.status: state for state in State}  # FINISHED is NEW: whoever reuses a run says so
 
-_NO_RUN = Outcome("", "", "")
-
 _SEED = re.compile(r"\+*seed=")
 
 RESULTS = ("converged", "epochs_to_converge", "final_loss", "max_error")
@@ -65,26 +55,13 @@ RESULTS = ("converged", "epochs_to_converge", "final_loss", "max_error")
 
 @dataclass(slots=True)
 class Entry:
-    """A job, and what came of it.
+    """A job, and what came of it."""
 
-    Attributes
-    ----------
-    overrides : str
-        Of the job, as a shell reads them.
-    params : mapping of str to str
-        Empty if nobody has asked for them.
-    state : State
-    run : Outcome
-        With empty strings for a job that has no run.
-    failed_before : bool
-        Whether the experiment holds a failed run of it.
-    """
-
-    overrides: str
-    params: Mapping[str, str]
+    overrides: str  # as a shell reads them
+    params: Mapping[str, str]  # empty if nobody has asked for them
     state: State = State.LEFT
-    run: Outcome = _NO_RUN
-    failed_before: bool = False
+    run: Outcome = Outcome("", "", "")  # that, for a job that has no run
+    failed_before: bool = False  # whether the experiment holds a failed run of it
 
     @property
     def done(self) -> bool:
@@ -121,10 +98,9 @@ class Ledger:
             by_condition.setdefault(tuple(condition), []).append(entry)
         found: dict[str, str] = {}
         for overrides, entries in by_condition.items():
-            run_id = next((entry.run.run_id for entry in entries if entry.run.run_id), None)
-            if run_id is not None:
+            if run_id := next((entry.run.run_id for entry in entries if entry.run.run_id), ""):
                 found = in_order(params(run_id))
-            else:  # whose params differ from those of others where the overrides do
+            else:  # params differ from those of other jobs where the overrides do
                 typed = dict(override.lstrip("+").split("=", 1) for override in overrides if "=" in override)
                 found = {key: typed.get(key, value) for key, value in found.items()}
             for entry in entries:
@@ -207,24 +183,23 @@ class Ledger:
     @property
     def table(self) -> bytes:
         """The table of jobs, as CSV: what belongs to the sweep, where its run is and what came of it."""
-        binary = io.BytesIO()
-        text = io.TextIOWrapper(binary, "utf-8", newline="", write_through=True)
+        text = io.StringIO()
         rows = csv.writer(text, lineterminator="\n")
         rows.writerow(["job", "config_hash", "overrides", "run_id", "origin", *RESULTS])
         for number, (config_hash, entry) in enumerate(self._entries.items()):
             run, origin = entry.run, entry.state.origin
             results = [_written(getattr(run, column)) for column in RESULTS]
             rows.writerow([number, config_hash, entry.overrides, run.run_id if origin else "", origin, *results])
-        return binary.getvalue()
+        return text.getvalue().encode()
 
     @property
     def description(self) -> str:
         """The sweep in a few lines of Markdown: its counts, and its convergence by condition."""
-        parts = [f"{count:,} {'job' if (count, word) == (1, 'jobs') else word}" for word, count in self._ended.items()]
+        parts = [_jobs(count) if word == "jobs" else f"{count:,} {word}" for word, count in self._ended.items()]
         text = "\n\n".join(filter(None, [", ".join(parts), self._convergence()]))
-        return (
-            text if len(text) <= LONGEST_TAG else f"{text[: LONGEST_TAG - 40].rsplit(chr(10), 1)[0]}\n\n... and more."
-        )
+        if len(text) <= LONGEST_TAG:
+            return text
+        return text[: LONGEST_TAG - 40].rpartition("\n")[0] + "\n\n... and more."
 
     def update(self, ending: Ending | None) -> RunUpdate:
         """What the parent run is to say, and to end as."""
@@ -258,6 +233,32 @@ class Ledger:
         return text if len(sums) <= MOST_ROWS else f"{text}\n\n... and {len(sums) - MOST_ROWS:,} more conditions."
 
 
+def plan(entries: Sequence[Entry]) -> str:
+    """Say what is left to do: ``1,000 jobs: 640 to do, 350 already finished, 10 failed before (will run again)``."""
+    finished = sum(entry.done for entry in entries)
+    failed = sum(entry.failed_before and not entry.done for entry in entries)
+    parts = [f"{len(entries) - finished - failed:,} to do"]
+    if finished:
+        parts.append(f"{finished:,} already finished")
+    if failed:
+        parts.append(f"{failed:,} failed before (will run again)")
+    return f"{_jobs(len(entries))}: {', '.join(parts)}"
+
+
+def preview(entries: Sequence[Entry]) -> str:
+    """List jobs and what would be done with each, for a dry run."""
+    lines = []
+    for number, entry in enumerate(entries[:MOST_ROWS]):
+        fate = "failed before, would run again" if entry.failed_before else "would run"
+        if entry.done:
+            fate = f"finished, run {entry.run.run_id}"
+        overrides = [override for override in shlex.split(entry.overrides) if not override.startswith("dry_run=")]
+        lines.append(f"{number:>6}  {shlex.join(overrides)}  ({fate})")
+    if len(entries) > MOST_ROWS:
+        lines.append(f"   ...  and {len(entries) - MOST_ROWS:,} more")
+    return "\n".join(lines)
+
+
 def ledgers(store: "Store", sweeps: "Iterable[Run]") -> Iterator[Ledger]:
     """Read what came of sweeps of an experiment, each as its table of jobs and the runs themselves say."""
     runs = {run.run_id: run for run in store.reader.outcomes()}
@@ -284,6 +285,10 @@ def revise(store: "Store", sweep_id: str, now_ms: int) -> None:
     if says != said:
         # Later than what it said itself when it ended, which MLflow's client would keep otherwise.
         store.writer.update(sweep_id, update, max(sweep.end_ms, now_ms) + 1)
+
+
+def _jobs(count: int) -> str:
+    return f"{count:,} {'job' if count == 1 else 'jobs'}"
 
 
 def _written(number: float | None) -> str:

@@ -16,14 +16,13 @@ from experiments import description, ensemble, identity, interruption, progress
 from experiments.description import Parent
 from experiments.ensemble import Trained, Unit
 from experiments.interruption import Interrupted, SweepStopped
-from experiments.jobs import ConfigurationError, Job, typed
+from experiments.jobs import Job, refuse, typed
 from experiments.validation import problems
 from tracking.errors import TrackingError
 from tracking.provenance import provenance
 from tracking.store import open_store
 
 log = logging.getLogger(__name__)
-logging.raiseExceptions = False  # or a full disk would be told with a traceback for every line of the log
 
 
 class JobFailedError(Exception):
@@ -33,23 +32,13 @@ class JobFailedError(Exception):
 def train_one(composed: DictConfig, parent: Parent | None = None) -> None:
     """Train, track and report one run; one that belongs to no sweep prints its predictions.
 
-    Raises
-    ------
-    ConfigurationError
-        If the configuration cannot run; nothing has been created then.
-    Interrupted
-        If the user asked to stop; nothing has been tracked then.
-    JobFailedError
-        In a sweep, if the training raised.
-    SweepStopped
-        In a sweep, if it is not to go on: the run cannot be tracked, or ``fail_fast`` is set and the training raised.
-    SystemExit
-        Without a sweep, if the training raised or the run cannot be tracked.
+    Raises `ConfigurationError` if it cannot run, and `Interrupted` if the user asked to stop; nothing has been created
+    then. If training raised, or the run cannot be tracked, it raises `SystemExit`, or in a sweep `JobFailedError`, or
+    `SweepStopped` where that is not to go on.
     """
     interruption.check()
     config = typed(composed)
-    if found := problems(config):
-        raise ConfigurationError("\n".join(found))
+    refuse(problems(config))
     job = Job((), config)
     # hydra.job.chdir moves jobs into folders of their own, but all share the store of the folder they were launched in.
     with contextlib.chdir(HydraConfig.get().runtime.cwd), logging_redirect_tqdm():

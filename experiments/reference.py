@@ -21,17 +21,20 @@ TITLES = {
 }
 
 
+HEADER = """# Configuration
+
+Every key of `python -m experiments.train`, its default and what is valid; then all parts and options.
+Written by `python -m experiments.reference` from the declarations in `nn_core` and `experiments/config.py`.
+"""
+
+
 def reference() -> str:
     """Write the page, in Markdown."""
     return "\n".join([*_keys(), *(line for kind, title in TITLES.items() for line in _kind(kind, title))]) + "\n"
 
 
 def _keys() -> Iterator[str]:
-    yield "# Configuration"
-    yield ""
-    yield "Every key of `python -m experiments.train`, its default and what is valid; then all parts and options."
-    yield "Written by `python -m experiments.reference` from the declarations in `nn_core` and `experiments/config.py`."
-    yield ""
+    yield HEADER
     rows: dict[str, Field[Any]] = {}
     for entry in fields(Config):
         nested = {f"record.{option.name}": option for option in options(Record)}
@@ -40,12 +43,10 @@ def _keys() -> Iterator[str]:
 
 
 def _kind(kind: str, title: str) -> Iterator[str]:
-    yield ""
-    yield f"## {title}"
+    yield f"\n## {title}"
     for name, part in parts(kind).items():
         engine = "" if part.twin or kind in ("task", "init") else " Trains in the NumPy reference only."
-        yield ""
-        yield f"**`{kind}={name}`** {_escaped(summary(part))}{engine}"
+        yield f"\n**`{kind}={name}`** {_escaped(summary(part))}{engine}"
         if options(part):
             yield ""
             yield from _table("option", {f"{kind}.{option.name}": option for option in options(part)})
@@ -76,14 +77,7 @@ def _escaped(text: str) -> str:
     return text.replace("|", "\\|").replace("<", "&lt;")
 
 
-def main() -> None:
-    """Run the command line."""
-    argparse.ArgumentParser(
-        prog="python -m experiments.reference",
-        description="Prints every key of a configuration, and every part with its options, in Markdown.",
-    ).parse_args()
-    sys.stdout.write(reference())
-
-
 if __name__ == "__main__":
-    main()
+    about = "Prints every key of a configuration, and every part with its options, in Markdown."
+    argparse.ArgumentParser(prog="python -m experiments.reference", description=about).parse_args()
+    sys.stdout.write(reference())

@@ -11,23 +11,22 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
 
-from experiments import batches, ensemble, interruption, plan
+from experiments import batches, ensemble, interruption
 from experiments.config import Config
 from experiments.description import Parent
 from experiments.identity import NOT_PART_OF_A_RUN, literal
 from experiments.interruption import Interrupted, SweepStopped
-from experiments.jobs import ConfigurationError, Job
+from experiments.jobs import Job, refuse
 from experiments.launchers import Launcher
-from experiments.ledger import Ending, Entry, Ledger, State
+from experiments.ledger import Entry, Ledger, State, plan
 from tracking import names
 from tracking.errors import StoreUnreachableError, TrackingError
 from tracking.provenance import provenance
-from tracking.record import Outcome, RunUpdate
+from tracking.record import Ending, Outcome, RunUpdate
 from tracking.stale import repair
 from tracking.store import Store, open_store
 
 log = logging.getLogger(__name__)
-logging.raiseExceptions = False  # or a full disk would be told with a traceback for every line of the log
 
 LONGEST_LIST = 20
 """Failed jobs that are listed one by one."""
@@ -42,26 +41,9 @@ class SweepSession:
             first = session.run(jobs)
             second = session.run(better(first))
 
-    Parameters
-    ----------
-    settings : Config
-        Where and how to run: its `experiment`, `engine`, `resume` and `fail_fast`, which all jobs share.
-    launcher : Launcher
-    name : str
-        Of the parent run.
-    artifacts : mapping of str to bytes
-        What the sweep keeps of itself, from its first jobs on.
-    folder : Path, optional
-        Gets a copy of the table of jobs when the sweep closes.
-    store : Store, optional
-        Of the experiment, if it is open already.
-
-    Attributes
-    ----------
-    ledger : Ledger
-        All jobs so far.
-    ending : {"FINISHED", "FAILED", "KILLED"} or None
-        What the sweep ended as, once it is closed.
+    All jobs share where and how to run, the `settings` ``experiment``, ``engine``, ``resume`` and ``fail_fast``. The
+    parent run has a `name`, and from the first jobs on the `artifacts` that the sweep keeps of itself; a `folder` gets
+    a copy of the table of jobs in the end. All jobs so far are in the `ledger`; `ending` is None until the sweep ends.
     """
 
     def __init__(
@@ -87,13 +69,7 @@ class SweepSession:
         self._lost: StoreUnreachableError | None = None
 
     def open(self) -> None:
-        """Start the parent run, and mend what dead sweeps of the experiment have left.
-
-        Raises
-        ------
-        TrackingError
-            If the store cannot be used.
-        """
+        """Start the parent run, and mend what dead sweeps have left; `TrackingError` if the store cannot be used."""
         for run in repair(self._store):
             log.warning("%s was called RUNNING, but its process is dead; it is KILLED now", run.name)
         try:
@@ -106,36 +82,25 @@ class SweepSession:
     def run(self, jobs: Sequence[Job]) -> list[Entry]:
         """Have jobs done, but for those that this session, or with `resume` the experiment, has finished before.
 
-        Parameters
-        ----------
-        jobs : sequence of Job
-            Repeated ones are done once.
+        Repeated ones are done once. Returned is what came of each; a job that the tracking server knows nothing of yet
+        is left.
 
-        Returns
-        -------
-        list of Entry
-            What came of each; a job that the tracking server knows nothing of yet is left.
-
-        Raises
-        ------
-        ConfigurationError
-            If a job cannot run; none is done then.
-        Interrupted, SweepStopped
-            If the sweep is not to go on, for a reason that has been told. The session is to be closed then.
-        TrackingError
-            If the store cannot be asked what came of them.
+        Raises `ConfigurationError` if a job cannot run, and none is done then; `Interrupted` or `SweepStopped` if the
+        sweep is not to go on, for a reason that has been told, and is to be closed; `TrackingError` if the store cannot
+        be asked what came of them.
         """
-        if found := [*self._strangers(jobs), *batches.problems(jobs)] or self._launcher.problems(jobs):
-            raise ConfigurationError("\n".join(found))
+        refuse([*self._strangers(jobs), *batches.problems(jobs)] or self._launcher.problems(jobs))
         self.ledger.add(jobs)
         entries = [self.ledger[job.config_hash] for job in jobs]
         if self._settings.resume:
             self.ledger.reuse(self._store.reader.outcomes())
-        log.info(plan.line(jobs, self.ledger))
+        log.info(plan(entries))
         self._warn_of_other_code(entries)
         self._note_engines(jobs)
         tags = {"engine": ", ".join(sorted(self._engines))}
-        self._update(RunUpdate(tags=tags, artifacts={**self._artifacts, names.JOBS_CSV: self.ledger.table}))
+        self._store.update_parent(
+            self._run_id, RunUpdate(tags=tags, artifacts={**self._artifacts, names.JOBS_CSV: self.ledger.table})
+        )
         self._artifacts = {}
         interruption.check()
         to_do = {job.config_hash: job for job, entry in zip(jobs, entries, strict=True) if not entry.done}
@@ -148,22 +113,15 @@ class SweepSession:
     def close(self, *, complete: bool = True) -> None:
         """Write what came of the jobs on the parent run, and end it.
 
-        Parameters
-        ----------
-        complete : bool
-            False if whoever asked for jobs failed, and might have asked for more.
-
-        Raises
-        ------
-        StoreUnreachableError
-            If the server is away; the parent's end is kept on disk like the runs.
+        Not `complete` is a sweep of somebody who failed, and might have asked for more jobs. If the server is away, the
+        parent's end is kept on disk like the runs, and `StoreUnreachableError` is raised.
         """
         go_on = self._made_by.tags["command"]
         try:
             if self._unread:
                 self._read_back()
         except StoreUnreachableError:
-            self._update(RunUpdate(status="FAILED"))
+            self._store.update_parent(self._run_id, RunUpdate(status="FAILED"))
             log.warning("To go on from here, after python -m experiments.sweeps sync: %s", go_on)
             raise
         for run in self._under_way:  # through MLflow's client, a run is there before it is finished
@@ -171,7 +129,7 @@ class SweepSession:
         ledger, ending = self.ledger, self.ledger.ending(interrupted=bool(interruption.exit_code()))
         self.ending = ending if complete or ending != "FINISHED" else "FAILED"
         update = ledger.update(self.ending)
-        self._update(update)
+        self._store.update_parent(self._run_id, update)
         if self._folder:
             copy = self._folder / names.JOBS_CSV
             try:
@@ -216,9 +174,6 @@ class SweepSession:
         for name, lacking in engines.items():
             self._engines.setdefault(name, set()).update(lacking)
 
-    def _update(self, update: RunUpdate) -> None:
-        self._store.update_parent(self._run_id, update)
-
     def _launch(self, jobs: Sequence[Job]) -> None:
         """Have jobs done; whether they succeeded is another question."""
         try:
@@ -227,11 +182,9 @@ class SweepSession:
         except TrackingError as error:
             log.error("%s", error)
             raise SweepStopped from error
-        except OSError as error:
-            log.error("The launcher failed: %s", error)  # a disk that is full, a folder that cannot be made
-            raise SweepStopped from error
         except Exception as error:
-            log.exception("The launcher failed")
+            # A disk that is full, a folder that cannot be made; anything else is a mistake to be found.
+            log.error("The launcher failed: %s", error, exc_info=not isinstance(error, OSError))
             raise SweepStopped from error
 
     def _read_back(self) -> None:

@@ -11,40 +11,27 @@ from hydra.core.plugins import Plugins
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from experiments import batches, interruption, plan
+from experiments import batches, interruption
 from experiments import jobs as command_line
 from experiments.identity import NOT_PART_OF_A_RUN
-from experiments.jobs import ConfigurationError, Job
+from experiments.jobs import ConfigurationError, Job, refuse
 from experiments.launchers import HydraLauncher, Launcher, log_into_folder
-from experiments.ledger import Ending, Ledger
+from experiments.ledger import Ledger, plan, preview
 from experiments.session import SweepSession
 from tracking import disk
 from tracking.errors import TrackingError, without_secrets
+from tracking.record import Ending
 from tracking.store import find_store, open_store
 
 
 def run_sweep(
     hydra_context: HydraContext, task: TaskFunction, config: DictConfig, arguments: Sequence[str], max_jobs: int
 ) -> None:
-    """Run the sweep that a command line asks for.
+    """Run the sweep that a command line asks for: its overrides, without those of Hydra itself, are the `arguments`.
 
-    Parameters
-    ----------
-    hydra_context, task, config
-        What Hydra hands to a sweeper.
-    arguments : sequence of str
-        The command line's overrides, without those of Hydra itself.
-    max_jobs : int
-        The largest number of jobs allowed.
-
-    Raises
-    ------
-    ConfigurationError
-        If any job cannot run; nothing has been created then.
-    Interrupted
-        If the user asked to stop; the parent run has been ended then.
-    SystemExit
-        With 1 if a job failed, with a message if the store cannot be used.
+    Raises `ConfigurationError` if any job cannot run, or there are more than `max_jobs`; nothing has been created then.
+    Raises `Interrupted` if the user asked to stop; the parent run has been ended then. Exits with 1 if a job failed, or
+    with a message if the store cannot be used.
     """
     jobs = command_line.expand(
         hydra_context.config_loader,
@@ -56,9 +43,7 @@ def run_sweep(
     grids = _grids(jobs)
     plugin = Plugins.instance().instantiate_launcher(hydra_context=hydra_context, task_function=task, config=config)
     launcher = plugin if isinstance(plugin, Launcher) else HydraLauncher(plugin, hydra_context, task, config)
-    problems = [problem for grid in grids for problem in batches.grid_problems(grid) or launcher.problems(grid)]
-    if problems:
-        raise ConfigurationError("\n".join(dict.fromkeys(problems)))
+    refuse(problem for grid in grids for problem in batches.grid_problems(grid) or launcher.problems(grid))
     endings: list[Ending | None] = []
     try:
         for grid in grids:
@@ -78,10 +63,9 @@ def run_sweep(
 
 def _grids(jobs: Sequence[Job]) -> list[list[Job]]:
     """Divide jobs by where and how they are to be run: studies that are swept over bring experiments of their own."""
-    keys = sorted(NOT_PART_OF_A_RUN)
     ways: dict[tuple[Any, ...], list[Job]] = {}
     for job in jobs:
-        ways.setdefault(tuple(getattr(job.config, key) for key in keys), []).append(job)
+        ways.setdefault(tuple(getattr(job.config, key) for key in NOT_PART_OF_A_RUN), []).append(job)
     return list(ways.values())
 
 
@@ -110,8 +94,8 @@ def _announce(jobs: Sequence[Job]) -> None:
     ledger, settings = Ledger(jobs), jobs[0].config
     if settings.resume and (store := find_store(settings.experiment)) is not None:
         ledger.reuse(store.reader.outcomes())
-    print(plan.table(jobs, ledger))
-    print(plan.line(jobs, ledger))
+    print(preview(list(ledger)))
+    print(plan(list(ledger)))
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import re
 import shlex
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Any
@@ -32,18 +32,7 @@ SHOWN_ID = 12
 
 UI_PORTS = range(5000, 5020)
 
-PROVENANCE = (
-    "git_commit",
-    "git_dirty",
-    "command",
-    "versions",
-    "python",
-    "machine",
-    "host",
-    "pid",
-    "engine",
-    "launcher",
-)
+MADE_BY = ("git_commit", "git_dirty", "command", "versions", "python", "machine", "host", "pid", "engine", "launcher")
 """Tags of a sweep, or of a run by itself, that say what made it."""
 
 
@@ -101,27 +90,28 @@ def _parser() -> argparse.ArgumentParser:
         description="What has been run in this folder's tracking store, or in the one that MLFLOW_TRACKING_URI names.",
     )
     commands = parser.add_subparsers(required=True, metavar="command")
-    status = commands.add_parser("status", help="a table of all sweeps: finished, failed, killed, running, stale")
+
+    def command(run: Callable[[argparse.Namespace], int], about: str, more: str = "") -> argparse.ArgumentParser:
+        added = commands.add_parser(run.__name__.lstrip("_"), help=about, description=more or None)
+        added.set_defaults(run=run)
+        return added
+
+    status = command(_status, "a table of all sweeps: finished, failed, killed, running, stale")
     status.add_argument("--json", action="store_true", help="for scripts")
-    status.set_defaults(run=_status)
-    repair = commands.add_parser(
-        "repair",
-        help="end runs that are called running although their process is dead",
-        description="Marks as KILLED what is called RUNNING although its process on this machine is dead. Runs of live "
-        "processes and of other machines are left alone, unless named here.",
+    repair = command(
+        _repair,
+        "end runs that are called running although their process is dead",
+        "Marks as KILLED what is called RUNNING although its process on this machine is dead. Runs of live processes "
+        "and of other machines are left alone, unless named here.",
     )
     repair.add_argument("runs", nargs="*", metavar="RUN", help="a run that you know to be dead, wherever it ran")
-    repair.set_defaults(run=_repair)
-    ui = commands.add_parser("ui", help="open the MLflow UI on the newest sweep: its runs, its loss curves")
+    ui = command(_ui, "open the MLflow UI on the newest sweep: its runs, its loss curves")
     another = "another sweep: its run id, or the beginning of it, or its name"
     ui.add_argument("sweep", nargs="?", metavar="RUN", help=another)
     ui.add_argument("--port", type=int, help=f"default: the first free one from {UI_PORTS[0]}")
-    ui.set_defaults(run=_ui)
-    show = commands.add_parser("show", help="one run: the command that repeats it, its provenance, its result")
+    show = command(_show, "one run: the command that repeats it, its provenance, its result")
     show.add_argument("run_name", metavar="RUN", help="run id, the beginning of one, a run name, or latest")
-    show.set_defaults(run=_show)
-    upload = commands.add_parser("sync", help="upload runs that were kept on disk while the tracking server was away")
-    upload.set_defaults(run=_sync)
+    command(_sync, "upload runs that were kept on disk while the tracking server was away")
     return parser
 
 
@@ -134,20 +124,13 @@ def _status(options: argparse.Namespace) -> int:
         print(f"No sweeps yet in {without_secrets(tracking_uri())}.")
         return 0
     counts = ("jobs", "finished", "reused", "failed", "killed", "running")
-    header = ("sweep", "experiment", "state", "jobs", "done", *counts[2:], "rate", "started", "took", "name")
-    table: list[tuple[str, ...]] = [header]
+    table = [("sweep", "experiment", "state", "jobs", "done", *counts[2:], "rate", "started", "took", "name")]
     for state in states:
-        row = (
-            state["run_id"][:SHOWN_ID],
-            _printable(state["experiment"]),
-            state["state"],
-            *(f"{state[count]:,}" for count in counts),
-            "" if state["convergence_rate"] is None else f"{state['convergence_rate']:.3f}",
-            state["started"].replace("T", " "),
-            str(timedelta(seconds=round(state["seconds"]))),
-            _printable(state["name"]),
-        )
-        table.append(row)
+        identity = state["run_id"][:SHOWN_ID], _printable(state["experiment"]), state["state"]
+        rate = "" if state["convergence_rate"] is None else f"{state['convergence_rate']:.3f}"
+        took = str(timedelta(seconds=round(state["seconds"])))
+        when = state["started"].replace("T", " "), took
+        table.append((*identity, *(f"{state[count]:,}" for count in counts), rate, *when, _printable(state["name"])))
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     line = "  ".join(f"{{:{'>' if 3 <= place <= 9 else '<'}{width}}}" for place, width in enumerate(widths))
     for row in table:
@@ -198,7 +181,7 @@ def _show(options: argparse.Namespace) -> int:
     if names.DIVERGED in run.tags:
         print(f"  diverged at epoch {run.tags[names.DIVERGED]}")
     print("\nProvenance" if parent is None else "\nProvenance, of its sweep")
-    _print_pairs({key: origin.tags[key] for key in PROVENANCE if key in origin.tags})
+    _print_pairs({key: origin.tags[key] for key in MADE_BY if key in origin.tags})
     print(f"\nFiles: {run.artifact_uri}")
     return 0
 

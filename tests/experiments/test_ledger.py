@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from experiments import ledger, plan
-from experiments.ledger import Ledger, State
+from experiments import ledger
+from experiments.ledger import Ledger, State, plan, preview
 from tracking.record import Outcome
 
 STATUSES = ["KILLED", "RUNNING", "FAILED", "FINISHED"]  # from worst to best
@@ -61,7 +61,7 @@ def test_runs_of_others_are_reused_if_finished_and_remembered_if_failed(make_job
     assert [(entry.state, entry.run.run_id) for entry in found] == [
         (State.NEW, "mine"), (State.REUSED, "other 2"), (State.REUSED, "other 4"), (State.LEFT, ""), (State.LEFT, ""),
     ]  # fmt: skip
-    assert plan.line(jobs, found) == "5 jobs: 1 to do, 3 already finished, 1 failed before (will run again)"
+    assert plan(list(found)) == "5 jobs: 1 to do, 3 already finished, 1 failed before (will run again)"
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_the_plan_in_one_line(expand, counts, line):
     found = Ledger(jobs)
     statuses = ["FINISHED"] * finished + ["FAILED"] * failed
     found.reuse(run_of(job, status) for job, status in zip(jobs, statuses, strict=False))
-    assert plan.line(jobs, found) == line
+    assert plan(list(found)) == line
 
 
 def test_swept_keys_are_the_params_that_differ(expand):
@@ -157,7 +157,7 @@ def test_a_dry_run_lists_what_would_be_done(expand):
     jobs = expand("seed=range(4)")
     found = Ledger(jobs)
     found.reuse([run_of(jobs[1], run_id="run1"), run_of(jobs[2], "FAILED")])
-    assert plan.table(jobs, found).splitlines() == [
+    assert preview(list(found)).splitlines() == [
         "     0  seed=0  (would run)",
         "     1  seed=1  (finished, run run1)",
         "     2  seed=2  (failed before, would run again)",
@@ -167,10 +167,10 @@ def test_a_dry_run_lists_what_would_be_done(expand):
 
 def test_a_long_dry_run_is_cut(expand):
     jobs = expand(f"seed=range({ledger.MOST_ROWS + 5})")
-    lines = plan.table(jobs, Ledger(jobs)).splitlines()
+    lines = preview(list(Ledger(jobs))).splitlines()
     assert len(lines) == ledger.MOST_ROWS + 1
     assert lines[-1].split() == ["...", "and", "5", "more"]
-    assert len(plan.table(jobs[: ledger.MOST_ROWS], Ledger(jobs)).splitlines()) == ledger.MOST_ROWS
+    assert len(preview(list(Ledger(jobs[: ledger.MOST_ROWS]))).splitlines()) == ledger.MOST_ROWS
 
 
 def convergence(jobs, rates):
