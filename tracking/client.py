@@ -6,13 +6,19 @@ from typing import TYPE_CHECKING
 
 from tracking.addresses import is_server
 from tracking.disk import explain
-from tracking.errors import RESUME, StoreUnreachableError, TrackingError, without_secrets
+from tracking.errors import RESUME, LoginRefusedError, StoreUnreachableError, TrackingError, without_secrets
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
 RUNS_A_PAGE = 5000
+
+_LOGIN = (401, 403)
+_WANTS_LOGIN = (
+    "the tracking server {uri} refuses the login ({status}): "
+    "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+)
 
 
 def mlflow_client(uri: str) -> "MlflowClient":
@@ -57,6 +63,8 @@ def mlflow_errors(uri: str) -> Iterator[None]:
             raise TrackingError(
                 f"the store {uri} was made by another version of MLflow. Back it up, then: mlflow db upgrade {uri}"
             ) from error
+        if remote and status in _LOGIN:
+            raise LoginRefusedError(_WANTS_LOGIN.format(uri=uri, status=status)) from error
         if remote and status >= 500:
             # A failed connection is told at length and in terms of the libraries involved.
             detail = "" if "failed with exception" in message else f": {message[:500]}"
@@ -64,6 +72,8 @@ def mlflow_errors(uri: str) -> Iterator[None]:
         raise TrackingError(f"the store {uri} refused: {message[:500]}. {RESUME}") from error
     except RequestException as error:
         status = 503 if error.response is None else error.response.status_code
+        if status in _LOGIN:
+            raise LoginRefusedError(_WANTS_LOGIN.format(uri=uri, status=status)) from error
         if status >= 500:
             raise StoreUnreachableError(
                 f"the tracking server {uri} does not answer: {without_secrets(str(error))}"

@@ -26,6 +26,10 @@ class StoreUnreachableError(TrackingError):
     """The tracking server or database does not answer, and may do so later."""
 
 
+class LoginRefusedError(StoreUnreachableError):
+    """The tracking server wants another login, or a new one: until then it may as well be away."""
+
+
 class FilterError(TrackingError):
     """MLflow does not understand a filter; the message is MLflow's."""
 

@@ -18,7 +18,7 @@ from tracking.client_reader import ClientReader
 from tracking.client_writer import ClientWriter
 from tracking.database import Database, SqliteDatabase, connect, unknown_models
 from tracking.disk import require_writable_file
-from tracking.errors import StoreUnreachableError, TrackingError, without_secrets
+from tracking.errors import LoginRefusedError, StoreUnreachableError, TrackingError, without_secrets
 from tracking.reader import Experiment, Reader
 from tracking.record import RunRecord, RunUpdate, now_ms
 from tracking.sql_reader import SqlReader
@@ -206,7 +206,8 @@ def _advised(uri: str) -> Iterator[None]:
     try:
         yield
     except StoreUnreachableError as error:
-        raise StoreUnreachableError(f"{describe(uri)}: {error}. Start it, or name another store; {VALID}") from error
+        advice = "" if isinstance(error, LoginRefusedError) else f". Start it, or name another store; {VALID}"
+        raise type(error)(f"{describe(uri)}: {error}{advice}") from error
 
 
 @cache

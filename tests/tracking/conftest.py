@@ -91,7 +91,12 @@ def sqlite_folder(empty_folder: Path, sqlite_template: Path) -> Path:
 
 
 class Wire:
-    """Connects to a server, and can be cut: connections are refused then, and open ones end."""
+    """Connects to a server, and can be cut: connections are refused then, and open ones end.
+
+    Or the server answers, as one whose login has expired.
+    """
+
+    expired = False
 
     def __init__(self, port: int) -> None:
         self._server_port = port
@@ -113,10 +118,25 @@ class Wire:
             connection.close()
         self._open.clear()
 
+    def expire(self) -> None:
+        self.cut()
+        self.expired = True
+        self.mend()
+
+    def renew(self) -> None:
+        self.cut()
+        self.expired = False
+        self.mend()
+
     def _accept(self, listener: socket.socket) -> None:
         with suppress(OSError):
             while True:
                 here, _ = listener.accept()
+                if self.expired:
+                    here.recv(65536)
+                    here.sendall(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                    here.close()
+                    continue
                 there = socket.create_connection(("127.0.0.1", self._server_port))
                 self._open += [here, there]
                 for source, sink in ((here, there), (there, here)):

@@ -105,6 +105,22 @@ def test_a_server_that_goes_away(
     assert list(sync(revise)) == []
 
 
+def test_a_login_that_expires(wire: Wire, record: Record, empty_folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    records = [record(seed) for seed in range(2)]
+    store = open_store("expires")
+    assert all(store.write(records[:1]))
+    wire.expire()
+    assert store.write(records[1:]) == [""]
+    assert f"the tracking server {wire.uri} refuses the login (401): set MLFLOW_TRACKING_USERNAME" in caplog.text
+    with pytest.raises(StoreUnreachableError, match=r"refuses the login \(401\).*TOKEN$"):
+        open_store("expires")
+    with pytest.raises(StoreUnreachableError, match="refuses the login"):
+        list(sync(revise))
+    wire.renew()
+    assert len(list(sync(revise))) == 1
+    stored_once(store, records, empty_folder)
+
+
 SWEEP_THAT_WAITS = """
 import sys
 from experiments import train
