@@ -51,9 +51,9 @@ class Layout:
 def varied(trials: pd.DataFrame, parameters: Sequence[str]) -> list[str]:
     """Columns that the trials differ in, the everyday ones first, without those that follow from another one.
 
-    A parameter that takes one value for each value of another (the momentum that only one of two optimizers has,
-    a learning rate tuned to each task) tells no further conditions apart. What follows from the sweep is shown as
-    the sweep: of sweeps side by side that differ in several parameters, none may take the credit for the others.
+    A parameter that takes one value for each value of another (the momentum that only one of two optimizers has, a
+    learning rate tuned to each task) tells no further conditions apart. What follows from the sweep is shown as the
+    sweep: of sweeps side by side that differ in several parameters, none may take the credit for the others.
     """
     order = list(dict.fromkeys([*EVERYDAY, "sweep", *parameters]))
     found: list[str] = []
@@ -67,17 +67,11 @@ def varied(trials: pd.DataFrame, parameters: Sequence[str]) -> list[str]:
 def _together(trials: pd.DataFrame, parameters: Sequence[str], axis: str, shown: Sequence[str]) -> tuple[str, ...]:
     """Parameters without an axis of their own that vary along with this one.
 
-    Left out is what not every trial has (the momentum of one of two optimizers): it goes with the choice it is
-    part of.
+    Left out is what not every trial has (the momentum of one of two optimizers): it goes with the choice it is part of.
     """
-    return tuple(
-        other
-        for other in parameters
-        if other not in shown
-        and len(trials[other].unique()) > 1
-        and _follows(trials, other, axis)
-        and not ("." in other and trials[other].eq(NONE).any())
-    )
+    hidden = [other for other in parameters if other not in shown and len(trials[other].unique()) > 1]
+    optional = [other for other in hidden if "." in other and trials[other].eq(NONE).any()]
+    return tuple(other for other in hidden if other not in optional and _follows(trials, other, axis))
 
 
 def lay_out(trials: pd.DataFrame, parameters: Sequence[str], chosen: Mapping[str, str]) -> Layout:
@@ -115,9 +109,9 @@ def lay_out(trials: pd.DataFrame, parameters: Sequence[str], chosen: Mapping[str
 
 
 def _meant(name: str, valid: Sequence[str]) -> str:
-    called = {name.replace(" ", "_"): axis for axis, name in LABELS.items()}
-    close = difflib.get_close_matches(name, [*valid, *(c for c, axis in called.items() if axis in valid)], 1)
-    return f", did you mean {called.get(close[0], close[0])}?" if close else ""
+    called = {LABELS.get(axis, axis).replace(" ", "_"): axis for axis in valid} | {axis: axis for axis in valid}
+    close = difflib.get_close_matches(name, called, 1)
+    return f", did you mean {called[close[0]]}?" if close else ""
 
 
 def _pop(free: list[str], *preferred: str) -> str | None:

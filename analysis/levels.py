@@ -47,12 +47,12 @@ def _order(value: Any) -> tuple[int, list[float], str]:
 
 def unordered(frame: pd.DataFrame) -> pd.DataFrame:
     """Give categorical columns their plain types again, for tables: none among numbers becomes NaN."""
-    plain_columns: dict[str, pd.Series[Any]] = {}
+    frame = frame.copy()
     for axis in frame.select_dtypes("category"):
-        numeric = all(is_number(level) for level in frame[axis].cat.categories)
+        numeric = all(map(is_number, frame[axis].cat.categories))
         values = frame[axis].astype(object)
-        plain_columns[str(axis)] = values.replace(NONE, np.nan).astype(float) if numeric else values.infer_objects()
-    return frame.assign(**plain_columns)
+        frame[axis] = values.replace(NONE, np.nan).astype(float) if numeric else values.infer_objects()
+    return frame
 
 
 def levels(column: "pd.Series[Any]") -> list[Any]:
@@ -96,22 +96,15 @@ def level_names(levels: Sequence[Any], longest: int) -> dict[Any, str]:
     """
     full = [plain(level_name(level), 10_000) for level in levels]
     # Cut at the separators of lists, or half a number would be left.
-    prefix = re.sub(r"[^,;=\[( ]*$", "", _common_beginning(full))
+    prefix = re.sub(r"[^,;=\[( ]*$", "", os.path.commonprefix(full))  # noqa: RUF071 (any text has a beginning)
     rests = [name[len(prefix) :] for name in full]
-    suffix = re.sub(r"^[^,;\]) ]*", "", _common_beginning([rest[::-1] for rest in rests])[::-1])
+    ending = os.path.commonprefix([rest[::-1] for rest in rests])[::-1]  # noqa: RUF071
+    suffix = re.sub(r"^[^,;\]) ]*", "", ending)
     short = [plain(name, longest) for name in full]
     middles = [f"…{rest.removesuffix(suffix)}{'…' if suffix.strip(']) ') else suffix}" for rest in rests]
     numbered = [plain(f"({i}) {name}", longest) for i, name in enumerate(full, 1)]
-    fits = (
-        names
-        for names in (short, middles)
-        if len(set(names)) == len(names) and max(map(len, names), default=0) <= longest
-    )
-    return dict(zip(levels, next(fits, numbered), strict=True))
-
-
-def _common_beginning(names: Sequence[str]) -> str:
-    return os.path.commonprefix(names)  # noqa: RUF071 (it works on any text)
+    fit = (n for n in (short, middles) if len({*n}) == len(n) and max(map(len, n), default=0) <= longest)
+    return dict(zip(levels, next(fit, numbered), strict=True))
 
 
 def axis_name(axis: str) -> str:

@@ -3,9 +3,9 @@
 import io
 import itertools
 import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ NO_CONDITION = ("seed", "trials")
 """Parameters that tell trials of one condition apart, and are no condition themselves."""
 
 _SHORT = 12
-
+_A_FILTER = "\"filter=params.lr = '0.5'\""
 _FINISHED: Condition = ("attributes.status", "=", "FINISHED")
 
 
@@ -113,27 +113,19 @@ def load(reader: Reader, sweeps: Sequence[str] = ("latest",), labels: Sequence[s
     parents = _find_sweeps(reader, sweeps) if sweeps else []
     if labels and len(labels) != len(parents):
         raise SelectionError(f"labels: {len(labels)} given for {len(parents)} sweeps")
-    tables = [reader.jobs(parent) for parent in parents]
-    wanted = [job["run_id"] for table in tables for job in table if job["run_id"]]
     filtered = dict.fromkeys(_search(reader, run_filter)) if run_filter else {}
-    runs = _finished(reader, [parent.run_id for parent in parents], wanted if parents else list(filtered))
     experiments = {experiment.id: experiment.name for experiment in reader.experiments()}
-    parts: list[tuple[str, list[Run]]] = []
-    described = []
-    for i, (parent, table) in enumerate(zip(parents, tables, strict=True)):
-        members = _members(parent.run_id, table, runs)
-        label = labels[i] if labels else ""
-        jobs = len(table) or len(members)
+    parts, described = [], []
+    for parent, label in zip(parents, labels or [""] * len(parents), strict=True):
+        jobs, members = _members(reader, parent)
         described.append(Sweep(parent, experiments[parent.experiment_id], label, jobs, len(members)))
         parts.append((label, [m for m in members if not run_filter or m.run_id in filtered]))
     if not parents:
-        parts = [("", [r for r in runs.values() if "lr" in r.params])]
+        parts = [("", [run for run in _finished(reader, list(filtered)).values() if "lr" in run.params])]
     if not any(members for _, members in parts):
-        raise SelectionError(
-            "no finished run was found"
-            + (f" in {', '.join(s.name for s in described)}" if described else "")
-            + (f" with the filter {run_filter!r}" if run_filter else "")
-        )
+        where = f" in {', '.join(sweep.name for sweep in described)}" if described else ""
+        how = f" with the filter {run_filter!r}" if run_filter else ""
+        raise SelectionError(f"no finished run was found{where}{how}")
     if not labels and _confounded([members for _, members in parts if members]):
         parts = [(str(i + 1), members) for i, (_, members) in enumerate(parts)]
         described = [replace(sweep, label=label) for sweep, (label, _) in zip(described, parts, strict=True)]
@@ -163,15 +155,12 @@ def _find_sweeps(reader: Reader, wanted: Sequence[str]) -> list[Run]:
     known = ", ".join(f"{p.run_id[:_SHORT]} ({p.name})" for p in parents[:5])
     if not parents:
         single = sum(1 for _ in reader.rows(["attributes.run_id"], ("params.lr", "LIKE", "%"), _FINISHED))
-        raise SelectionError(
-            "there is no sweep in this store yet"
-            + (
-                f"; it holds {counted(single, 'finished single run')}, which a filter draws, as "
-                "\"filter=attributes.status = 'FINISHED'\" or \"filter=params.lr = '0.5'\""
-                if single
-                else ": run one, with python -m experiments.train -m ..."
-            )
+        way_out = (
+            f"; it holds {counted(single, 'finished single run')}, which a filter draws, as "
+            f"\"filter=attributes.status = 'FINISHED'\" or {_A_FILTER}"
         )
+        without = ": run one, with python -m experiments.train -m ..."
+        raise SelectionError(f"there is no sweep in this store yet{way_out if single else without}")
     found: list[Run] = []
     problems = []
     for name in wanted:
@@ -190,18 +179,8 @@ def _search(reader: Reader, run_filter: str) -> list[str]:
     try:
         return reader.search(run_filter)
     except FilterError as error:
-        raise SelectionError(
-            f"filter={run_filter}: MLflow says: {error}. One that works, as an argument in quotes: "
-            "\"filter=params.lr = '0.5'\""
-        ) from error
-
-
-def _finished(reader: Reader, sweep_ids: Sequence[str], run_ids: Sequence[str]) -> dict[str, Run]:
-    """The finished runs among those that the sweeps made and those named."""
-    of_sweep = f"tags.{names.SWEEP_ID}"
-    runs = {run.run_id: run for sweep_id in sweep_ids for run in reader.runs((of_sweep, "=", sweep_id), _FINISHED)}
-    missing = [run_id for run_id in dict.fromkeys(run_ids) if run_id not in runs]
-    return runs | {run_id: run for run_id, run in reader.by_ids(missing).items() if run.status == "FINISHED"}
+        works = f"One that works, as an argument in quotes: {_A_FILTER}"
+        raise SelectionError(f"filter={run_filter}: MLflow says: {error}. {works}") from error
 
 
 def _confounded(sweeps: Sequence[Sequence[Run]]) -> bool:
@@ -216,18 +195,23 @@ def _confounded(sweeps: Sequence[Sequence[Run]]) -> bool:
     return any(len({*zip(a, b, strict=True)}) == len({*a}) for a, b in itertools.permutations(differing, 2))
 
 
-def _members(sweep_id: str, table: Sequence[Mapping[str, str]], runs: Mapping[str, Run]) -> list[Run]:
-    """The finished runs that belong to a sweep, which its table of jobs says if there is one."""
-    children = {
-        run.tags.get(names.CONFIG_HASH, run.run_id): run
-        for run in runs.values()
-        if run.tags.get(names.SWEEP_ID) == sweep_id
-    }
+def _members(reader: Reader, sweep: Run) -> tuple[int, list[Run]]:
+    """How many jobs a sweep has, and the finished runs that belong to it, as its table of jobs says if it has one."""
+    made = reader.runs((f"tags.{names.SWEEP_ID}", "=", sweep.run_id), _FINISHED)
+    latest = {run.tags.get(names.CONFIG_HASH, run.run_id): run for run in made}
+    table = reader.jobs(sweep)
     if not table:
-        return list(children.values())
+        return len(latest), list(latest.values())
+    runs = {run.run_id: run for run in made}
+    runs |= _finished(reader, [job["run_id"] for job in table if job["run_id"] and job["run_id"] not in runs])
     # A sweep that was killed could not write down the runs it had made since it planned them.
-    found = (runs.get(job["run_id"]) if job["run_id"] else children.get(job["config_hash"]) for job in table)
-    return list({run.run_id: run for run in found if run is not None}.values())
+    found = (runs.get(job["run_id"]) if job["run_id"] else latest.get(job["config_hash"]) for job in table)
+    return len(table), list({run.run_id: run for run in found if run is not None}.values())
+
+
+def _finished(reader: Reader, run_ids: Sequence[str]) -> dict[str, Run]:
+    """The finished runs among some."""
+    return {run_id: run for run_id, run in reader.by_ids(run_ids).items() if run.status == "FINISHED"}
 
 
 def _trials(reader: Reader, parts: list[tuple[str, list[Run]]]) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -307,26 +291,20 @@ def _expanded(reader: Reader, row: "pd.Series[Any]", run: Run) -> pd.DataFrame:
 
 def _curves(reader: Reader, runs: Sequence[Run]) -> pd.DataFrame:
     """Loss curves of all runs; those that hold several networks have three, of quantiles."""
-    run_ids = [run.run_id for run in runs]
-    holds_several = np.array([_holds_several(run) for run in runs])
+    run_ids = pd.Index([run.run_id for run in runs])
+    several = np.array([_holds_several(run) for run in runs])
     parts = []
-    for wanted, quantiles in ((~holds_several, {names.LOSS: np.nan}), (holds_several, names.LOSS_QUANTILES)):
+    for wanted, quantiles in ((~several, {names.LOSS: np.nan}), (several, names.LOSS_QUANTILES)):
         chosen = np.flatnonzero(wanted)
-        points = reader.histories([run_ids[int(i)] for i in chosen], list(quantiles))
-        parts.append(
-            pd.DataFrame(
-                {
-                    "run_id": pd.Categorical.from_codes(chosen[points.run], categories=pd.Index(run_ids)),
-                    "quantile": np.array(list(quantiles.values()))[points.key],
-                    "epoch": points.step,
-                    "loss": points.value,
-                }
-            )
-        )
+        points = reader.histories(list(run_ids[chosen]), list(quantiles))
+        columns = {
+            "run_id": pd.Categorical.from_codes(chosen[points.run], categories=run_ids),
+            "quantile": np.array(list(quantiles.values()))[points.key],
+            "epoch": points.step,
+            "loss": points.value,
+        }
+        parts.append(pd.DataFrame(columns))
     return pd.concat(parts, ignore_index=True)
-
-
-_INTEGER = re.compile(r"[+-]?\d+")
 
 
 def typed(column: "pd.Series[Any]") -> "pd.Series[Any]":
@@ -335,26 +313,26 @@ def typed(column: "pd.Series[Any]") -> "pd.Series[Any]":
     ``null`` and what a run does not have (the momentum of plain gradient descent) are missing: NaN in a column of
     numbers, ``none`` in one of text.
     """
-    values: dict[str, object] = {v: _literal(v) for v in column.dropna().unique()}
-    kinds = {type(v) for v in values.values() if v is not None}
-    missing = column.isna().any() or None in values.values()
-    if kinds <= {int, float} and kinds:
-        parsed = column.map(lambda v: np.nan if values.get(v) is None else values[v]).astype(np.float64)
-        return parsed.astype(np.int64) if kinds == {int} and not missing else parsed
-    if kinds == {bool} and not missing:
-        return column.map(values).astype(bool)
+    values: dict[str, object] = {text: _literal(text) for text in column.dropna().unique()}
+    kinds = {type(value) for value in values.values()} | ({NoneType} if column.isna().any() else set())
+    parsed = column.map(values)
+    if kinds == {bool}:
+        return parsed.astype(bool)
+    if kinds == {int}:
+        return parsed.astype(np.int64)
+    if {NoneType} != kinds <= {int, float, NoneType}:
+        return parsed.astype(np.float64)
     return column.fillna("none").replace("null", "none").astype("str")
 
 
 def _literal(text: str) -> object:
     lowered = text.strip().lower()
-    if lowered in ("null", "none", ""):
-        return None
-    if lowered in ("true", "false"):
-        return lowered == "true"
-    if _INTEGER.fullmatch(lowered):
-        return int(lowered)
-    try:
-        return float(lowered)
-    except ValueError:
-        return text
+    constants = {"null": None, "none": None, "": None, "true": True, "false": False}
+    if lowered in constants:
+        return constants[lowered]
+    for kind in (int, float):
+        try:
+            return kind(lowered)
+        except ValueError:
+            continue
+    return text

@@ -61,8 +61,9 @@ class Selection:
 
     def problems(self) -> list[str]:
         """What is wrong with these values, as far as can be told without the data."""
-        exclusive = "compare and sweep exclude each other: compare names the sweeps"
-        found = [exclusive] if self.compare and self.sweep else []
+        found = []
+        if self.compare and self.sweep:
+            found.append("compare and sweep exclude each other: compare names the sweeps")
         if self.labels and len(self.labels) != len(self.compare):
             found.append(f"labels: {len(self.labels)} given for {len(self.compare)} compared sweeps")
         for f in fields(self):
@@ -82,38 +83,29 @@ def suggestion(name: str, valid: Iterable[str]) -> str:
 
 
 def parse(schema: type[Options], arguments: Sequence[str]) -> Options:
-    """Read ``key=value`` arguments.
-
-    Raises
-    ------
-    OptionError
-        With every unknown key and bad value, and what is valid instead.
-    """
+    """Read ``key=value`` arguments; raises `OptionError` that names all that is wrong, and what is valid."""
     types = get_type_hints(schema)
     config: Any = OmegaConf.structured(schema)
     problems = []
     for argument in arguments:
-        key, equals, value = argument.partition("=")
-        root = key.split(".")[0]
+        key, equals, text = argument.partition("=")
+        root, _, axis = key.partition(".")
         if not equals:
             problems.append(f"{argument}: arguments have the form key=value")
         elif root not in types or (key != root and root != "where"):
             problems.append(f"{key}: no such key{suggestion(key, types)}; valid are {', '.join(types)}")
         else:
             try:
-                if root == "where":  # the values of parameters, which may be numbers and whose names have dots
-                    name = key.removeprefix("where").removeprefix(".")
-                    parsed: Any = _value(value)
-                    config.where.update({name: parsed} if name else _flat(parsed))
+                if root == "where":  # the values of parameters, whose names have dots
+                    config.where.update({axis: _value(text)} if axis else _flat(_value(text)))
                 elif types[key] == list[Any]:
-                    config[key] = _value(value)
+                    config[key] = _value(text)
                 else:  # names stay text, or a run id like 12e4 would become a number
-                    OmegaConf.update(config, key, _names(value) if types[key] == list[str] else value)
+                    config[key] = _names(text) if types[key] == list[str] else text
             except (OmegaConfBaseException, YAMLError, ValueError, AttributeError) as error:
                 problems.append(f"{argument}: {str(error).splitlines()[0]}")
     options: Any = OmegaConf.to_object(config)
-    problems += options.problems()
-    if problems:
+    if problems := problems + options.problems():
         raise OptionError("\n".join(problems))
     return cast("Options", options)
 

@@ -42,8 +42,7 @@ def _draw(options: FigureOptions) -> None:
 
     view = View.of(options, options.style)
 
-    from analysis.figures.drawing import Drawing, save
-    from analysis.figures.output import attach, folder_of
+    from analysis.figures.drawing import Drawing, attach, folder_of, save
     from analysis.figures.style import applied
 
     folder, paths = folder_of(view), []

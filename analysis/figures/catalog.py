@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import Field, dataclass, field, make_dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from analysis.options import Selection, entry
+from analysis.options import Options, entry
 
 if TYPE_CHECKING:
     from analysis.figures.drawing import Drawing, NotApplicableError
@@ -26,8 +26,6 @@ _ORDER = ("rate", "heatmap", "loss", "survival", "ert", "predictions", "surface"
 """How a reader meets them: how often, how fast, at what cost, what the networks do; others follow by name."""
 
 _PARAMETER = re.compile(r"^(\w+)(?: : .*)?\n((?: {4}.*(?:\n|$))+)", re.MULTILINE)
-
-Options = TypeVar("Options", bound=Selection)
 
 
 @dataclass(frozen=True)
@@ -76,26 +74,19 @@ def _option(figure: str, argument: ast.arg, default: ast.expr | None, text: str)
     """One option as a field of a dataclass, its type that of its default value."""
     assert argument.annotation is not None, f"{figure}: {argument.arg} has no annotation"
     assert default is not None, f"{figure}: {argument.arg} has no default"
-    value = ast.literal_eval(default)
-    metadata: dict[str, Any] = {"help": text, "figure": figure}
+    value, annotation = ast.literal_eval(default), ast.unparse(argument.annotation)
+    metadata: dict[str, Any] = {"help": text, "figure": figure, "run_ids": "RunId" in annotation}
     if value != ():
         return argument.arg, type(value), field(default=value, metadata=metadata)
-    names = {node.id for node in ast.walk(argument.annotation) if isinstance(node, ast.Name)}
-    metadata["run_ids"] = "RunId" in names
-    for node in ast.walk(argument.annotation):
-        if isinstance(node, ast.Tuple) and node.elts and not isinstance(node.elts[-1], ast.Constant):
-            metadata["length"] = len(node.elts)  # tuple[Any, Any], but not tuple[Any, ...]
-    kind: Any = list[str] if names & {"str", "RunId"} else list[Any]
+    if some := re.match(r"tuple\[(\w+(?:, \w+)*)\]", annotation):  # tuple[Any, Any], but not tuple[Any, ...]
+        metadata["length"] = len(some[1].split(","))
+    kind: Any = list[str] if re.search("str|RunId", annotation) else list[Any]
     empty: Any = field(default_factory=list, metadata=metadata)
     return argument.arg, kind, empty
 
 
-def _found() -> dict[str, Figure]:
-    figures = {f.name: f for path in sorted(Path(__file__).parent.glob("*.py")) for f in _declared(path)}
-    return {name: figures[name] for name in sorted(figures, key=lambda n: (*_ORDER, n).index(n))}
-
-
-FIGURES = _found()
+_DECLARED = [figure for path in sorted(Path(__file__).parent.glob("*.py")) for figure in _declared(path)]
+FIGURES = {figure.name: figure for figure in sorted(_DECLARED, key=lambda f: (*_ORDER, f.name).index(f.name))}
 
 
 def listing() -> str:

@@ -1,6 +1,12 @@
-"""A finished figure with its tables, and writing them: the same bytes for the same data."""
+"""A finished figure with its tables, and where they go: the same bytes for the same data.
 
+Files have a folder of their own, and hang on the parent run of the sweep that they show.
+"""
+
+import hashlib
 import html
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +14,10 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
+from analysis.figures.view import View
 from analysis.levels import level_name, plain, unordered
+from tracking import artifacts
+from tracking.errors import TrackingError
 
 _ROWS_IN_MARKDOWN = 300
 
@@ -40,6 +49,29 @@ def save(drawing: Drawing, folder: Path) -> list[Path]:
     text = f"# {markdown_text(drawing.title)}\n\n{markdown_text(drawing.caption)}\n\n{markdown(drawing.table)}"
     paths[3].write_text(text, "utf-8", newline="\n")
     return paths
+
+
+def folder_of(view: View) -> Path:
+    """Make the folder for a view, safe whatever names users give: the sweeps' ids, a digest of what narrows them."""
+    name = "-".join(sweep.short_id for sweep in view.data.sweeps)
+    if view.data.run_filter or view.where:
+        levels = sorted((axis, *map(str, chosen)) for axis, chosen in view.where.items())
+        digest = hashlib.sha256(f"{view.data.run_filter}\n{levels}".encode()).hexdigest()[:8]
+        name = f"{name or 'runs'}-part-{digest}"
+    folder = Path("figures") / name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def attach(view: View, paths: Sequence[Path]) -> None:
+    """Log files under ``figures/`` of the sweep's parent run, if they show that whole sweep and no other."""
+    if len(view.data.sweeps) != 1 or view.data.run_filter or view.where:
+        return
+    figures = {f"figures/{path.name}": path.read_bytes() for path in paths}
+    try:
+        artifacts.save(view.store.uri, view.data.sweeps[0].parent.artifact_uri, figures)
+    except TrackingError as error:
+        print(f"not attached to the sweep's run: {error}", file=sys.stderr)
 
 
 def settle(figure: Figure) -> None:

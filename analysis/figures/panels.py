@@ -55,28 +55,20 @@ def panel_grid(
 ) -> tuple[Figure, list[Panel]]:
     """Make a figure with one panel for each combination of levels of the columns `axes` that occurs in a frame.
 
-    Of two axes, the first makes rows and the second columns where the page is wide enough; else panels wrap.
-
-    Parameters
-    ----------
-    width, height
-        Of a panel, inches in a paper: the least width, and the height.
-    square
-        Panels do not widen to fill the page.
-    **subplots
-        Passed to ``Figure.subplots``.
+    Of two axes, the first makes rows and the second columns where the page is wide enough; else panels wrap. In a
+    paper a panel has this `height`, and at least this `width`, in inches; it widens to fill the page if it need not
+    be `square`. ``Figure.subplots`` takes the rest.
     """
     names = names_by_axis(frame, axes)
     rank = {axis: {level: i for i, level in enumerate(names[axis])} for axis in axes}
     found = frame[list(axes)].drop_duplicates().sort_values(list(axes)) if axes else None
     conditions: list[dict[str, Any]] = [{}] if found is None else found.to_dict("records")  # type: ignore[assignment]
     fit = max(1, int(style.page / (width * style.scale)))
+    rows = math.ceil(len(conditions) / fit)
+    columns = math.ceil(len(conditions) / rows)
     by_rows = len(axes) == 2 and len(rank[axes[1]]) <= fit
     if by_rows:
         rows, columns = (len(rank[axis]) for axis in axes)
-    else:
-        rows = math.ceil(len(conditions) / fit)
-        columns = math.ceil(len(conditions) / rows)
     page = style.column if len(conditions) == 1 and width * style.scale <= style.column else style.page
     if square:
         page = min(style.page, max(style.column, (columns * width + 0.5) * style.scale))
@@ -154,8 +146,7 @@ def finish(
     if handles:
         title = wrapped(axis_name(axis), 0.95 * width, 0.875 * style.font) if axis else None
         longest = max(text_width(str(handle.get_label()), 0.875 * style.font) for handle in handles)
-        each = longest + 4.5 * style.font / 72
-        fit = max(1, min(len(handles), int((width - 0.2) / each)))
+        fit = max(1, min(len(handles), int((width - 0.2) / (longest + 4.5 * style.font / 72))))
         columns = math.ceil(len(handles) / math.ceil(len(handles) / fit))
         figure.legend(handles=handles, loc="outside upper center", ncols=columns, title=title)
         above = (math.ceil(len(handles) / columns) + (title is not None) + 0.5) * 1.3 * style.font / 72

@@ -36,15 +36,10 @@ def predictions(view: View) -> Drawing:
             if rows.empty:
                 continue
             centre = rows["pattern"].map(patterns.index) + (i - (len(hues) - 1) / 2) * slot
-            dots = {
-                "color": look.color,
-                "marker": look.marker,
-                "s": (0.28 * style.font) ** 2,
-                "linewidth": 0,
-                "zorder": 2,
-            }
-            x = centre + (rows["quantile"] - 0.5) * slot * 0.85
-            sns.scatterplot(x=x, y=rows["estimate"], ax=panel.ax, legend=False, **dots)
+            sns.scatterplot(
+                x=centre + (rows["quantile"] - 0.5) * slot * 0.85, y=rows["estimate"], ax=panel.ax, color=look.color,
+                marker=look.marker, s=(0.28 * style.font) ** 2, linewidth=0, zorder=2, legend=False,
+            )  # fmt: skip
         panel.ax.set_xlim(-0.6, len(patterns) - 0.4)
         crowded = max(map(len, patterns)) * 0.5 * style.font / 72 > panel.width / len(patterns)
         panel.ax.set_xticks(np.arange(len(patterns)), patterns, rotation=90 if crowded else 0)

@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import matplotlib as mpl
 import numpy as np
@@ -20,9 +20,12 @@ from analysis.levels import assignments, level_name, level_names, levels, names_
 from analysis.trials import answers, task_of, tasks_of, weights_of
 from tracking.errors import TrackingError
 
-_OWN_SCALES = " Colour: from the low to the high target of each network's own task."
 _RESOLUTION = 121
 _EXAMPLES = 3
+_COLORS = mpl.colormaps["cividis"]
+
+Cells: TypeAlias = "Mapping[tuple[int, int], pd.Series[Any] | str]"
+"""What stands in which row and column: a trial, or words where there is none."""
 
 
 def surface(view: View, *, runs: tuple[RunId, ...] = ()) -> Drawing:
@@ -43,7 +46,7 @@ def surface(view: View, *, runs: tuple[RunId, ...] = ()) -> Drawing:
         which = "the trial with the median time to converge, and of the one furthest from its targets, if any failed"
     columns = min(len(chosen), max(1, int(view.style.page / (1.9 * view.style.scale))))
     cells = {divmod(i, columns): trial for i, (_, trial) in enumerate(chosen.iterrows())}
-    return _drawn(view, cells, {}, {}, ("surface", "Decision surfaces", f"Output of {which}, over the input square"))
+    return _drawn(view, cells, ("surface", "Decision surfaces", f"Output of {which}, over the input square"))
 
 
 def gallery(view: View) -> Drawing:
@@ -54,17 +57,15 @@ def gallery(view: View) -> Drawing:
     names = level_names(levels(trials[axis]), 12)
     groups = [_split(trials[trials[axis] == level]) for level in names]
     kinds = [kind for kind in (0, 1) if any(len(group[kind]) for group in groups)]
-    cells: dict[tuple[int, int], pd.Series[Any]] = {}
-    words = {}
+    cells: dict[tuple[int, int], pd.Series[Any] | str] = {}
     for (r, group), (k, kind) in itertools.product(enumerate(groups), enumerate(kinds)):
         examples = group[1].head(_EXAMPLES) if kind else _spaced(group[0], _EXAMPLES)
+        cells[r, k * _EXAMPLES] = "none failed" if kind else "none converged"
         cells |= {(r, k * _EXAMPLES + i): trial for i, (_, trial) in enumerate(examples.iterrows())}
-        if examples.empty:
-            words[r, k * _EXAMPLES] = "none failed" if kind else "none converged"
-    shown = ["that converged (fast, median, slow)", "that did not (furthest from their targets)"]
-    which = f"Output of networks {' and of networks '.join(shown[kind] for kind in kinds)}, by {parameter_name(axis)}"
+    told = ["that converged (fast, median, slow)", "that did not (furthest from their targets)"]
+    which = f"Output of networks {' and of networks '.join(told[kind] for kind in kinds)}, by {parameter_name(axis)}"
     rows = {r: f"{parameter_name(axis)} {name}" for r, name in enumerate(names.values())}
-    return _drawn(view, cells, words, rows, ("gallery", "Gallery of decision surfaces", which), axis)
+    return _drawn(view, cells, ("gallery", "Gallery of decision surfaces", which), rows, axis)
 
 
 def _check_tasks(trials: pd.DataFrame) -> None:
@@ -97,20 +98,16 @@ def _spaced(trials: pd.DataFrame, count: int) -> pd.DataFrame:
 
 
 def _drawn(
-    view: View,
-    cells: Mapping[tuple[int, int], "pd.Series[Any]"],
-    words: Mapping[tuple[int, int], str],
-    names: Mapping[int, str],
-    what: tuple[str, str, str],
-    named_by_row: str = "",
+    view: View, cells: Cells, what: tuple[str, str, str], names: Mapping[int, str] | None = None, named_by_row: str = ""
 ) -> Drawing:
-    """Draw trials in a grid of rows and columns, words where there are none, with the names of rows."""
-    style = view.style
-    if not cells:
+    """Draw trials in a grid, with the names of its rows, which tell levels of one parameter."""
+    style, names = view.style, names or {}
+    shown = {place: trial for place, trial in cells.items() if not isinstance(trial, str)}
+    if not shown:
         raise NotApplicableError("every trial diverged, so there is no trained network to show")
-    trials = view.trials.loc[[trial.name for trial in cells.values()]]
+    trials = view.trials.loc[[trial.name for trial in shown.values()]]
     _check_tasks(trials)
-    rows, columns = (1 + max(place[i] for place in (*cells, *words)) for i in (0, 1))
+    rows, columns = (1 + max(place[i] for place in cells) for i in (0, 1))
     columns = math.ceil(columns / _EXAMPLES) * _EXAMPLES if names else columns
     width = style.column if columns <= 2 and rows == 1 else style.page
     side = (width - 1.1 * style.scale) / columns
@@ -119,7 +116,7 @@ def _drawn(
     differing = names_by_axis(trials, [k for k in keys if len(trials[k].unique()) > 1])
     headings = {
         place: wrapped("\n".join([*assignments(trial, differing), *_outcome(trial)]), 0.97 * side, small)
-        for place, trial in cells.items()
+        for place, trial in shown.items()
     }
     above = (max(text.count("\n") for text in headings.values()) + 2.2) * 1.25 * small / 72
     figure = empty_figure(width, rows * (side + above) + 2 * small / 72, style)
@@ -128,18 +125,19 @@ def _drawn(
         ax.set_box_aspect(1)
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
-        if (r, c) in cells:
-            i, j = _surface(ax, view, cells[r, c])
+        if (r, c) in shown:
+            i, j = _surface(ax, view, shown[r, c])
             ax.set_title(headings[r, c], fontsize=small)
-            is_lowest = not any((below, c) in cells for below in range(r + 1, rows))
+            is_lowest = not any((below, c) in shown for below in range(r + 1, rows))
             ax.set_xlabel(f"input {i + 1}" if is_lowest else "", fontsize=small)
             ax.set_ylabel(f"input {j + 1}" if c == 0 else "", fontsize=small)
-        elif (r, c) in words:
-            ax.text(0.5, 0.5, words[r, c], transform=ax.transAxes, ha="center", va="center", fontsize=small)
+        else:
+            ax.text(0.5, 0.5, cells.get((r, c), ""), transform=ax.transAxes, ha="center", va="center", fontsize=small)
         if c == 0 and r in names:
             ax.set_ylabel(f"{names[r]}\n{ax.get_ylabel()}".strip(), fontsize=small)
     ranges = {tuple(task.target_ends.values()) for task in tasks_of(trials)}
-    ticks, scaled = ["low\ntarget", "half-way", "high\ntarget"], _OWN_SCALES
+    ticks = ["low\ntarget", "half-way", "high\ntarget"]
+    scaled = " Colour: from the low to the high target of each network's own task."
     if len(ranges) == 1:
         ((low, high),) = ranges
         ticks, scaled = [level_name(v) for v in (low, (low + high) / 2, high)], ""
@@ -150,8 +148,8 @@ def _drawn(
         trials,
     )
     finish(figure, style, caption)
-    shown = dict.fromkeys([*view.layout.conditions, "seed", "run_id"])
-    table = trials[[*shown, "converged", "epochs_to_converge", "final_loss", "max_error"]].reset_index(drop=True)
+    told = dict.fromkeys([*view.layout.conditions, "seed", "run_id"])
+    table = trials[[*told, "converged", "epochs_to_converge", "final_loss", "max_error"]].reset_index(drop=True)
     return Drawing(*what[:2], caption, figure, table, table)
 
 
@@ -162,15 +160,12 @@ def _outcome(trial: "pd.Series[Any]") -> list[str]:
     return [f"seed {trial['seed']}, error {trial['max_error']:.3f}", f"not by {level_name(trial['epochs'])}"]
 
 
-_COLORS = mpl.colormaps["cividis"]
-
-
 def _surface(ax: Axes, view: View, trial: "pd.Series[Any]") -> tuple[int, int]:
     """Draw what one network answers over the square of its two varying inputs; returns which inputs these are."""
     task = task_of(trial)
     i, j = _varying(task.inputs)
-    span = np.ptp(task.inputs[:, i])
-    low, high = task.inputs[:, i].min() - 0.25 * span, task.inputs[:, i].max() + 0.25 * span
+    low, high = task.inputs[:, i].min(), task.inputs[:, i].max()
+    low, high = low - 0.25 * (high - low), high + 0.25 * (high - low)
     ticks = np.linspace(low, high, _RESOLUTION)
     inputs = np.repeat(task.inputs[:1], _RESOLUTION**2, axis=0)  # inputs that never vary keep their value
     inputs[:, i], inputs[:, j] = (axis.ravel() for axis in np.meshgrid(ticks, ticks))

@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
 
         view = View.of(options, "paper")
 
-        from analysis.figures.output import attach, folder_of
+        from analysis.figures.drawing import attach, folder_of
         from analysis.report.page import command_of, page
 
         path = folder_of(view) / "report.html"

@@ -1,7 +1,6 @@
 """The answer in three sentences, computed from the data."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,8 +10,7 @@ from analysis.levels import EVERYDAY, level_name, levels, listed, unordered
 from analysis.loading import counted
 from analysis.statistics import best_restarts, convergence_rates, median_times
 
-_FEW = 3
-"""Conditions that are named one by one."""
+_FEW = 3  # conditions that are named one by one
 
 
 def question(layout: Layout, tasks: Sequence[str]) -> str:
@@ -32,11 +30,8 @@ def findings(trials: pd.DataFrame, longest: pd.DataFrame, layout: Layout) -> lis
     happened to hold. `longest` has each network once, at its longest cut-off.
     """
     by = layout.along_epochs().conditions
-    sentences = [
-        _how_often(longest, by),
-        _by_when(trials, longest, by),
-        _at_what_cost(longest, by, [axis for axis, _ in layout.together]),
-    ]
+    confounded = [axis for axis, _ in layout.together]
+    sentences = [_how_often(longest, by), _by_when(trials, longest, by), _at_what_cost(longest, by, confounded)]
     return [*sentences, layout.warning] if layout.warning else sentences
 
 
@@ -52,7 +47,7 @@ def _how_often(longest: pd.DataFrame, by: Sequence[str]) -> str:
     if best.all():
         return f"{text} {_rate(rates)} everywhere."
     lowest, highest = (f"{_rate(rates[tied])} {_where(rates[tied], len(rates), by)}" for tied in (worst, best))
-    if best.sum() > _FEW and (rates["estimate"] > 0)[best].all():
+    if best.sum() > _FEW and rates["estimate"].max() > 0:
         fastest = _least(median_times(longest, by)[best])  # the same conditions in the same order
         highest += f", fastest {_where(fastest, len(rates), by)}"
     return f"{text} from {lowest} to {highest}."
@@ -68,14 +63,12 @@ def _by_when(trials: pd.DataFrame, longest: pd.DataFrame, by: Sequence[str]) -> 
     if any(len(rates) < total for rates in reached.values()):  # not every condition has every cut-off
         reached = {_cutoffs(longest): convergence_rates(longest, by)["estimate"]}
     least = _least(medians)
-    if np.isinf(least["estimate"].iloc[0]):
+    row = least.iloc[0]
+    if np.isinf(row["estimate"]):
         of = "any condition" if total > 1 else "the networks"
         return f"Fewer than half of {of} converged within {_cutoffs(longest)} epochs, so there is no median time."
-    soonest = (
-        f"{least['estimate'].iloc[0]:,.0f} epochs (median"
-        + (f", 95% interval {_end(least['low'].iloc[0])} to {_end(least['high'].iloc[0])}" if len(least) == 1 else "")
-        + ", failures counted)"
-    )
+    interval = f", 95% interval {_end(row['low'])} to {_end(row['high'])}" if len(least) == 1 else ""
+    soonest = f"{row['estimate']:,.0f} epochs (median{interval}, failures counted)"
     if total == 1:
         return f"Half of the networks had converged after {soonest}."
     first, *later = ((cutoff, f"{(rates >= 0.5).sum()} of {total}") for cutoff, rates in reached.items())
@@ -86,27 +79,21 @@ def _by_when(trials: pd.DataFrame, longest: pd.DataFrame, by: Sequence[str]) -> 
 
 def _at_what_cost(longest: pd.DataFrame, by: Sequence[str], confounded: Sequence[str]) -> str:
     costs = best_restarts(longest, by)
-    total = len(costs)
     least = _least(costs)
     row = least.iloc[0]
     if np.isinf(row["estimate"]):
         return "No network converged, so no number of epochs buys a success here."
-    where = f" {_where(least, total, by)}" if by else ""
-    cost = f"{row['estimate']:,.0f} epochs"
-    if len(least) == 1:
-        cost += f" (95% interval {_end(row['low'])} to {_end(row['high'])})"
+    where = f" {_where(least, len(costs), by)}" if by else ""
+    interval = f" (95% interval {_end(row['low'])} to {_end(row['high'])})" if len(least) == 1 else ""
+    text = f"A success is cheapest{where}: {row['estimate']:,.0f} epochs{interval}"
     if row["converged"] == row["n"] and row["without_restart"] <= 1.01 * row["estimate"]:
-        text = f"A success is cheapest{where}: {cost}; every trial converges there, so giving up early gains nothing."
+        text += "; every trial converges there, so giving up early gains nothing."
     else:
-        without = (
-            "waiting for every trial would never end, because some fail"
-            if np.isinf(row["without_restart"])
-            else f"waiting for every trial costs {row['without_restart']:,.0f}"
-        )
-        text = (
-            f"A success is cheapest{where}: {cost} if a trial is abandoned after {row['cutoff']:,.0f} epochs and "
-            f"another one begun; {without}."
-        )
+        without = f"costs {row['without_restart']:,.0f}"
+        if np.isinf(row["without_restart"]):
+            without = "would never end, because some fail"
+        text += f" if a trial is abandoned after {row['cutoff']:,.0f} epochs and another one begun; "
+        text += f"waiting for every trial {without}."
     return text + _caveat(least, costs, [axis for axis in by if axis not in confounded])
 
 
@@ -114,23 +101,17 @@ def _caveat(least: pd.DataFrame, costs: pd.DataFrame, axes: Sequence[str]) -> st
     """What picking the best of several conditions after the fact does to its numbers, and which axes it ends on."""
     if len(costs) == 1:
         return ""
-    text = f" It is the lowest of {len(costs)} conditions, picked after the fact, so somewhat optimistic"
     best, tried = unordered(least).iloc[0], unordered(costs)
+    numeric = [axis for axis in sorted(axes, key=_everyday) if tried[axis].dtype.kind in "if"]
+    ends = {axis: (tried[axis].min(), tried[axis].max()) for axis in numeric if len(least) == 1}
     edges = [
         f"{axis} = {level_name(best[axis])}"
-        for axis in sorted(axes, key=_everyday)
-        if len(least) == 1
-        and pd.api.types.is_numeric_dtype(tried[axis])
-        and not pd.api.types.is_bool_dtype(tried[axis])
-        and best[axis] in (tried[axis].min(), tried[axis].max())
-        and tried[axis].min() < tried[axis].max()
+        for axis, (low, high) in ends.items()
+        if low < high and best[axis] in (low, high)
     ]
-    if edges:
-        text += (
-            f"; {listed(edges)} {'is at the edge' if len(edges) == 1 else 'are at the edges'} of what was tried, so "
-            "beyond may be better"
-        )
-    return f"{text}."
+    at = f"{listed(edges)} {'is at the edge' if len(edges) == 1 else 'are at the edges'} of what was tried"
+    beyond = f"; {at}, so beyond may be better" if edges else ""
+    return f" It is the lowest of {len(costs)} conditions, picked after the fact, so somewhat optimistic{beyond}."
 
 
 def _least(rows: pd.DataFrame) -> pd.DataFrame:
@@ -157,11 +138,9 @@ def _where(rows: pd.DataFrame, total: int, by: Sequence[str]) -> str:
     """Which conditions these are: named if they are few, else counted."""
     if len(rows) > _FEW:
         return f"in {len(rows)} of {total} conditions"
-    return f"with {' and with '.join(_condition(row, by) for _, row in rows.iterrows())}"
-
-
-def _condition(row: "pd.Series[Any]", by: Sequence[str]) -> str:
-    return ", ".join(f"{axis} = {level_name(row[axis])}" for axis in sorted(by, key=_everyday))
+    axes = sorted(by, key=_everyday)
+    conditions = (", ".join(f"{axis} = {level_name(row[axis])}" for axis in axes) for _, row in rows.iterrows())
+    return f"with {' and with '.join(conditions)}"
 
 
 def _end(value: float) -> str:

@@ -40,15 +40,15 @@ def page(view: View, difference: float, command: str) -> str:
         _table(_design(view)),
         "<h2>Figures</h2>",
     ]
-    skipped = []
+    skipped = ""
     for name, figure in FIGURES.items():
         drawing = figure.draw(view)
         if isinstance(drawing, Drawing):
             body.append(_figure(drawing, view))
         else:
-            skipped.append(f"<li>{_text(name)}: {_text(str(drawing))}</li>")
+            skipped += f"<li>{_text(name)}: {_text(str(drawing))}</li>"
     body += [
-        *([f"<p>Not drawn:</p><ul>{''.join(skipped)}</ul>"] if skipped else []),
+        *([f"<p>Not drawn:</p><ul>{skipped}</ul>"] if skipped else []),
         "<h2>How many seeds?</h2>",
         _sample_size(view, difference),
         "<h2>Provenance</h2>",
@@ -98,11 +98,9 @@ def _values(column: "pd.Series[Any]") -> str:
 
 def _sample_size(view: View, difference: float) -> str:
     """What it would take to find a given difference, with this sweep as the pilot."""
-    layout = view.layout.along_epochs()
-    axis = view.layout.x or ""
-    pairs = list(itertools.combinations(levels(view.longest[axis]), 2)) if axis in layout.conditions else []
-    by = [a for a in layout.conditions if a != axis]
-    comparisons = paired_rates(view.longest, axis, pairs, by)
+    conditions, axis = view.layout.along_epochs().conditions, view.layout.x or ""
+    pairs = list(itertools.combinations(levels(view.longest[axis]), 2)) if axis in conditions else []
+    comparisons = paired_rates(view.longest, axis, pairs, [a for a in conditions if a != axis])
     if comparisons.empty:
         return "<p>This sweep compares no two conditions on the same initial weights.</p>"
     needed = seeds_needed(comparisons, difference)

@@ -3,14 +3,12 @@
 A condition is a combination of values of the columns `by`. Nothing is drawn here.
 """
 
-from analysis.statistics.conditions import by_condition
+from analysis.statistics.conditions import by_condition, holm
 from analysis.statistics.curves import loss_bands, median_final_losses, prediction_quantiles
-from analysis.statistics.multiplicity import holm
 from analysis.statistics.paired import mcnemar, paired_difference, paired_rates, paired_speeds, pairs
-from analysis.statistics.rates import convergence_rates
+from analysis.statistics.rates import convergence_rates, seeds_for_pairs, seeds_needed
 from analysis.statistics.resampling import percentile_interval, resampled_quantile, resamples
 from analysis.statistics.running_time import best_restarts, running_times
-from analysis.statistics.sample_size import seeds_for_pairs, seeds_needed
 from analysis.statistics.survival import at_risk, logrank_tests, median_times, survival_curves
 
 __all__ = [

@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 from analysis.statistics.conditions import by_condition
 from analysis.statistics.resampling import percentile_interval, resampled_quantile, resamples
 
-Array = NDArray[np.float64]
-
 
 def loss_bands(trials: pd.DataFrame, curves: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """Median loss and the band from the 10th to the 90th percentile against the epoch, by condition.
@@ -22,17 +20,14 @@ def loss_bands(trials: pd.DataFrame, curves: pd.DataFrame, by: Sequence[str]) ->
 
     Columns: `by`, epoch, estimate, low, high, n.
     """
-    single = curves[curves["quantile"].isna()]
     pooled = curves[curves["quantile"].notna()]
     has_own_quantiles = set(pooled["run_id"].unique())
-    runs, epochs, losses = _loss_matrix(single, trials)
-    row_of = {run: r for r, run in enumerate(runs)}
+    losses = _losses(trials, curves[curves["quantile"].isna()])
 
     def band(members: pd.DataFrame) -> pd.DataFrame:
         held = set(members["run_id"]) & has_own_quantiles
         if not held:
-            rows = members["run_id"].map(row_of).to_numpy()
-            return _bands(epochs, losses[rows], members["epochs"].to_numpy())
+            return _bands(losses.loc[members["run_id"]], members["epochs"].to_numpy())
         own = pooled[pooled["run_id"] == next(iter(held))] if len(set(members["run_id"])) == 1 else pooled[:0]
         own = own.pivot_table(index="epoch", columns="quantile", values="loss").reindex(columns=[0.5, 0.1, 0.9])
         return own.set_axis(["estimate", "low", "high"], axis=1).reset_index().assign(n=len(members))
@@ -40,24 +35,19 @@ def loss_bands(trials: pd.DataFrame, curves: pd.DataFrame, by: Sequence[str]) ->
     return by_condition(trials, by, band)
 
 
-def _loss_matrix(curves: pd.DataFrame, trials: pd.DataFrame) -> tuple[list[str], NDArray[np.int64], Array]:
-    """Losses as (runs, epochs) on the union of all recorded epochs, gaps filled with the loss before."""
-    run_ids = curves["run_id"].cat.remove_unused_categories().cat
-    runs, epochs = list(run_ids.categories), np.unique(curves["epoch"].to_numpy())
-    losses = np.full((len(runs), len(epochs)), np.nan)
-    losses[run_ids.codes, np.searchsorted(epochs, curves["epoch"])] = curves["loss"]
-    last = np.maximum.accumulate(np.where(np.isnan(losses), 0, np.arange(len(epochs))), axis=1)
-    losses = np.take_along_axis(losses, last, axis=1)
-    diverged = trials.drop_duplicates("run_id").set_index("run_id")["diverged"].reindex(runs).to_numpy()
-    losses[epochs[np.newaxis] > np.nan_to_num(diverged, nan=np.inf)[:, np.newaxis]] = np.inf
-    return runs, epochs, losses
+def _losses(trials: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
+    """Losses, a row a run and a column for each epoch that any of them recorded, gaps filled with the loss before."""
+    losses = curves.pivot_table(index="run_id", columns="epoch", values="loss", observed=True).ffill(axis=1)
+    diverged = trials.drop_duplicates("run_id").set_index("run_id")["diverged"].reindex(losses.index).fillna(np.inf)
+    return losses.mask(np.less.outer(diverged.to_numpy(), losses.columns.to_numpy()), np.inf)
 
 
-def _bands(epochs: NDArray[np.int64], losses: Array, cutoffs: NDArray[np.int64]) -> pd.DataFrame:
+def _bands(losses: pd.DataFrame, cutoffs: NDArray[np.int64]) -> pd.DataFrame:
+    epochs = losses.columns.to_numpy()
     parts, start = [], -1
     for cutoff in np.unique(cutoffs):
         span = (epochs > start) & (epochs <= cutoff)
-        values = losses[cutoffs >= cutoff][:, span]
+        values = losses.to_numpy()[cutoffs >= cutoff][:, span]
         # An observed value rather than one between two, so that infinite losses are no trouble.
         low, median, high = np.quantile(values, (0.1, 0.5, 0.9), axis=0, method="inverted_cdf")
         band = {"epoch": epochs[span], "estimate": median, "low": low, "high": high, "n": len(values)}

@@ -9,8 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 from scipy.stats import binomtest
 
-from analysis.statistics.conditions import by_condition
-from analysis.statistics.multiplicity import holm
+from analysis.statistics.conditions import by_condition, holm
 from analysis.trials import fans_of
 from nn_core import PartError
 
@@ -20,7 +19,7 @@ Array = NDArray[np.float64]
 def paired_difference(only_first: ArrayLike, only_second: ArrayLike, n: ArrayLike) -> tuple[Array, Array, Array]:
     """Difference of two success rates observed on the same n subjects: second minus first, and its 95% interval.
 
-    Those counted by `only_first` and `only_second` succeeded under one condition only.
+    Of the subjects, `only_first` and `only_second` succeeded under one condition only.
 
     References
     ----------
@@ -60,16 +59,8 @@ def pairs(trials: pd.DataFrame, axis: str, first: Any, second: Any, by: Sequence
     """Trials under two levels of `axis` that began from the same initial weights, side by side.
 
     The same weights means the same seed, drawn into the same shapes from the same range; so trials of different
-    hidden widths are never paired. Where the cut-offs of the two differ, both are judged at the shorter.
-
-    Parameters
-    ----------
-    trials
-        Each network once, at its longest cut-off.
-    axis, first, second
-        The column that differs, and its two levels.
-    by
-        Columns that must agree, beyond those that decide the initial weights.
+    hidden widths are never paired. Where the cut-offs of the two differ, both are judged at the shorter. `trials`
+    hold each network once, at its longest cut-off; in the columns `by` the two must agree, too.
 
     Columns: `by`, seed, cutoff; converged_first, converged_second; epochs_first, epochs_second (inf for failures).
     Empty if nothing can be paired.
@@ -83,9 +74,9 @@ def pairs(trials: pd.DataFrame, axis: str, first: Any, second: Any, by: Sequence
     cutoff = np.minimum(joined["epochs_first"].to_numpy(), joined["epochs_second"].to_numpy())
     found: pd.DataFrame = joined[list(dict.fromkeys([*by, "seed"]))].assign(cutoff=cutoff)
     for side in ("first", "second"):
-        epochs = joined[f"epochs_to_converge_{side}"].where(joined[f"epochs_to_converge_{side}"] <= cutoff, np.inf)
-        found[f"converged_{side}"] = np.isfinite(epochs)
-        found[f"epochs_{side}"] = epochs
+        epochs = joined[f"epochs_to_converge_{side}"]
+        found[f"converged_{side}"] = epochs <= cutoff
+        found[f"epochs_{side}"] = epochs.where(epochs <= cutoff, np.inf)
     return found
 
 
@@ -125,12 +116,10 @@ def paired_rates(
 
 
 def paired_speeds(matched: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """Count the pairs in which either side converged sooner, and test whether they are equally likely.
+    """Count the pairs, as `pairs` matches them, in which either side was sooner; test whether that is equally likely.
 
     A side that failed took longer than any that converged. Pairs without a winner, in which both failed or both
     needed the same number of epochs, are left out of the test.
-
-    `matched` is what `pairs` returns: the columns epochs_first and epochs_second, ``inf`` for failures.
 
     Columns: `by`, first_sooner, second_sooner, neither_sooner, p_sooner (two-sided exact sign test; 1 without any
     winner), p_sooner_holm (over all rows).
@@ -143,9 +132,8 @@ def paired_speeds(matched: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     def count(members: pd.DataFrame) -> dict[str, float]:
         first = int((members["epochs_first"] < members["epochs_second"]).sum())
         second = int((members["epochs_second"] < members["epochs_first"]).sum())
-        neither = len(members) - first - second
-        p = mcnemar(first, second)  # the pairs with a winner are the discordant ones
-        return {"first_sooner": first, "second_sooner": second, "neither_sooner": neither, "p_sooner": p}
+        counts = {"first_sooner": first, "second_sooner": second, "neither_sooner": len(members) - first - second}
+        return counts | {"p_sooner": mcnemar(first, second)}  # the pairs with a winner are the discordant ones
 
     table = by_condition(matched, by, count)
     return table.assign(p_sooner_holm=holm(np.asarray(table["p_sooner"])))

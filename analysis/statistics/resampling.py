@@ -22,12 +22,7 @@ def resamples(trials: int, times: int = 1000, seed: int = 0) -> Array:
 def resampled_quantile(values: Array, counts: Array, quantile: float) -> Array:
     """The smallest value that at least this fraction of each resample does not exceed, shape (times, points).
 
-    Parameters
-    ----------
-    values
-        Shape (trials, points); may be infinite.
-    counts
-        From `resamples`, shape (times, trials).
+    `values`, shape (trials, points), may be infinite; `counts`, shape (times, trials), are those of `resamples`.
     """
     needed = quantile * counts[0].sum() - 1e-9
     found = np.empty((len(counts), values.shape[1]))

@@ -15,12 +15,9 @@ from nn_core.statistics import expected_running_time
 
 Array = NDArray[np.float64]
 
-_POINTS = 120
-"""Of a curve, at most."""
-
 
 def _resampled_ert(times: Array, counts: Array, cutoffs: Array) -> Array:
-    """ERT of every resample, shape (times, cut-offs)."""
+    """ERT of every resample, shape (resamples, cut-offs)."""
     spent = counts @ np.minimum(times[:, np.newaxis], cutoffs)
     successes = counts @ (times[:, np.newaxis] <= cutoffs)
     ert: Array = np.divide(spent, successes, out=np.full(spent.shape, np.inf), where=successes > 0)
@@ -44,7 +41,7 @@ def running_times(trials: pd.DataFrame, by: Sequence[str], resampled: int = 1000
 
     def curve(members: pd.DataFrame) -> pd.DataFrame:
         times = members["epochs_to_converge"].to_numpy(np.float64)
-        cutoffs = _cutoffs(times, int(members["epochs"].min()), _POINTS)
+        cutoffs = _cutoffs(times, int(members["epochs"].min()), 120)
         low, high = percentile_interval(_resampled_ert(times, resamples(len(times), resampled), cutoffs))
         return pd.DataFrame(
             {
@@ -74,11 +71,9 @@ def best_restarts(trials: pd.DataFrame, by: Sequence[str], resampled: int = 1000
     def best(members: pd.DataFrame) -> dict[str, float]:
         times = members["epochs_to_converge"].to_numpy(np.float64)
         longest = int(members["epochs"].min())
-        cutoffs = _cutoffs(times, longest, len(times) + 1)
+        cutoffs, coarse = (_cutoffs(times, longest, most) for most in (len(times) + 1, 200))
         ert = expected_running_time(times, cutoffs)
-        coarse = _cutoffs(times, longest, 200)
-        replicates = _resampled_ert(times, resamples(len(times), resampled), coarse).min(axis=1)
-        low, high = percentile_interval(replicates)
+        low, high = percentile_interval(_resampled_ert(times, resamples(len(times), resampled), coarse).min(axis=1))
         return {
             "cutoff": int(cutoffs[ert.argmin()]),
             "estimate": float(ert.min()),

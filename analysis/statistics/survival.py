@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from scipy.stats import CensoredData, ecdf, logrank
 
 from analysis.levels import levels
-from analysis.statistics.conditions import by_condition
-from analysis.statistics.multiplicity import holm
+from analysis.statistics.conditions import by_condition, holm
 from nn_core.statistics import wilson_interval
 
 
