@@ -81,8 +81,7 @@ def report() -> str:
         timed(rows, "of which: importing MLflow, pandas, seaborn", imports)
         from analysis.figures.__main__ import FigureOptions
         from analysis.figures.catalog import FIGURES, Figure
-        from analysis.figures.drawing import Drawing, save
-        from analysis.figures.output import folder_of
+        from analysis.figures.drawing import Drawing, folder_of, save
         from analysis.figures.style import applied
         from analysis.figures.view import View
 
