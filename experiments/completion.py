@@ -4,7 +4,6 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import fields
 from io import StringIO
 
 _SCRIPT = r"""_experiments_train() {
@@ -50,11 +49,9 @@ def answers(arguments: Sequence[str]) -> bool:
 
 def _values(key: str) -> Sequence[str]:
     """What a key may be set to, if that can be listed; Hydra itself knows the values that files and groups offer."""
-    from experiments.config import Config
+    from experiments.config import declared
 
-    for entry in fields(Config):
-        if entry.name == key and "names" in entry.metadata:
-            return tuple(entry.metadata["names"]())
-        if entry.name == key and entry.type is bool:
-            return ("true", "false")
-    return ()
+    entry = next((entry for other, _, entry in declared() if other == key), None)
+    if entry is not None and "names" in entry.metadata:
+        return tuple(entry.metadata["names"]())
+    return ("true", "false") if entry is not None and isinstance(entry.default, bool) else ()

@@ -6,7 +6,7 @@ over it. Hydra checks names and types; what remains, ranges and settings that co
 `experiments.validation`'s.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import MISSING as NO_DEFAULT
 from dataclasses import Field, dataclass, field, fields, is_dataclass, make_dataclass, replace
 from difflib import get_close_matches
@@ -39,21 +39,21 @@ def _lr() -> Any:
     return field(default=rate.default, metadata=rate.metadata)
 
 
-def _hidden(default: int, about: str) -> Any:
-    def holds(value: Any) -> bool:
-        layers = hidden_layers(value)
-        return bool(layers) and all(is_whole(width, 1, LARGEST_LAYER) for width in layers)
-
-    valid = Valid(f"a whole number from 1 to {LARGEST_LAYER:,}, or a list of such, like [8,4]", holds)
-    return field(default=default, metadata={"about": about, "valid": valid})
+def _are_widths(value: Any) -> bool:
+    layers = hidden_layers(value)
+    return bool(layers) and all(is_whole(width, 1, LARGEST_LAYER) for width in layers)
 
 
-def _name(default: str, about: str) -> Any:
-    def holds(name: str) -> bool:
-        return bool(name.strip()) and name.isprintable() and len(name) <= LONGEST_NAME
+def _is_name(text: str) -> bool:
+    return bool(text.strip()) and text.isprintable() and len(text) <= LONGEST_NAME
 
-    valid = Valid(f"a name of 1 to {LONGEST_NAME} printable characters, not all blank", holds)
-    return field(default=default, metadata={"about": about, "valid": valid, "shown": repr})
+
+_WIDTHS = Valid(f"a whole number from 1 to {LARGEST_LAYER:,}, or a list of such, like [8,4]", _are_widths)
+_NAME = Valid(f"a name of 1 to {LONGEST_NAME} printable characters, not all blank", _is_name)
+
+
+def _option(default: Any, about: str, valid: Valid, **facts: Any) -> Any:
+    return field(default=default, metadata={"about": about, "valid": valid, **facts})
 
 
 def _part(default: str, kind: str, about: str) -> Any:
@@ -73,10 +73,10 @@ class Config:
     lr: float = _lr()
     seed: int = whole(0, "of the initial weights, in a run of several networks those of the first", 0, 2**62)
     # An int or a list of ints, a union that OmegaConf does not have.
-    hidden: Any = _hidden(4, "hidden width, or a list for more layers: [8,4]")
+    hidden: Any = _option(4, "hidden width, or a list for more layers: [8,4]", _WIDTHS)
     epochs: int = whole(10000, "cut-off", 1, 10**9)
     trials: int = whole(1, "networks in this run, with seeds seed, seed+1, ...", 1, 100_000)
-    experiment: str = _name("xor", "MLflow experiment")
+    experiment: str = _option("xor", "MLflow experiment", _NAME, shown=repr)
     task: Any = _part("xor", "task", "what is to be learned")
     activation: str = _name_of("sigmoid", "activation", "of all hidden units and outputs")
     derivative_offset: float = number(0.0, "added to every activation derivative", at_least=0)
@@ -152,10 +152,8 @@ def _schema(part: type[Part]) -> type:
     """Derive a schema from a part's options; those without a default are lists of numbers."""
     entries: list[tuple[str, Any, Any]] = [("name", str, part.name)]
     for option in options(part):
-        given = option.default is not NO_DEFAULT
-        entries.append(
-            (option.name, type(option.default), option.default) if given else (option.name, list[float], MISSING)
-        )
+        kind, default = type(option.default), option.default
+        entries.append((option.name, list[float], MISSING) if default is NO_DEFAULT else (option.name, kind, default))
     made = make_dataclass(part.__name__, entries, namespace={"__doc__": part.__doc__})
     made.__module__ = __name__
     if made.__name__ in globals():
@@ -207,24 +205,30 @@ def known_keys(node: DictConfig, prefix: str = "") -> Iterator[str]:
             yield from known_keys(child, f"{prefix}{key}.")
 
 
+def declared() -> Iterator[tuple[str, str, Field[Any]]]:
+    """All keys that any configuration may have, dotted, each with the name of the part that it is an option of."""
+    for entry in fields(Config):
+        yield entry.name, "", entry
+    for option in options(Record):
+        yield f"record.{option.name}", "", option
+    for group in GROUPS:
+        for name, part in parts(group).items():
+            for option in options(part):
+                yield f"{group}.{option.name}", name, option
+
+
 def all_keys() -> list[str]:
     """All keys that any configuration may have, dotted."""
-    nested = [
-        f"{group}.{option.name}" for group in GROUPS for part in parts(group).values() for option in options(part)
-    ]
-    return [*(entry.name for entry in fields(Config)), "record.per_decade", *dict.fromkeys(nested)]
+    return list(dict.fromkeys(key for key, _, _ in declared()))
 
 
-def remedy(key: str, known: Iterable[str]) -> str:
+def remedy(key: str, known: Sequence[str]) -> str:
     """Say what may have been meant by a key that is not among those known."""
-    known = list(known)
     group, _, option = key.partition(".")
-    if group in GROUPS:
-        if option == "name":
-            return f"a part is chosen by {group}=NAME"
-        owners = [name for name, part in parts(group).items() if option in {entry.name for entry in options(part)}]
-        if owners:
-            return f"{key} is an option of {' and '.join(f'{group}={name}' for name in owners)}"
+    if group in GROUPS and option == "name":
+        return f"a part is chosen by {group}=NAME"
+    if owners := [f"{group}={part}" for other, part, _ in declared() if other == key and part]:
+        return f"{key} is an option of {' and '.join(owners)}"
     if close := get_close_matches(key, known, n=1):
         return f"did you mean {close[0]}?"
     return f"valid keys are {', '.join(known)}"

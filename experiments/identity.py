@@ -7,12 +7,10 @@ tracked, which engine computes it, how the sweep is driven) is not part of it.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from functools import cache
 from typing import Any
 
-from experiments.config import GROUPS, Config, all_keys, entries, hidden_layers
-from nn_core.parts import options, parts
+from experiments.config import Config, all_keys, declared, entries, hidden_layers
 
 NOT_PART_OF_A_RUN = frozenset({"experiment", "engine", "resume", "dry_run", "fail_fast"})
 
@@ -42,12 +40,7 @@ def params(config: Config) -> dict[str, str]:
 @cache
 def _joined_later() -> dict[tuple[str, str], str]:
     """Default values of the keys that runs were made without: by key and, for options, the part they belong to."""
-    found = {(entry.name, ""): literal(entry.default) for entry in fields(Config) if entry.metadata.get("later")}
-    for group in GROUPS:
-        for name, part in parts(group).items():
-            later = [option for option in options(part) if option.metadata.get("later")]
-            found |= {(f"{group}.{option.name}", name): literal(option.default) for option in later}
-    return found
+    return {(key, part): literal(entry.default) for key, part, entry in declared() if entry.metadata.get("later")}
 
 
 def in_order(flat: Mapping[str, str]) -> dict[str, str]:
