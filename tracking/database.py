@@ -5,12 +5,13 @@ takes seconds that a command which only reads should not take.
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from tracking.addresses import sqlite_path
 from tracking.disk import explain
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
     from sqlalchemy.orm import Session
+
+Result = TypeVar("Result")
 
 TABLES = {
     "runs": (
@@ -44,6 +47,9 @@ A store whose tables differ is none of ours to write to.
 
 _LOCK_TIMEOUT_S = 120.0
 """How long to wait for other writers: far longer than any of our transactions lasts."""
+
+_LOCK_SLICE_S = 0.2
+"""How long SQLite may wait at a stretch: Python hears no Ctrl-C meanwhile."""
 
 _CONNECT_TIMEOUT_S = 10
 _CACHE_KIB = 65536
@@ -199,8 +205,9 @@ class SqliteDatabase(Database):
 
     def _connect(self) -> sqlite3.Connection:
         """Open the file, which has to be there: a store without tables is of no use to anyone."""
+        uri = f"{self.path.as_uri()}?mode=rw"
         connection = sqlite3.connect(
-            f"{self.path.as_uri()}?mode=rw", uri=True, timeout=_LOCK_TIMEOUT_S, isolation_level=None
+            uri, uri=True, timeout=_LOCK_SLICE_S, isolation_level=None, factory=_PatientConnection
         )
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         connection.execute("PRAGMA cache_spill = OFF")
@@ -209,6 +216,32 @@ class SqliteDatabase(Database):
     def _meaning(self, error: BaseException) -> TrackingError:
         assert isinstance(error, sqlite3.Error)
         return explain(error, self.path)
+
+
+class _PatientCursor(sqlite3.Cursor):
+    def execute(self, *arguments: Any) -> Self:
+        return _patiently(super().execute, *arguments)
+
+
+class _PatientConnection(sqlite3.Connection):
+    """Waits for other writers, in slices between which signals are heard."""
+
+    def cursor(self, factory: Any = _PatientCursor) -> Any:
+        return super().cursor(factory)
+
+    def commit(self) -> None:
+        _patiently(super().commit)
+
+
+def _patiently(do: Callable[..., Result], *arguments: Any) -> Result:
+    deadline = time.monotonic() + _LOCK_TIMEOUT_S
+    while True:
+        try:
+            return do(*arguments)
+        except sqlite3.OperationalError as error:
+            busy = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() > deadline:
+                raise
 
 
 def chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:

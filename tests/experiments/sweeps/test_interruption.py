@@ -3,8 +3,10 @@
 import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -172,6 +174,29 @@ def test_joblib_s_workers_are_stopped_at_once_by_a_second_signal(folder) -> None
     assert parent.info.status == "KILLED"
     assert folder.children(parent) == []
     assert_all_or_nothing(folder)
+
+
+def test_a_second_signal_is_heard_while_the_store_is_locked(folder) -> None:
+    """By another program that never lets go of it."""
+    note_who_writes = """
+    import pathlib
+    before(module.SqliteDatabase, "transaction", lambda self: pathlib.Path("writing").touch())
+    """
+    with contextlib.closing(sqlite3.connect(folder.path / "mlflow.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        process = folder.fork(*TWO_CHUNKS, **folder.sabotage("tracking.database", note_who_writes))
+        while not ((folder.path / "writing").exists() and sleeps(process.pid)) and process.is_alive():
+            process.join(0.02)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            os.kill(process.pid, number)
+        process.join(timeout=60)
+        assert process.exitcode == 130, folder.forked[process].read_text()
+    assert folder.forked[process].read_text() == ""
+    assert folder.runs() == []
+
+
+def sleeps(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
 
 
 def test_single_run(folder) -> None:
