@@ -2,9 +2,9 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
+import forked
 import pytest
 
 from experiments import sweeps
@@ -322,15 +322,7 @@ def test_a_place_for_artifacts_that_is_none_is_refused(train_here, tmp_path, arg
 
 def command(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     without = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
-    return subprocess.run(
-        [sys.executable, "-m", "experiments.train", *arguments],
-        cwd=folder,
-        env={**without, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    return forked.run("-m", "experiments.train", *arguments, folder=folder, environment={**without, **environment})
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import forked
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import QuotedString
@@ -35,9 +36,10 @@ SWEEP = ("lr=0.5,2", "hidden=[2,2],4", "seed=range(2)", "epochs=60", "task=parit
 
 def launch(folder: Path, *arguments: str) -> str:
     """Run experiments.train and return what it printed."""
-    command = [sys.executable, "-m", "experiments.train", *arguments]
     environment = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True).stdout
+    done = forked.run("-m", "experiments.train", *arguments, folder=folder, environment=environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.fixture(scope="module")

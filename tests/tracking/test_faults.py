@@ -5,12 +5,11 @@ import random
 import resource
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 from sqlalchemy import text
 
@@ -39,8 +38,8 @@ from tracking.store import open_store
 """
 
 
-def python(code: str) -> list[str]:
-    return [sys.executable, "-c", WRITER.format(tests=str(Path(__file__).parent)) + code]
+def python(code: str) -> tuple[str, str]:
+    return "-c", WRITER.format(tests=str(Path(__file__).parent)) + code
 
 
 def query(store: Store, statement: str) -> list[tuple[Any, ...]]:
@@ -82,13 +81,11 @@ while True:
     rng = random.Random(0)
     seen = [0]
     for _ in range(8):
-        with subprocess.Popen(python(code), stdout=subprocess.PIPE) as process:
-            assert process.stdout is not None
+        with forked.conversation(*python(code)) as (process, _, printed):
             for _ in range(rng.randint(1, 3)):
-                assert process.stdout.readline()
-            with pytest.raises(subprocess.TimeoutExpired):
-                process.wait(timeout=rng.uniform(0.0, 0.08))
-            process.kill()
+                assert printed.readline()
+            process.join(timeout=rng.uniform(0.0, 0.08))
+            assert process.is_alive()
         seen.append(assert_whole(store))
         assert seen[-1] % 40 == 0
     assert seen == sorted(seen)
@@ -127,17 +124,16 @@ for first in range(0, 600, 200):
 store.update_parent(parent, RunUpdate(metrics={"finished": 600.0}, status="FINISHED"))
 store.writer.analyze()
 """
-    processes = [subprocess.Popen(python(code), stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    said = empty_folder.with_name("said")
+    processes = [forked.start(*python(code), stdout=said) for _ in range(4)]
     reads = 0
-    while any(process.poll() is None for process in processes):
+    while any(process.is_alive() for process in processes):
         for store in find_stores():
             ((count,),) = query(store, "SELECT count(*) FROM runs")
             reads += count > 0
-        with suppress(subprocess.TimeoutExpired):
-            processes[-1].wait(timeout=0.1)
-    for process in processes:
-        assert process.communicate()[1] == ""
-        assert process.returncode == 0
+        processes[-1].join(timeout=0.1)
+    assert said.read_text() == ""
+    assert [process.exitcode for process in processes] == [0] * 4
     assert reads > 0
     store = open_store("xor")
     by_status = query(store, "SELECT status, count(*) FROM runs GROUP BY status")
@@ -146,10 +142,11 @@ store.writer.analyze()
 
 
 def test_a_kill_while_the_store_is_made_leaves_no_half_of_one(empty_folder: Path) -> None:
-    with subprocess.Popen(python('open_store("xor")'), stderr=subprocess.PIPE) as process:
-        while not list(empty_folder.glob(".mlflow.db.*")):
-            assert process.poll() is None
-        process.kill()
+    process = forked.start(*python('open_store("xor")'))
+    while not list(empty_folder.glob(".mlflow.db.*")):
+        assert process.is_alive()
+    process.kill()
+    process.join()
     assert not (empty_folder / "mlflow.db").exists()
     store = open_store("xor")
     assert store.reader.client.get_experiment_by_name("xor").experiment_id == store.experiment_id
@@ -193,7 +190,8 @@ try:
 except TrackingError as error:
     print(error)
 """
-    done = subprocess.run(python(code), capture_output=True, text=True, check=True)
+    done = forked.run(*python(code))
+    assert done.returncode == 0, done.stderr
     database, files = done.stdout.splitlines()
     assert "mlflow.db" in database
     assert "disk full" in database
@@ -226,7 +224,8 @@ for attempt in (lambda: store.write(records), lambda: store.write(no_files), lam
     except TrackingError as error:
         print(error)
 """
-        done = subprocess.run(python(code), capture_output=True, text=True, check=True)
+        done = forked.run(*python(code))
+        assert done.returncode == 0, done.stderr
         files, database, opened = done.stdout.splitlines()
         assert "mlartifacts" in files
         assert "mlflow.db" in database

@@ -4,13 +4,12 @@ import csv
 import io
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import forked
 import numpy as np
 import pytest
 from mlflow import MlflowClient
@@ -154,7 +153,7 @@ SWEEP = ("-m", "engine=numpy", "epochs=20", "seed=0,1", "hidden=2,3,4")
 def undisturbed(wire: Wire, empty_folder: Path, request: pytest.FixtureRequest) -> tuple[str, list[dict[str, str]]]:
     """What a sweep says of itself, and of its jobs, that nothing happens to."""
     name = request.node.name
-    subprocess.run([sys.executable, "-m", "experiments.train", *SWEEP, f"experiment={name}"], check=True)
+    assert forked.run("-m", "experiments.train", *SWEEP, f"experiment={name}").returncode == 0
     (parent,) = (run.run_id for run in open_store(name).reader.sweeps())
     _, _, note, rows = told(open_store(name).reader.client, parent)
     return note, without_run_ids(rows)
@@ -167,15 +166,13 @@ def without_run_ids(rows: list[dict[str, str]]) -> list[dict[str, str]]:
 def test_a_sweep_is_told_of_its_uploaded_runs(
     wire: Wire, empty_folder: Path, undisturbed: tuple[str, list[dict[str, str]]]
 ) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", SWEEP_THAT_WAITS, *SWEEP],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    ) as process:  # fmt: skip
-        assert process.stdout is not None
-        assert "in hand\n" in iter(process.stdout.readline, "")
+    with forked.conversation("-c", SWEEP_THAT_WAITS, *SWEEP) as (process, heard, said):
+        assert "in hand\n" in iter(said.readline, "")
         wire.cut()
-        output, _ = process.communicate("\n")
-    assert process.returncode == 1
+        heard.write("\n")
+        output = said.read()
+        process.join()
+    assert process.exitcode == 1
     assert "Traceback" not in output
     assert "python -m experiments.sweeps sync" in output
     wire.mend()
@@ -225,8 +222,7 @@ def test_a_run_whose_answer_was_lost_has_a_twin_that_does_not_count(
     wire: Wire, undisturbed: tuple[str, list[dict[str, str]]]
 ) -> None:
     """The sweep ends the run that it never heard of as KILLED; what it kept on disk is uploaded as another."""
-    done = subprocess.run([sys.executable, "-c", SWEEP_THAT_GETS_NO_ANSWER, *SWEEP, "experiment=twin"], check=False)
-    assert done.returncode == 1
+    assert forked.run("-c", SWEEP_THAT_GETS_NO_ANSWER, *SWEEP, "experiment=twin").returncode == 1
     store = open_store("twin")
     (parent,) = (
         run.info.run_id for run in store.reader.client.search_runs([store.experiment_id], "tags.kind = 'sweep'")
@@ -294,11 +290,9 @@ from tracking.sync import sync
 for kept in sync(lambda *of_sweep: None):
     print(kept.id, flush=True)
 """
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
+    with forked.conversation("-c", code) as (_, _, said):
         for _ in range(4):
-            assert process.stdout.readline()
-        process.kill()
+            assert said.readline()
     list(sync(revise))
     stored_once(store, records, empty_folder)
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import forked
 import pytest
 
 from tracking.client_reader import ClientReader
@@ -42,9 +43,8 @@ def test_only_dead_processes_are_ended(store: Store, by_client: bool) -> None:
         store = Store(
             store.experiment, store.experiment_id, store.artifact_location, ClientReader(store.uri, store.experiment_id)
         )
-    with subprocess.Popen([sys.executable, "-c", CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        parent = process.stdout.readline().decode().strip()
+    with forked.conversation("-c", CHILD) as (_, _, said):
+        parent = said.readline().strip()
         child = store.start_parent("child", {"sweep_id": parent, "config_hash": "c"})
         mine = store.start_parent("mine", provenance(engine="numpy", launcher="none").tags)
         foreign = store.start_parent("foreign", {})
@@ -52,7 +52,6 @@ def test_only_dead_processes_are_ended(store: Store, by_client: bool) -> None:
             "elsewhere", {**provenance(engine="numpy", launcher="none").tags, "host": "another", "pid": "1"}
         )
         assert repair(store) == []
-        process.kill()
     assert {run.run_id for run in stale_runs(store)} == {parent, child}
     assert {run.run_id for run in repair(store)} == {parent, child}
     assert repair(store) == []
@@ -62,13 +61,11 @@ def test_only_dead_processes_are_ended(store: Store, by_client: bool) -> None:
 
 
 def test_a_child_of_a_sweep_that_ended_goes_with_its_process(store: Store) -> None:
-    with subprocess.Popen([sys.executable, "-c", CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        parent = process.stdout.readline().decode().strip()
+    with forked.conversation("-c", CHILD) as (_, _, said):
+        parent = said.readline().strip()
         child = store.start_parent("child", {"sweep_id": parent})
         store.update_parent(parent, RunUpdate(status="FINISHED"))
         assert repair(store) == []
-        process.kill()
     assert [run.run_id for run in repair(store)] == [child]
     assert status(store, parent) == "FINISHED"
 

@@ -122,7 +122,10 @@ class Folder:
     def fork(self, *arguments: str, **environment: str) -> BaseProcess:
         """Start ``python -m experiments.train`` in less time than `start`; see `forked`."""
         output = self.path.with_name(f"{self.path.name}-forked-{len(self.forked)}")
-        process = forked.start("experiments.train", arguments, self.path, {**_inherited(), **environment}, output)
+        process = forked.start(
+            "-m", "experiments.train", *arguments,
+            folder=self.path, environment={**_inherited(), **environment}, stdout=output,
+        )  # fmt: skip
         self.forked[process] = output
         return process
 

@@ -1,10 +1,9 @@
 """A job that raises takes nothing else with it."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 
+import forked
 import pytest
 
 FAST = ("-m", "engine=numpy", "epochs=20")
@@ -121,12 +120,10 @@ def test_a_full_disk_in_mid_sweep(folder_with_store: Callable) -> None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
     before(module.Store, "write", fill)
     """
-    done = subprocess.run(  # through a pipe, since the limit is one of all files
-        [sys.executable, "-m", "experiments.train", *sweep], cwd=folder.path, text=True,
-        env={**os.environ, "MLFLOW_TRACKING_URI": "", **folder.sabotage("tracking.store", fill)},
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-    )  # fmt: skip
-    output = done.stdout
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": "", **folder.sabotage("tracking.store", fill)}
+    # Through pipes, since the limit is one of all files.
+    done = forked.run("-m", "experiments.train", *sweep, folder=folder.path, environment=environment)
+    output = done.stdout + done.stderr
     assert done.returncode == 1
     assert "Traceback" not in output
     assert f"no space left for {folder.path}" in output

@@ -54,7 +54,7 @@ def test_while_the_store_is_being_made(new_folder: Callable) -> None:
     folder = new_folder()
     change = "before(module, 'SqlAlchemyStore', lambda *a: interrupt(signal.SIGTERM))"
     changed = folder.sabotage("mlflow.store.tracking.sqlalchemy_store", change)
-    assert "Traceback" not in folder.train(*TWO_CHUNKS, code=143, **changed)
+    assert "Traceback" not in folder.finish(folder.start(*TWO_CHUNKS, **changed), code=143)
     assert list(folder.path.iterdir()) == []
 
 

@@ -3,11 +3,10 @@
 import contextlib
 import json
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
+import forked
 import pytest
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from omegaconf import OmegaConf
@@ -147,8 +146,7 @@ print(json.dumps(found))
 
 
 def search(folder: Any, killed: str = "", launcher: str = "ensemble", code: int = 0) -> list[Any]:
-    command = [sys.executable, "-c", SEARCH, killed, launcher]
-    done = subprocess.run(command, cwd=folder.path, capture_output=True, text=True, check=False)
+    done = forked.run("-c", SEARCH, killed, launcher, folder=folder.path)
     assert done.returncode == code, done.stderr
     return json.loads(done.stdout.splitlines()[-1]) if code == 0 else []
 
