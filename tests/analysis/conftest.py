@@ -141,37 +141,27 @@ class Sweeps:
         return self.finish(parent, rows)
 
 
-@pytest.fixture(scope="session")
-def template(tmp_path_factory):
-    """An empty store whose tables exist: copying it takes no second, making one takes several."""
-    from mlflow import MlflowClient
-
-    path = tmp_path_factory.mktemp("template") / "mlflow.db"
-    MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
-
-
 @pytest.fixture
-def sweeps(template, tmp_path, monkeypatch):
+def sweeps(empty_store, tmp_path, monkeypatch):
     """An empty store in an empty current folder."""
-    return open_sweeps(template, tmp_path, monkeypatch)
+    return open_sweeps(empty_store, tmp_path, monkeypatch)
 
 
-def open_sweeps(template, folder, monkeypatch):
+def open_sweeps(empty_store, folder, monkeypatch):
     from mlflow import MlflowClient
 
-    (folder / "mlflow.db").write_bytes(template.read_bytes())
+    (folder / "mlflow.db").write_bytes(empty_store.read_bytes())
     monkeypatch.chdir(folder)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     return Sweeps(MlflowClient(f"sqlite:///{folder / 'mlflow.db'}"), folder)
 
 
 @pytest.fixture(scope="session")
-def demo(template, tmp_path_factory):
+def demo(empty_store, tmp_path_factory):
     """A folder with one sweep, lr 0.5, 2, 8 x hidden 2, 3 x epochs 100, 1000 x 6 seeds; returns it and the sweep."""
     folder = tmp_path_factory.mktemp("demo")
     with pytest.MonkeyPatch.context() as monkeypatch:
-        sweeps = open_sweeps(template, folder, monkeypatch)
+        sweeps = open_sweeps(empty_store, folder, monkeypatch)
         run_id = sweeps.write("a small sweep", [0.5, 2.0, 8.0], [2, 3], [100, 1000], range(6))
     return folder, run_id
 

@@ -18,9 +18,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tracking.addresses import sqlite_uri
-from tracking.creation import make_schema
-from tracking.database import SqliteDatabase
 from tracking.record import Curve, RunRecord
 
 LOGGED_TABLE = json.dumps([{"path": "predictions.json", "type": "table"}])
@@ -75,18 +72,10 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make one empty SQLite store; copying it saves every test the seconds of a schema migration."""
-    path = tmp_path_factory.mktemp("template") / "mlflow.db"
-    make_schema(SqliteDatabase(sqlite_uri(path)))
-    return path
-
-
 @pytest.fixture
-def sqlite_folder(empty_folder: Path, sqlite_template: Path) -> Path:
+def sqlite_folder(empty_folder: Path, empty_store: Path) -> Path:
     """Work in a folder with an empty SQLite store."""
-    (empty_folder / "mlflow.db").write_bytes(sqlite_template.read_bytes())
+    (empty_folder / "mlflow.db").write_bytes(empty_store.read_bytes())
     return empty_folder
 
 
@@ -170,12 +159,12 @@ class Server:
 @pytest.fixture(scope="session")
 def tracking_server(
     tmp_path_factory: pytest.TempPathFactory,
-    sqlite_template: Path,
+    empty_store: Path,
     wait_for_server: Callable[[subprocess.Popen[bytes], int], None],
 ) -> Iterator[Server]:
     """Run one tracking server for all tests."""
     folder = tmp_path_factory.mktemp("server")
-    (folder / "mlflow.db").write_bytes(sqlite_template.read_bytes())
+    (folder / "mlflow.db").write_bytes(empty_store.read_bytes())
     port = free_port()
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += [

@@ -157,12 +157,12 @@ def test_reading_makes_nothing(empty_folder: Path) -> None:
     assert list(empty_folder.iterdir()) == []
 
 
-def test_a_store_under_odd_folders(empty_folder: Path, sqlite_template: Path, record: Record) -> None:
+def test_a_store_under_odd_folders(empty_folder: Path, empty_store: Path, record: Record) -> None:
     for name in ("with space", "per%20cent", "ques?tion", "ha#sh", "ünï"):
         folder = empty_folder / name
         folder.mkdir()
         os.chdir(folder)
-        shutil.copy(sqlite_template, folder / "mlflow.db")
+        shutil.copy(empty_store, folder / "mlflow.db")
         store = open_store("xor")
         (run_id,) = store.write([record(0)])
         assert store.reader.client.get_run(run_id).info.run_name == record(0).name
@@ -201,12 +201,12 @@ except TrackingError as error:
     assert len(list(Path(store.artifact_location).iterdir())) == 5
 
 
-def test_a_read_only_store_is_said_to_be_one(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_read_only_store_is_said_to_be_one(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     # Nobody, since the tests may be run by root, whom no permission stops.
     folder = Path(subprocess.run(["mktemp", "-d"], capture_output=True, text=True, check=True).stdout.strip())
     try:
         os.chdir(folder)
-        shutil.copy(sqlite_template, folder / "mlflow.db")
+        shutil.copy(empty_store, folder / "mlflow.db")
         store = open_store("xor")
         folder.chmod(0o555)
         (folder / "mlflow.db").chmod(0o444)

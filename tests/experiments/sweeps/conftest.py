@@ -19,9 +19,6 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from tracking.addresses import sqlite_uri
-from tracking.creation import make_schema
-from tracking.database import SqliteDatabase
 from tracking.store import open_store
 
 PATIENCE_S = 120
@@ -210,14 +207,6 @@ class Folder:
         found = {run.data.tags["config_hash"]: self.content(run) for run in children}
         assert len(found) == len(children)
         return found
-
-
-@pytest.fixture(scope="session")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make one SQLite store; copying it saves every test the seconds of a schema migration."""
-    path = tmp_path_factory.mktemp("template") / "mlflow.db"
-    make_schema(SqliteDatabase(sqlite_uri(path)))
-    return path
 
 
 @pytest.fixture(scope="module")
