@@ -9,9 +9,7 @@ import pandas as pd
 from analysis.levels import EVERYDAY, LABELS, NONE, listed
 from analysis.loading import SelectionError
 
-MAX_LEVELS = 12
-"""Colours and markers that can still be told apart."""
-
+MAX_LEVELS = 12  # colours and markers that can still be told apart
 MAX_PANELS = 48
 
 

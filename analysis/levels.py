@@ -18,11 +18,8 @@ LABELS = {
 }
 """What parameters are called in figures."""
 
-EVERYDAY = ("lr", "hidden", "epochs")
-"""The parameters that every sweep has, in the order in which people name them."""
-
-NONE = "none"
-"""The level of what does not apply to a trial: no bias, or the momentum of plain gradient descent."""
+EVERYDAY = ("lr", "hidden", "epochs")  # the parameters that every sweep has, in the order in which people name them
+NONE = "none"  # the level of what does not apply to a trial: no bias, or the momentum of plain gradient descent
 
 
 def ordered(column: "pd.Series[Any]") -> "pd.Series[Any]":
@@ -36,9 +33,7 @@ def ordered(column: "pd.Series[Any]") -> "pd.Series[Any]":
 
 
 def _order(value: Any) -> tuple[int, list[float], str]:
-    if not isinstance(value, str):
-        return (0, [float(value)], "")
-    widths = value.strip("[]").split(",")
+    widths = str(value).strip("[]").split(",") if isinstance(value, str) else [value]
     try:
         return (len(widths), [float(width) for width in widths], "")
     except ValueError:

@@ -67,16 +67,12 @@ class Sweep:
 class Data:
     """What was loaded.
 
-    Attributes
-    ----------
-    trials : pandas.DataFrame
-        One row per network and cut-off: ``sweep`` (label, categorical), ``run_id``, ``trial`` (its place in the
-        run), ``seed``, a column per parameter, ``converged``, ``epochs_to_converge`` (float, inf for failures),
-        ``final_loss``, ``max_error`` and ``diverged`` (the epoch; NaN where it does not apply),
-        ``prediction/<bits>``.
-    curves : pandas.DataFrame
-        ``run_id`` (categorical), ``quantile`` (NaN for the curve of a single network; 0.1, 0.5, 0.9 over the
-        networks of a run with several), ``epoch``, ``loss``.
+    `trials` has a row for each network and cut-off: ``sweep`` (label, categorical), ``run_id``, ``trial`` (its place in
+    the run), ``seed``, a column for each parameter, ``converged``, ``epochs_to_converge`` (float, inf for failures),
+    ``final_loss``, ``max_error`` and ``diverged`` (the epoch; NaN where it does not apply), ``prediction/<bits>``.
+
+    `curves` has a row for each recorded loss: ``run_id`` (categorical), ``quantile`` (NaN for the curve of a single
+    network; 0.1, 0.5, 0.9 over the networks of a run with several), ``epoch``, ``loss``.
     """
 
     trials: pd.DataFrame
@@ -93,22 +89,14 @@ def load(reader: Reader, sweeps: Sequence[str] = ("latest",), labels: Sequence[s
     A run that belongs to several of the sweeps counts once under each label. The same trial from two runs (a sweep
     that was run again, or overlapping seeds) counts once.
 
-    Parameters
-    ----------
-    sweeps
-        Each ``latest``, a parent's run id, or a unique beginning of one. None: `run_filter` alone selects, over
-        the whole store.
-    labels
-        One a sweep, kept apart in the column ``sweep``. Without labels sweeps are pooled, unless parameters that each
-        of them holds constant differ between them, and only together: then they are kept apart as 1, 2, ... (pooled,
-        an effect of all these parameters would look like that of one).
-    run_filter
-        In MLflow's search syntax, such as ``params.lr = '0.5'``.
+    Each of the `sweeps` is ``latest``, a parent's run id, or a unique beginning of one; without any, `run_filter`, in
+    MLflow's search syntax (``params.lr = '0.5'``), selects over the whole store.
 
-    Raises
-    ------
-    SelectionError
-        If a sweep is not found or not unique, or nothing finished was selected.
+    `labels`, one a sweep, keep sweeps apart in the column ``sweep``. Without them sweeps are pooled, unless parameters
+    that each of them holds constant differ between them, and only together: then they are kept apart as 1, 2, ...
+    (pooled, an effect of all these parameters would look like that of one).
+
+    Raises `SelectionError` if a sweep is not found or not unique, or nothing finished was selected.
     """
     parents = _find_sweeps(reader, sweeps) if sweeps else []
     if labels and len(labels) != len(parents):
@@ -265,17 +253,12 @@ def _holds_several(run: Run) -> bool:
 
 def _outcome(run: Run) -> dict[str, Any]:
     """What became of a run with one trial; that of a run with several is in its trials.parquet."""
-    metrics = run.metrics
-    return {
-        "run_id": run.run_id,
-        "trial": 0,
-        "started": run.start_ms,
-        "converged": metrics.get(names.CONVERGED, 0.0) == 1.0,
-        "epochs_to_converge": metrics.get(names.EPOCHS_TO_CONVERGE, np.nan),
-        "final_loss": metrics.get(names.FINAL_LOSS, np.nan),
-        "max_error": metrics.get(names.MAX_ERROR, np.nan),
-        "diverged": float(run.tags.get(names.DIVERGED, "nan")),
-    } | {key: value for key, value in metrics.items() if key.startswith(names.PREDICTION)}
+    found: dict[str, Any] = {"run_id": run.run_id, "trial": 0, "started": run.start_ms}
+    found["converged"] = run.metrics.get(names.CONVERGED, 0.0) == 1.0
+    for key in (names.EPOCHS_TO_CONVERGE, names.FINAL_LOSS, names.MAX_ERROR):
+        found[key] = run.metrics.get(key, np.nan)
+    found["diverged"] = float(run.tags.get(names.DIVERGED, "nan"))
+    return found | {key: value for key, value in run.metrics.items() if key.startswith(names.PREDICTION)}
 
 
 def _expanded(reader: Reader, row: "pd.Series[Any]", run: Run) -> pd.DataFrame:

@@ -41,10 +41,9 @@ def fans_of(trial: Trial) -> list[Fans]:
 
 
 def weights_of(reader: Reader, run: Run, trial: int) -> list[Array]:
-    """Final weights from a run's ``weights.npz``, layer by layer, shapes (units below [+ 1], units above).
+    """Final weights of one of a run's networks, layer by layer, shapes (units below [+ 1], units above).
 
-    Of a run with several networks, those of the one with the number `trial`. Raises `FileNotFoundError` if the run has
-    no such file, and `TrackingError` if it cannot be read.
+    Raises `FileNotFoundError` if the run has no ``weights.npz``, and `TrackingError` if it cannot be read.
     """
     content = reader.artifact(run, names.WEIGHTS)
     if content is None:

@@ -4,10 +4,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis import command
+from analysis.command import Selection, names, run, suggestion, word
 from analysis.figures.catalog import FIGURES, listing, with_figure_options
 from analysis.figures.sizes import STYLES
-from analysis.options import Selection, names, suggestion, word
 
 PURPOSE = "Draw the comparison figures of a sweep into figures/<sweep>/ and attach them to its parent run."
 
@@ -34,7 +33,7 @@ class FigureOptions(Selection):
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command; returns its exit code."""
-    return command.run(FigureOptions, "analysis.figures", f"{PURPOSE}\n\n{listing()}", arguments, _draw)
+    return run(FigureOptions, "analysis.figures", f"{PURPOSE}\n\n{listing()}", arguments, _draw)
 
 
 def _draw(options: FigureOptions) -> None:

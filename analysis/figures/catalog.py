@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from analysis.options import Options, entry
+from analysis.command import Options, entry
 
 if TYPE_CHECKING:
     from analysis.figures.drawing import Drawing, NotApplicableError

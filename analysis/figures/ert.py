@@ -48,18 +48,12 @@ def ert(view: View) -> Drawing:
     return Drawing("ert", "Expected running time", caption, figure, costs, _table(best))
 
 
-_NAMED = 6
-
-
 def _without_line(best: pd.DataFrame, conditions: Sequence[str]) -> str:
-    """Which conditions have no line, as a sentence."""
-    none = best[best["converged"] == 0]
-    if none.empty:
-        return ""
-    names = names_by_axis(best, conditions)
-    which = [f"({', '.join(assignments(row, names))})" for _, row in none.head(_NAMED).iterrows()]
-    more = [f"{len(none) - _NAMED} more"] if len(none) > _NAMED else []
-    return f" No line, because no trial converged: {listed([*which, *more])}."
+    """Which conditions have no line, as a sentence that names six of them."""
+    none, names = best[best["converged"] == 0], names_by_axis(best, conditions)
+    which = [f"({', '.join(assignments(row, names))})" for _, row in none.head(6).iterrows()]
+    more = [f"{len(none) - 6} more"] if len(none) > 6 else []
+    return f" No line, because no trial converged: {listed([*which, *more])}." if which else ""
 
 
 def _table(best: pd.DataFrame) -> pd.DataFrame:

@@ -15,21 +15,16 @@ from analysis.figures.style import SINGLE
 from analysis.levels import is_number, levels
 
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
-_DASHES: tuple[tuple[float, ...], ...] = ((), (5, 1.5), (1.5, 1), (5, 1.5, 1.5, 1.5))
+_LINESTYLES = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (5, 1.5, 1.5, 1.5)))
 
 
 @dataclass(frozen=True)
 class Look:
-    """How one level is drawn."""
+    """How one level is drawn, in matplotlib's terms."""
 
     color: Any
     marker: str
-    dashes: tuple[float, ...]
-
-    @property
-    def linestyle(self) -> Any:
-        """The dashes as matplotlib wants them."""
-        return (0, self.dashes) if self.dashes else "-"
+    linestyle: Any
 
 
 @dataclass(frozen=True)
@@ -53,7 +48,7 @@ class Hues:
             colors = [mpl.colormaps["viridis"](v) for v in np.linspace(0, brightest, len(found))]
         else:
             colors = sns.color_palette("colorblind", len(found))
-        looks = map(Look, colors, itertools.cycle(_MARKERS), itertools.cycle(_DASHES))
+        looks = map(Look, colors, itertools.cycle(_MARKERS), itertools.cycle(_LINESTYLES))
         return cls(axis, dict(zip(found, looks, strict=False)))
 
     def __len__(self) -> int:

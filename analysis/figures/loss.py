@@ -23,9 +23,8 @@ def loss(view: View) -> Drawing:
     figure, panels = panel_grid(bands, layout.panels, style, sharex=True, sharey=True)
     drawn = bands[bands["epoch"] > 0].replace([np.inf], np.nan)
     positive = drawn[["low", "high"]].where(drawn[["low", "high"]] > 0)
-    lowest, highest, last = np.nanmin(positive), np.nanmax(positive), float(drawn["epoch"].max())
-    log_axis(panels[0].ax, "x", 1, last)
-    log_axis(panels[0].ax, "y", lowest / 1.5, highest * 1.5)
+    log_axis(panels[0].ax, "x", 1, float(drawn["epoch"].max()))
+    log_axis(panels[0].ax, "y", np.nanmin(positive) / 1.5, np.nanmax(positive) * 1.5)
     for panel in panels:
         here = panel.of(drawn)
         for cutoff in levels(panel.of(view.trials)["epochs"])[:-1]:

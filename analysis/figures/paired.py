@@ -112,13 +112,11 @@ def _left_out(
 ) -> str:
     """Which levels are compared and which are not, as a sentence."""
     others = [name for name in name_of.values() if name not in names]
-    if not others:
-        return ""
     how = "the lowest and the highest" if all(map(is_number, present)) else "the first and the last by name"
     if pair or axis == "sweep":
         how = "the two chosen" if pair else "the first and the last"
     shown = [*others[:8], *([f"{len(others) - 8} more"] if len(others) > 8 else [])]
-    return f" Of {parameter_name(axis)}, {how} are compared; left out: {listed(shown)}."
+    return f" Of {parameter_name(axis)}, {how} are compared; left out: {listed(shown)}." if others else ""
 
 
 def _chosen(pair: Sequence[object], axis: str, present: list[object]) -> tuple[object, object]:

@@ -36,7 +36,7 @@ def rate(view: View) -> Drawing:
             )  # fmt: skip
             # Above the markers, which would hide the intervals at 0 and 1.
             panel.ax.vlines(at, rows["low"], rows["high"], color=look.color, linewidth=0.13 * style.font, zorder=3)
-        scale.label(panel.ax, "x", panel.width, style.font)
+        scale.label(panel.ax, panel.width, style.font)
         panel.ax.set_ylim(-0.04, 1.04)
         panel.ax.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "0.5", "", "1"])
         panel.ax.grid(visible=False, axis="x")

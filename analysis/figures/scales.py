@@ -25,9 +25,8 @@ def log_axis(ax: Axes, which: str, low: float, high: float, never: float | None 
     exponents = np.arange(math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9) + 1)
     ticks = {float(10.0**e): power(int(e)) for e in exponents[:: math.ceil(len(exponents) / 5) or 1]}
     if len(ticks) < 2:
-        finer = (
-            m * 10.0**e for e in range(math.floor(math.log10(low)), math.ceil(math.log10(high))) for m in (1, 2, 5)
-        )
+        decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)))
+        finer = [m * 10.0**e for e in decades for m in (1, 2, 5)]
         ticks = {tick: level_name(float(f"{tick:.6g}")) for tick in finer if low <= tick <= high}
     if never is not None:
         ticks = {tick: name for tick, name in ticks.items() if tick < never / 2} | {never: "never"}
@@ -63,18 +62,14 @@ class Scale:
         close = gaps.min() < (values[-1] - values[0]) / 30
         return even if close else cls(dict(zip(levels, (values / gaps.min()).tolist(), strict=True)))
 
-    def label(self, ax: Axes, which: str, width: float, font: float) -> None:
-        """Put ticks at the levels, and the names of as many as have room on `width` inches."""
-        positions = list(self.positions.values())
-        first, last = positions[0], positions[-1]
-        margin = 0.6
-        inches = width / (last - first + 2 * margin)
+    def label(self, ax: Axes, width: float, font: float) -> None:
+        """Put ticks at the levels along x, and the names of as many as have room on `width` inches."""
+        positions, margin = list(self.positions.values()), 0.6
+        low, high = positions[0] - margin, positions[-1] + margin
         names, right = [], -math.inf
         for name, position in zip(level_names(list(self.positions), 18).values(), positions, strict=True):
-            half = 0.31 * font / 72 * (len(name) + 1) if which == "x" else 0.6 * font / 72
-            fits = position * inches - half >= right
+            centre, half = position * width / (high - low), 0.31 * font / 72 * (len(name) + 1)
+            fits = centre - half >= right
             names.append(name if fits else "")
-            right = position * inches + half if fits else right
-        ax.set(
-            **{f"{which}ticks": positions, f"{which}ticklabels": names, f"{which}lim": (first - margin, last + margin)}
-        )
+            right = centre + half if fits else right
+        ax.set(xticks=positions, xticklabels=names, xlim=(low, high))

@@ -1,7 +1,6 @@
 """The house style: fonts, sizes, and text that fits."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 import matplotlib as mpl
@@ -15,8 +14,7 @@ FAINT = "#8a8a8a"
 SINGLE = "#0b5fa5"
 
 
-@contextmanager
-def applied(style: Style) -> Iterator[None]:
+def applied(style: Style) -> AbstractContextManager[None]:
     """Draw and save within the house style, the same bytes for the same data."""
     font = style.font
     values: dict[tuple[Any, ...], Any] = {
@@ -44,8 +42,7 @@ def applied(style: Style) -> Iterator[None]:
         ("svg.hashsalt",): "convergence-atlas",
         ("svg.fonttype",): "path",
     }
-    with mpl.rc_context({setting: value for settings, value in values.items() for setting in settings}):
-        yield
+    return mpl.rc_context({setting: value for settings, value in values.items() for setting in settings})
 
 
 def text_width(text: str, size: float) -> float:

@@ -13,6 +13,8 @@ from analysis.figures.view import View
 from analysis.levels import level_names, parameter_name
 from analysis.statistics import at_risk, logrank_tests, median_times, survival_curves
 
+_LINE = 1.12  # height of a line of the numbers at risk, in multiples of the font size
+
 
 def survival(view: View) -> Drawing:
     """Fraction converged by each epoch (1 - Kaplan-Meier), numbers at risk below: how fast, failures counted."""
@@ -59,20 +61,16 @@ def survival(view: View) -> Drawing:
     return Drawing("survival", "Epochs to converge", caption, figure, curves, medians)
 
 
-_LINE = 1.12
-
-
 def _numbers_at_risk(panel: Panel, trials: pd.DataFrame, hues: Hues, style: Style, *, names: bool) -> None:
     """Write a small table under the tick labels: a row per level, with or without its name, a column per tick."""
     ax = panel.ax
     ticks = np.asarray(ax.get_xticks())
     size = 0.75 * style.font
-    below_ticks = 1.75 * style.font
     widest = len(f"{len(trials):,}")
     beside = ScaledTranslation(-(0.32 * widest + 0.5) * size / 72, 0, ax.figure.dpi_scale_trans)
     rows = zip(level_names(list(hues.looks), 18).values(), hues.split(panel.of(trials)), strict=True)
     for i, (name, (look, members)) in enumerate(rows):
-        down = ScaledTranslation(0, -(below_ticks + (i + 0.6) * _LINE * style.font) / 72, ax.figure.dpi_scale_trans)
+        down = ScaledTranslation(0, -(1.75 + (i + 0.6) * _LINE) * style.font / 72, ax.figure.dpi_scale_trans)
         at_ticks = blended_transform_factory(ax.transData, ax.transAxes) + down
         if names:
             ax.text(

@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 
 from analysis.axes import Layout, lay_out
+from analysis.command import Selection
 from analysis.figures.sizes import STYLES, Style
 from analysis.levels import assignment, level_name, level_names, levels, listed, plain
 from analysis.loading import Data, SelectionError, keep_longest, load
-from analysis.options import Selection
 from nn_core import parts
 from tracking.reader import Reader
 from tracking.store import open_reader
@@ -68,15 +68,13 @@ class View:
     def caption(self, text: str, trials: pd.DataFrame) -> str:
         """Complete a caption with what every figure must say: criterion, cut-off, selection, sweep, commit."""
         cutoffs = listed([level_name(c) for c in levels(trials["epochs"])])
+        chosen = [
+            assignment(axis, name) for axis, kept in self.where.items() for name in level_names(kept, 40).values()
+        ]
         parts = [text.strip(), criterion(trials), f"Cut-off {cutoffs} epochs."]
-        if self.layout.warning:
-            parts.append(self.layout.warning)
-        names = {axis: level_names(kept, 40).values() for axis, kept in self.where.items()}
-        chosen = [assignment(axis, name) for axis, kept in names.items() for name in kept]
-        if chosen:
-            parts.append(f"Only {', '.join(chosen)}.")
-        if self.data.run_filter:
-            parts.append(f"Runs where {plain(self.data.run_filter, 120)}.")
+        parts += [self.layout.warning] if self.layout.warning else []
+        parts += [f"Only {', '.join(chosen)}."] if chosen else []
+        parts += [f"Runs where {plain(self.data.run_filter, 120)}."] if self.data.run_filter else []
         for sweep in self.data.sweeps:
             whole = "" if sweep.loaded == sweep.jobs else f", {sweep.loaded} of {sweep.jobs} jobs finished"
             commit = f", commit {plain(sweep.commit)}" if sweep.commit else ""
@@ -120,14 +118,10 @@ def _unknown_runs(selection: Selection, run_ids: "pd.Series[str]") -> list[str]:
     for option in (f.name for f in fields(selection) if f.metadata.get("run_ids")):
         for name in getattr(selection, option):
             matches = run_ids[run_ids.str.startswith(name)].nunique()
-            if matches == 0:
-                found.append(
-                    f"{option}={name}: no run of this selection has an id that begins so; one is {run_ids.iloc[0]}"
-                )
-            elif matches > 1:
-                found.append(
-                    f"{option}={name}: {matches:,} runs of this selection have ids that begin so; give more of it"
-                )
+            several = f"{matches:,} runs of this selection have ids that begin so; give more of it"
+            none = f"no run of this selection has an id that begins so; one is {run_ids.iloc[0]}"
+            if matches != 1:
+                found.append(f"{option}={name}: {several if matches else none}")
     return found
 
 

@@ -4,9 +4,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from analysis import command
+from analysis.command import Selection, run
 from analysis.figures.catalog import with_figure_options
-from analysis.options import Selection
 
 PURPOSE = "Write one self-contained HTML report of a sweep into figures/<sweep>/ and attach it to its parent run."
 
@@ -46,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
         attach(view, [path])
         print(path)
 
-    return command.run(ReportOptions, "analysis.report", PURPOSE, arguments, write)
+    return run(ReportOptions, "analysis.report", PURPOSE, arguments, write)
 
 
 if __name__ == "__main__":

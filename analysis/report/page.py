@@ -116,13 +116,9 @@ def _sample_size(view: View, difference: float) -> str:
 def _provenance(sweep: Sweep) -> str:
     """Everything known about how a sweep was made, in full, to be copied."""
     started = datetime.datetime.fromtimestamp(sweep.parent.start_ms / 1000, datetime.UTC)
-    rows = {
-        "sweep": sweep.title,
-        "run id": sweep.parent.run_id,
-        "experiment": sweep.experiment,
-        "started": f"{started:%Y-%m-%d %H:%M} UTC",
-        "status": f"{sweep.parent.status}, {sweep.loaded:,} of {counted(sweep.jobs, 'job')} finished",
-    }
+    status = f"{sweep.parent.status}, {sweep.loaded:,} of {counted(sweep.jobs, 'job')} finished"
+    rows = {"sweep": sweep.title, "run id": sweep.parent.run_id, "experiment": sweep.experiment}
+    rows |= {"started": f"{started:%Y-%m-%d %H:%M} UTC", "status": status}
     shown = ("git_commit", "git_dirty", "command", "python", "versions", "machine", "host", "engine", "launcher")
     rows |= {key: sweep.parent.tags[key] for key in shown if key in sweep.parent.tags}
     cells = "\n".join(f"<tr><td>{_text(k)}</td><td>{_text(_printable(v))}</td></tr>" for k, v in rows.items())

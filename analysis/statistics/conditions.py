@@ -29,8 +29,6 @@ def by_condition(
 def holm(p: ArrayLike) -> NDArray[np.float64]:
     """Adjust p-values, shape (tests,), so that all of them together are wrong no more often than one alone.
 
-    References
-    ----------
     S. Holm, "A simple sequentially rejective multiple test procedure", Scand. J. Statist. 6 (1979) 65-70.
 
     Examples

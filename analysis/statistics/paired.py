@@ -19,13 +19,8 @@ Array = NDArray[np.float64]
 def paired_difference(only_first: ArrayLike, only_second: ArrayLike, n: ArrayLike) -> tuple[Array, Array, Array]:
     """Difference of two success rates observed on the same n subjects: second minus first, and its 95% interval.
 
-    Of the subjects, `only_first` and `only_second` succeeded under one condition only.
-
-    References
-    ----------
-    D. Bonett & R. Price, "Adjusted Wald confidence interval for a difference of binomial proportions based on
-    paired data", J. Educ. Behav. Stat. 37 (2012) 479-488: Wald's interval after one more subject of each
-    discordant kind.
+    Of the subjects, `only_first` and `only_second` succeeded under one condition only. The interval is Wald's after
+    one more of each of these (D. Bonett & R. Price, J. Educ. Behav. Stat. 37 (2012) 479-488).
     """
     first, second, total = (np.asarray(count, np.float64) for count in (only_first, only_second, n))
     p_first, p_second = (first + 1) / (total + 2), (second + 1) / (total + 2)
@@ -33,20 +28,6 @@ def paired_difference(only_first: ArrayLike, only_second: ArrayLike, n: ArrayLik
     half_width = ndtri(0.975) * np.sqrt((p_first + p_second - centre**2) / (total + 2))
     difference = np.asarray((second - first) / total, np.float64)
     return difference, np.maximum(centre - half_width, -1.0), np.minimum(centre + half_width, 1.0)
-
-
-def _agreement(matched: pd.DataFrame) -> dict[str, float]:
-    """How many of the pairs of a condition converged where, and McNemar's p-value."""
-    first, second = matched["converged_first"], matched["converged_second"]
-    only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
-    return {
-        "both": int((first & second).sum()),
-        "only_first": only_first,
-        "only_second": only_second,
-        "neither": int((~first & ~second).sum()),
-        "n": len(matched),
-        "p": mcnemar(only_first, only_second),
-    }
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
@@ -102,14 +83,19 @@ def paired_rates(
     Columns: `by`, first, second, estimate (rate of the second minus the first), low, high, both, only_first,
     only_second, neither, n, p (McNemar, exact), p_holm (over all rows). Pairs that cannot be formed are missing.
     """
-    matched = {levels: pairs(trials, axis, *levels, by) for levels in level_pairs}
     counted = ["both", "only_first", "only_second", "neither", "n", "p"]
-    parts = [
-        by_condition(found.assign(first=first, second=second), [*by, "first", "second"], _agreement)
-        for (first, second), found in matched.items()
-        if len(found)
-    ]
-    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*by, "first", "second", *counted])
+
+    def agreement(matched: pd.DataFrame) -> dict[str, float]:
+        first, second = matched["converged_first"], matched["converged_second"]
+        kinds = (first & second, first & ~second, second & ~first, ~first & ~second)
+        counts = [int(kind.sum()) for kind in kinds]
+        return dict(zip(counted, [*counts, len(matched), mcnemar(*counts[1:3])], strict=True))
+
+    parts = [pd.DataFrame(columns=[*by, "first", "second", *counted])]
+    for first, second in level_pairs:
+        matched = pairs(trials, axis, first, second, by).assign(first=first, second=second)
+        parts += [by_condition(matched, [*by, "first", "second"], agreement)] if len(matched) else []
+    table = pd.concat(parts[1:] or parts, ignore_index=True)
     estimate, low, high = paired_difference(table["only_first"], table["only_second"], table["n"])
     table = table.assign(estimate=estimate, low=low, high=high, p_holm=holm(table["p"]))
     return table[[*by, "first", "second", "estimate", "low", "high", *counted, "p_holm"]]
@@ -122,11 +108,7 @@ def paired_speeds(matched: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     needed the same number of epochs, are left out of the test.
 
     Columns: `by`, first_sooner, second_sooner, neither_sooner, p_sooner (two-sided exact sign test; 1 without any
-    winner), p_sooner_holm (over all rows).
-
-    References
-    ----------
-    W. Conover, "Practical Nonparametric Statistics" (1999), 3.4: the sign test.
+    winner: W. Conover, "Practical Nonparametric Statistics" (1999), 3.4), p_sooner_holm (over all rows).
     """
 
     def count(members: pd.DataFrame) -> dict[str, float]:

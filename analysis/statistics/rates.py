@@ -26,12 +26,8 @@ def seeds_for_pairs(discordant: ArrayLike, difference: float) -> NDArray[np.floa
     """Seeds at which McNemar's test (5% level, 80% power) finds a difference of rates on the same initial weights.
 
     `discordant` is the fraction of pairs in which only one of the two converged. It cannot be less than the
-    `difference`, in (0, 1], of their convergence rates, which takes its place then.
-
-    References
-    ----------
-    R. Connor, "Sample size for testing differences in proportions for the paired-sample design", Biometrics 43
-    (1987) 207-211; O. Miettinen, Biometrics 24 (1968) 339-352.
+    `difference`, in (0, 1], of their convergence rates, which takes its place then (R. Connor, Biometrics 43 (1987)
+    207-211; O. Miettinen, Biometrics 24 (1968) 339-352).
 
     Examples
     --------

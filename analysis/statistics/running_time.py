@@ -43,16 +43,10 @@ def running_times(trials: pd.DataFrame, by: Sequence[str], resampled: int = 1000
         times = members["epochs_to_converge"].to_numpy(np.float64)
         cutoffs = _cutoffs(times, int(members["epochs"].min()), 120)
         low, high = percentile_interval(_resampled_ert(times, resamples(len(times), resampled), cutoffs))
-        return pd.DataFrame(
-            {
-                "cutoff": cutoffs.astype(np.int64),
-                "estimate": expected_running_time(times, cutoffs),
-                "low": low,
-                "high": high,
-                "converged": np.searchsorted(np.sort(times), cutoffs, side="right"),
-                "n": len(times),
-            }
-        )
+        ert = expected_running_time(times, cutoffs)
+        converged = np.searchsorted(np.sort(times), cutoffs, side="right")
+        curve = {"cutoff": cutoffs.astype(np.int64), "estimate": ert, "low": low, "high": high}
+        return pd.DataFrame(curve | {"converged": converged, "n": len(times)})
 
     return by_condition(trials, by, curve)
 
@@ -74,15 +68,8 @@ def best_restarts(trials: pd.DataFrame, by: Sequence[str], resampled: int = 1000
         cutoffs, coarse = (_cutoffs(times, longest, most) for most in (len(times) + 1, 200))
         ert = expected_running_time(times, cutoffs)
         low, high = percentile_interval(_resampled_ert(times, resamples(len(times), resampled), coarse).min(axis=1))
-        return {
-            "cutoff": int(cutoffs[ert.argmin()]),
-            "estimate": float(ert.min()),
-            "low": float(low),
-            "high": float(high),
-            "at_cutoff": float(ert[-1]),
-            "without_restart": float(times.mean()),
-            "converged": int(np.isfinite(times).sum()),
-            "n": len(times),
-        }
+        least = {"cutoff": int(cutoffs[ert.argmin()]), "estimate": ert.min(), "low": float(low), "high": float(high)}
+        others = {"at_cutoff": ert[-1], "without_restart": times.mean()}
+        return least | others | {"converged": int(np.isfinite(times).sum()), "n": len(times)}
 
     return by_condition(trials, by, best)

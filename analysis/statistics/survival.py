@@ -38,29 +38,19 @@ def _kaplan_meier(trials: pd.DataFrame) -> pd.DataFrame:
     n = len(trials)
     certain = np.isnan(low) | np.isnan(high)
     wilson_low, wilson_high = wilson_interval(np.round(converged.probabilities * n), n)
-    return pd.DataFrame(
-        {
-            "epoch": epochs.astype(np.int64),
-            "estimate": converged.probabilities,
-            "low": np.where(certain, wilson_low, low),
-            "high": np.where(certain, wilson_high, high),
-            "at_risk": at_risk(trials, epochs),
-            "n": n,
-        }
-    )
+    low, high = np.where(certain, wilson_low, low), np.where(certain, wilson_high, high)
+    curve = {"epoch": epochs.astype(np.int64), "estimate": converged.probabilities, "low": low, "high": high}
+    return pd.DataFrame(curve | {"at_risk": at_risk(trials, epochs), "n": n})
 
 
 def survival_curves(trials: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """Fraction of trials converged by each epoch, one minus the Kaplan-Meier estimate, by condition.
 
-    Greenwood's variance on the log(-log) scale gives the interval at each epoch by itself.
+    Greenwood's variance on the log(-log) scale gives the interval at each epoch by itself (E. Kaplan & P. Meier,
+    J. Amer. Statist. Assoc. 53 (1958) 457-481; J. Kalbfleisch & R. Prentice, "The Statistical Analysis of Failure Time
+    Data" (2002), 1.4).
 
     Columns: `by`, epoch, estimate, low, high, at_risk (trials not yet converged nor cut off before this epoch), n.
-
-    References
-    ----------
-    E. Kaplan & P. Meier, "Nonparametric estimation from incomplete observations", J. Amer. Statist. Assoc. 53
-    (1958) 457-481; J. Kalbfleisch & R. Prentice, "The Statistical Analysis of Failure Time Data" (2002), 1.4.
     """
     return by_condition(trials, by, _kaplan_meier)
 
@@ -93,15 +83,12 @@ def median_times(trials: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 
 
 def logrank_tests(trials: pd.DataFrame, axis: str, by: Sequence[str]) -> pd.DataFrame:
-    """Compare the epochs to converge of every two levels of `axis`, within each condition.
+    """Compare the epochs to converge of every two levels of `axis`, within each condition, by log-rank tests.
+
+    N. Mantel, Cancer Chemother. Rep. 50 (1966) 163-170, is their source.
 
     Columns: `by`, first, second, statistic (positive where the second converges faster), p (two-sided), p_holm (over
     all rows), n_first, n_second.
-
-    References
-    ----------
-    N. Mantel, "Evaluation of survival data and two new rank order statistics arising in its consideration",
-    Cancer Chemother. Rep. 50 (1966) 163-170.
     """
     columns = ["first", "second", "statistic", "p", "n_first", "n_second"]
 
@@ -109,13 +96,12 @@ def logrank_tests(trials: pd.DataFrame, axis: str, by: Sequence[str]) -> pd.Data
         rows = []
         for first, second in itertools.combinations(levels(members[axis]), 2):
             a, b = (members[members[axis] == level] for level in (first, second))
-            statistic, p = 0.0, 1.0  # if nothing happened while both were at risk, nothing speaks for a difference
+            result = (0.0, 1.0)  # if nothing happened while both were at risk, nothing speaks for a difference
             if a["converged"].any() or b["converged"].any():
                 with np.errstate(divide="ignore", invalid="ignore"):  # 0 / 0 if they never were at risk together
                     test = logrank(_censored(b), _censored(a))
-                if np.isfinite(test.statistic):
-                    statistic, p = float(test.statistic), float(test.pvalue)
-            rows.append([first, second, statistic, p, len(a), len(b)])
+                result = (float(test.statistic), float(test.pvalue)) if np.isfinite(test.statistic) else result
+            rows.append([first, second, *result, len(a), len(b)])
         return pd.DataFrame(rows, columns=columns)
 
     table = by_condition(trials, by, compare)

@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
+from analysis.command import OptionError, parse
 from analysis.figures.__main__ import FigureOptions
-from analysis.options import OptionError, parse
 from analysis.report.__main__ import ReportOptions
 
 
