@@ -52,8 +52,9 @@ def describe(
     metrics: dict[str, float] = {}
     curves: dict[str, Curve] = {}
     if trained.error is None:
-        metrics, curves = _of_one_trial(config, results[0]) if config.trials == 1 else _of_many(config, results)
-        own = _files(config, results)
+        with np.errstate(over="ignore", invalid="ignore"):  # quantiles of what is infinite, or almost
+            metrics, curves = _of_one_trial(config, results[0]) if config.trials == 1 else _of_many(config, results)
+            own = _files(config, results)
         own_tags = {names.TABLES: json.dumps([{"path": names.PREDICTIONS, "type": "table"}])}
         if diverged := [result.diverged_at for result in results if result.diverged_at is not None]:
             own_tags[names.DIVERGED] = str(min(diverged))

@@ -79,15 +79,16 @@ class Uniform(LayerByLayer, name="uniform"):
         return rng.uniform(self.low, self.high, size=fans.shape)
 
     def problems(self, condition: Condition) -> Iterator[str]:
-        if self.low >= self.high:
-            yield f"init.low={self.low} init.high={self.high}: valid is a low below the high"
+        if not 0 < self.high - self.low < np.inf:
+            width = "" if self.low >= self.high else " by a number that float64 holds"
+            yield f"init.low={self.low} init.high={self.high}: valid is a low below the high{width}"
 
 
 @dataclass(frozen=True)
 class Normal(LayerByLayer, name="normal"):
     """Normal with mean 0 and standard deviation `std`."""
 
-    std: float = number(1.0, "standard deviation", above=0)
+    std: float = number(1.0, "standard deviation", above=0, below=1e307)  # so that no draw is infinite
 
     def draw(self, rng: np.random.Generator, fans: Fans) -> Array:
         return rng.normal(0.0, self.std, size=fans.shape)

@@ -9,9 +9,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import nn_core
-from experiments import ensemble
+from experiments import description, ensemble
 from experiments.batches import grid_problems
 from experiments.config import Config, Record, condition
+from experiments.ensemble import Trained
 from experiments.jobs import Job
 from experiments.validation import problems
 from nn_core import (
@@ -65,8 +66,12 @@ def of_sweep(*configs):
         ("task.width", [Encoder(width=2), Encoder(width=4096)], [Encoder(width=1), Encoder(width=4097)]),
         ("task.low", [Xor(low=-1e9)], [Xor(low=math.nan), Xor(low=-math.inf)]),
         ("task.target_high", [Xor(target_high=0.9)], [Xor(target_high=math.inf)]),
-        ("init.low", [Uniform(-1e300, 1e300)], [Uniform(-math.inf, 1.0), Uniform(math.nan, 1.0)]),
-        ("init.std", [Normal(1e-300)], [Normal(0.0), Normal(-1.0), Normal(math.inf)]),
+        (
+            "init.low",
+            [Uniform(-8e307, 8e307)],
+            [Uniform(-math.inf, 1.0), Uniform(math.nan, 1.0), Uniform(-1e308, 1e308)],
+        ),
+        ("init.std", [Normal(1e-300)], [Normal(0.0), Normal(-1.0), Normal(math.inf), Normal(1e308)]),
         (
             "optimizer.momentum",
             [Momentum(momentum=0.0), Momentum(momentum=1.25), Momentum(momentum=0.999, scaled=True)],
@@ -203,7 +208,7 @@ def test_fixed_weights_that_mlflow_would_cut_are_refused():
     assert problem.startswith("init.weights has 400 numbers: valid")
 
 
-INITS = [Uniform(-1.0, 1.0), Normal(0.5), Xavier(), Normal(1e300)]
+INITS = [Uniform(-1.0, 1.0), Normal(0.5), Xavier(), Normal(9e306), Uniform(-8e307, 8e307), Uniform(-1e308, 1e308)]
 OPTIMIZERS = [
     GradientDescent(),
     Momentum(momentum=1.5),
@@ -215,12 +220,14 @@ OPTIMIZERS = [
 
 @settings(max_examples=150)
 @given(
-    task=st.sampled_from([Xor(), Parity(bits=1), Parity(bits=3, low=-1.0), Encoder(width=2), Encoder(width=5)]),
-    targets=st.sampled_from([(0.0, 1.0), (1.0, 0.0), (-0.5, 0.5), (-1.0, 1.0), (0.2, 0.8)]),
+    task=st.sampled_from(
+        [Xor(), Xor(high=1.7e308), Parity(bits=1), Parity(bits=3, low=-1e308), Encoder(width=2), Encoder(width=5)]
+    ),
+    targets=st.sampled_from([(0.0, 1.0), (1.0, 0.0), (-0.5, 0.5), (-1.0, 1.0), (0.2, 0.8), (1e308, 0.0)]),
     hidden=st.sampled_from([1, 3, [2], [2, 3], [1, 1, 1]]),
     lr=st.floats(5e-324, 1.7e308),
     bias=st.sampled_from([None, 1.0, -1e-300, 1e300]),
-    activation=st.sampled_from(["sigmoid", "symmetric_sigmoid", "tanh"]),
+    activation=st.sampled_from(["sigmoid", "symmetric_sigmoid", "tanh", "softplus"]),
     loss=st.sampled_from(["sse", "half_sse", "arctanh"]),
     init=st.sampled_from(INITS),
     optimizer=st.sampled_from(OPTIMIZERS),
@@ -236,7 +243,7 @@ OPTIMIZERS = [
         }
     ),
 )
-def test_what_is_not_refused_can_be_trained(
+def test_what_is_not_refused_can_be_trained_and_told(
     task, targets, hidden, lr, bias, activation, loss, init, optimizer, update, criterion, others
 ):
     config = of(
@@ -257,6 +264,8 @@ def test_what_is_not_refused_can_be_trained(
     assert len(results) == config.trials
     for result in results:
         assert all(np.isfinite(W).all() for W in result.weights)
+    record = description.describe(Trained(Job((), config), tuple(results), None, 0, 0), "a", {})
+    assert all(np.isfinite(curve.values).all() for curve in record.curves.values())
 
 
 @given(
