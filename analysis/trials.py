@@ -55,7 +55,9 @@ def weights_of(reader: Reader, run: Run, trial: int) -> list[Array]:
 
 def answers(trial: Trial, weights: list[Array], inputs: Array) -> Array:
     """What a trained network answers to inputs of shape (patterns, inputs); shape (patterns, outputs)."""
-    return forward(weights, inputs, Activation.from_params(dict(trial)), _bias(trial), _has_shortcuts(trial))[-1]
+    activation = Activation.from_params(dict(trial))
+    with np.errstate(over="ignore", invalid="ignore"):  # a diverged network's weights are finite, if only just
+        return forward(weights, inputs, activation, _bias(trial), _has_shortcuts(trial))[-1]
 
 
 def _bias(trial: Trial) -> float | None:

@@ -56,7 +56,7 @@ class Scale:
         if len(levels) < 2 or by_name or NONE in levels:
             return even
         values = np.array(levels, np.float64)
-        if values.min() > 0 and values.max() / values.min() >= 8:
+        if values.min() > 0 and values.max() / 8 >= values.min():
             values = np.log10(values)
         gaps = np.diff(values)
         close = gaps.min() < (values[-1] - values[0]) / 30

@@ -13,8 +13,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from nn_core.compiled.cache import stamped
 from nn_core.compiled.lanes import LANES, as_mask, load, select, store
-from nn_core.compiled.linking import Pass, call, stamped
+from nn_core.compiled.linking import Pass, call
 from nn_core.compiled.passes import RESULT
 from nn_core.parts import Array
 from nn_core.training import NEVER, Epochs

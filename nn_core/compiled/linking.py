@@ -5,9 +5,7 @@ time which parts there are has to know them all. So each pass over a layer is co
 kept on disk by Numba; the kernel is compiled once and is given their addresses.
 """
 
-import hashlib
 import importlib
-from collections.abc import Callable
 from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
@@ -20,7 +18,8 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from nn_core.compiled import passes
-from nn_core.compiled.lanes import LANES, data, lanes
+from nn_core.compiled.cache import stamped
+from nn_core.compiled.lanes import data, lanes
 from nn_core.compiled.records import Kinds, loader, packed, reader, storer
 from nn_core.parts import Part
 
@@ -55,18 +54,6 @@ call: Any = intrinsic(
         _call,
     )
 )
-
-
-@lru_cache
-def _sources() -> list[bytes]:
-    return [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))]
-
-
-def stamped(function: Callable[..., Any], *facts: object) -> Any:
-    """Name a function after all it is made of, this package and `facts`: Numba looks for changes in its file only."""
-    digest = hashlib.sha256(repr((LANES, _sources(), facts)).encode())
-    function.__qualname__ = f"{function.__name__}-{digest.hexdigest()[:16]}"
-    return function
 
 
 def _code(module: str) -> bytes:

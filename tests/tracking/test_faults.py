@@ -326,3 +326,11 @@ def test_a_store_of_an_older_mlflow_is_said_to_be_one(sqlite_folder: Path) -> No
     os.utime(database.path, (0, 0))
     with pytest.raises(TrackingError, match="mlflow db upgrade"):
         open_store("xor")
+
+
+def test_a_user_whom_the_machine_does_not_know_needs_no_home(empty_folder: Path) -> None:
+    """As in containers, which are run as any number; MLflow cannot be imported without a home."""
+    unknown = "import pwd\ndef getpwuid(uid): raise KeyError(uid)\npwd.getpwuid = getpwuid\n"
+    subprocess.run(
+        [sys.executable, "-c", f"{unknown}import tracking, mlflow"], env={"PATH": os.environ["PATH"]}, check=True
+    )

@@ -1,7 +1,10 @@
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ from hypothesis import strategies as st
 
 import nn_core as nn
 from nn_core import compiled, training
+from nn_core.compiled import cache
 
 NUMPY, NUMBA = training.advance, compiled.advance
 
@@ -408,7 +412,10 @@ def test_what_was_not_compiled_is_refused():
             NUMBA(different, 1)
 
 
-def test_the_first_compilation_says_so_and_the_next_comes_from_the_cache(tmp_path):
+def test_the_first_compilation_says_so_and_the_next_comes_from_the_cache_though_nothing_is_ours(tmp_path):
+    """Where neither the package nor the home can be written to, the cache is a temporary folder of this user's own."""
+    shutil.copytree(Path(nn.__file__).parent, tmp_path / "nn_core", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "nn_core/compiled/__pycache__").touch()  # where no folder can be made now, not even by root
     script = """
 import logging
 from dataclasses import dataclass, replace
@@ -426,12 +433,28 @@ for training in (nn.Training(task), nn.Training(own, update=nn.Online(), stop_wh
         state = nn.start(training, optimizer, weights)
         nn.engine("numba")(nn.engine("numba")(state, 1), 2)
 """
-    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    caches = ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME")
+    environment = {name: value for name, value in os.environ.items() if name not in caches}
+    environment |= {"PYTHONPATH": str(tmp_path), "HOME": "/dev/null", "TMPDIR": str(tmp_path)}
     said = [
         subprocess.run(
-            [sys.executable, "-c", script], env=environment, check=True, capture_output=True, text=True
+            [sys.executable, "-c", script], env=environment, cwd=tmp_path, check=True, capture_output=True, text=True
         ).stderr
         for _ in range(2)
     ]
     assert said[0].count("nn_core.compiled.engine: compiling for these parts") == 1
     assert said[1] == ""
+    (folder,) = tmp_path.glob("convergence-atlas-*")
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("taken", [lambda name: name.mkdir(mode=0o755), lambda name: name.symlink_to("."), Path.touch])
+def test_code_is_not_kept_in_a_folder_that_somebody_else_could_have_made(taken, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    usual = cache.private_folder()
+    assert cache.private_folder() == usual
+    usual.rmdir()
+    taken(usual)
+    (one, other) = cache.private_folder(), cache.private_folder()
+    assert len({usual, one, other}) == 3
+    assert {folder.stat().st_mode & 0o777 for folder in (one, other)} == {0o700}
