@@ -107,7 +107,8 @@ def report(config: Config, results: Sequence[Result]) -> str:
         return (
             f"{sum(result.converged for result in results):,} of {config.trials:,} trials converged: "
             f"rate {rate:.3f}, 95% interval {low:.3f} to {high:.3f}; ERT {metrics[names.ERT]:,.0f} epochs, "
-            f"median epochs to converge {metrics[names.MEDIAN_EPOCHS_TO_CONVERGE]:,.0f}"
+            f"median epochs to converge {metrics[names.MEDIAN_EPOCHS_TO_CONVERGE]:,.0f}; "
+            f"at the end {sum(result.converged_at_end for result in results):,} meet the criterion"
         )
     (result,) = results
     task = config.task
@@ -138,6 +139,8 @@ def _of_one_trial(config: Config, result: Result) -> Measured:
     metrics = {
         names.FINAL_LOSS: result.final_loss,
         names.CONVERGED: float(result.converged),
+        names.CONVERGED_AT_END: float(result.converged_at_end),
+        names.LOST_AT_END: float(result.lost_at_end),
         names.MAX_ERROR: result.max_error,
     }
     if result.epochs_to_converge is not None:
@@ -146,16 +149,20 @@ def _of_one_trial(config: Config, result: Result) -> Measured:
 
 
 def _convergence(config: Config, results: Sequence[Result]) -> dict[str, float]:
-    successes = sum(result.converged for result in results)
     epochs = np.array([np.inf if r.epochs_to_converge is None else r.epochs_to_converge for r in results])
-    low, high = wilson_interval(successes, len(results))
     return {
-        names.CONVERGENCE_RATE: successes / len(results),
-        f"{names.CONVERGENCE_RATE}/low": float(low),
-        f"{names.CONVERGENCE_RATE}/high": float(high),
+        **_rate(names.CONVERGENCE_RATE, [result.converged for result in results]),
+        **_rate(names.CONVERGED_AT_END, [result.converged_at_end for result in results]),
+        **_rate(names.LOST_AT_END, [result.lost_at_end for result in results]),
         names.ERT: float(expected_running_time(epochs, config.epochs)),
         names.MEDIAN_EPOCHS_TO_CONVERGE: float(median_epochs(epochs)),
     }
+
+
+def _rate(name: str, outcomes: Sequence[bool]) -> dict[str, float]:
+    """A fraction of trials as three metrics: itself and the ends of its interval."""
+    low, high = wilson_interval(sum(outcomes), len(outcomes))
+    return {name: sum(outcomes) / len(outcomes), f"{name}/low": float(low), f"{name}/high": float(high)}
 
 
 def _of_many(config: Config, results: Sequence[Result]) -> Measured:
@@ -212,6 +219,7 @@ def _trials_table(config: Config, results: Sequence[Result]) -> bytes:
     columns = {
         "seed": pa.array(seeds(config), pa.int64()),
         "converged": pa.array([result.converged for result in results], pa.bool_()),
+        "converged_at_end": pa.array([result.converged_at_end for result in results], pa.bool_()),
         "epochs_to_converge": pa.array([result.epochs_to_converge for result in results], pa.int64()),
         "final_loss": pa.array(_or_null(result.final_loss for result in results), pa.float64()),
         "max_error": pa.array(_or_null(result.max_error for result in results), pa.float64()),

@@ -6,6 +6,7 @@ is doing fill the same ledger, from the same two sources: the table of jobs, and
 
 import csv
 import io
+import math
 import re
 import shlex
 from collections import Counter
@@ -49,7 +50,7 @@ _BY_STATUS = {state.status: state for state in State}  # FINISHED is NEW: whoeve
 
 _SEED = re.compile(r"\+*seed=")
 
-RESULTS = ("converged", "epochs_to_converge", "final_loss", "max_error")
+RESULTS = ("converged", "converged_at_end", "epochs_to_converge", "final_loss", "max_error")
 """Columns of the table of jobs that say what came of each."""
 
 
@@ -215,21 +216,23 @@ class Ledger:
         from nn_core.statistics import wilson_interval
 
         conditions = [key for key in self.swept if key != "seed"]
-        sums: dict[tuple[str, ...], list[int]] = {}
+        sums: dict[tuple[str, ...], list[float]] = {}
         for entry in self:
             if (rate := entry.run.converged) is not None:
-                trials = entry.run.trials
-                of_condition = sums.setdefault(tuple(entry.params.get(key, "") for key in conditions), [0, 0])
-                of_condition[0] += round(rate * trials)
-                of_condition[1] += trials
+                number, last = entry.run.trials, entry.run.converged_at_end
+                counts = rate * number, math.nan if last is None else last * number, number
+                condition = tuple(entry.params.get(key, "") for key in conditions)
+                sums[condition] = [sum(pair) for pair in zip(sums.get(condition, (0, 0, 0)), counts, strict=True)]
         if not sums:
             return ""
         rows = []
-        for values, (converged, trials) in list(sums.items())[:MOST_ROWS]:
-            low, high = wilson_interval(converged, trials)
-            interval = f"{low:.2f} to {high:.2f}"
-            rows.append([*values, f"{converged:,}", f"{trials:,}", f"{converged / trials:.2f}", interval])
-        text = _markdown([*conditions, "converged", "trials", "rate", "95% interval"], rows)
+        for values, (converged, at_end, trials) in list(sums.items())[:MOST_ROWS]:
+            low, high = wilson_interval(round(converged), trials)
+            rates = f"{converged / trials:.2f}", f"{low:.2f} to {high:.2f}", f"{at_end / trials:.2f}"
+            rows.append(
+                [*values, f"{round(converged):,}", f"{trials:,}", *(text.replace("nan", "?") for text in rates)]
+            )
+        text = _markdown([*conditions, "converged", "trials", "rate", "95% interval", "at the end"], rows)
         return text if len(sums) <= MOST_ROWS else f"{text}\n\n... and {len(sums) - MOST_ROWS:,} more conditions."
 
 

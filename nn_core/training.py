@@ -160,10 +160,7 @@ def advance(state: State, to_epoch: int) -> State:
             layers = show(training, state.weights, task.inputs)
             if len(losses) < len(grid) and grid[len(losses)] == epoch:
                 losses.append(training.loss.value(task.targets, layers[-1]))
-            judged = training.criterion.needs_gradients
-            slopes = gradients(training, state.weights, layers, task.targets) if judged else []
-            succeeded = training.criterion.met(task.targets, layers[-1], slopes)
-            is_first = succeeded & (state.first_success == NEVER)
+            is_first = judge(training, state.weights, layers) & (state.first_success == NEVER)
             state = replace(state, epoch=epoch, first_success=np.where(is_first, epoch, state.first_success))
             if epoch == to_epoch or (state.ended_at != NEVER).all():
                 break
@@ -176,6 +173,13 @@ def advance(state: State, to_epoch: int) -> State:
 def show(training: Training, weights: Sequence[Array], inputs: Array) -> list[Array]:
     """Outputs of all layers for inputs of shape (patterns, inputs); see `nn_core.network.forward`."""
     return forward(weights, inputs, training.activation, training.bias, training.shortcuts)
+
+
+def judge(training: Training, weights: Sequence[Array], layers: Sequence[Array]) -> NDArray[np.bool_]:
+    """Whether a pass over all patterns, of these weights to these outputs, meets the criterion; shape (R,)."""
+    targets = training.task.targets
+    slopes = gradients(training, weights, layers, targets) if training.criterion.needs_gradients else []
+    return training.criterion.met(targets, layers[-1], slopes)
 
 
 def gradients(training: Training, weights: Sequence[Array], layers: Sequence[Array], targets: Array) -> list[Array]:

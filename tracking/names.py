@@ -11,9 +11,14 @@ SPOOL_ID = "spool_id"  # the file in which the run waited for its upload
 TABLES = "mlflow.loggedArtifacts"  # which files MLflow's UI is to show as tables
 NOTE = "mlflow.note.content"  # the description that MLflow's UI shows
 
-# Metrics of a run with one trial; the second is absent if it did not converge.
+# Metrics of a run with one trial, at its first pass that meets the criterion; the second is absent if there is none.
 CONVERGED = "converged"
 EPOCHS_TO_CONVERGE = "epochs_to_converge"
+
+# Metrics of any run: whether its last pass meets the criterion, and whether an earlier one did and the last does not;
+# of several trials the rates, with their intervals.
+CONVERGED_AT_END = "converged_at_end"
+LOST_AT_END = "lost_at_end"
 
 # Metrics of a run with several trials; the last two are absent where they are infinite.
 CONVERGENCE_RATE = "convergence_rate"

@@ -43,6 +43,7 @@ _OUTCOME = (
     f"params.{names.TRIALS}",
     f"metrics.{names.CONVERGED}",
     f"metrics.{names.CONVERGENCE_RATE}",
+    f"metrics.{names.CONVERGED_AT_END}",
     f"metrics.{names.EPOCHS_TO_CONVERGE}",
     f"metrics.{names.MEDIAN_EPOCHS_TO_CONVERGE}",
     f"metrics.{names.FINAL_LOSS}",
@@ -140,10 +141,10 @@ class Reader(ABC):
     def outcomes(self, *conditions: Condition) -> Iterator[Outcome]:
         """What came of the runs that train something and meet all conditions, oldest first and one by one."""
         rows = self.rows(_OUTCOME, HAS_CONFIG_HASH, *conditions)
-        for run_id, config_hash, status, sweep_id, trials, converged, rate, epochs, median, *quality in rows:
+        for run_id, config_hash, status, sweep_id, trials, converged, rate, at_end, epochs, median, *quality in rows:
             share = rate if converged is None else converged
             epochs = median if epochs is None else epochs
-            yield Outcome(run_id, config_hash, status, sweep_id, int(trials or 1), share, epochs, *quality)
+            yield Outcome(run_id, config_hash, status, sweep_id, int(trials or 1), share, at_end, epochs, *quality)
 
     def of_sweep(self, sweep_id: str) -> Iterator[Outcome]:
         """What came of the runs that a sweep made; see `outcomes`."""

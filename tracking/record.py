@@ -69,6 +69,7 @@ class Outcome:
     sweep_id: str | None = None  # None for a single run
     trials: int = 1
     converged: float | None = None  # share of its trials
+    converged_at_end: float | None = None  # likewise; None also if the run is older than that metric
     epochs_to_converge: float | None = None  # of several trials the median; None if that is infinite
     final_loss: float | None = None  # like the next, of a single trial
     max_error: float | None = None

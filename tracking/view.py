@@ -19,6 +19,7 @@ from tracking.store import Store
 CURVES = (names.LOSS, *names.LOSS_QUANTILES)
 RESULTS = (
     names.CONVERGED,
+    names.CONVERGED_AT_END,
     names.EPOCHS_TO_CONVERGE,
     names.FINAL_LOSS,
     names.MAX_ERROR,

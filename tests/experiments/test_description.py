@@ -60,6 +60,8 @@ def test_a_run_of_one_trial(make_job):
     assert record.metrics == {
         "final_loss": result.final_loss,
         "converged": 1.0,
+        "converged_at_end": 1.0,
+        "lost_at_end": 0.0,
         "epochs_to_converge": result.epochs_to_converge,
         "max_error": result.max_error,
         "prediction/0-0-1": result.predictions[0, 0],
@@ -115,7 +117,7 @@ def test_predictions_of_small_tasks_of_one_output_are_metrics(make_job, task, pa
     assert [key for key in record.metrics if key.startswith("prediction/")] == [f"prediction/{p}" for p in patterns]
     _, record = recorded(make_job(task=task, epochs=3, trials=2))
     columns = list(pd.read_parquet(io.BytesIO(record.artifacts["trials.parquet"])).columns)
-    assert columns[5:] == [f"prediction/{p}" for p in patterns]
+    assert columns[6:] == [f"prediction/{p}" for p in patterns]
 
 
 def test_the_table_of_predictions(make_job):
@@ -178,13 +180,14 @@ def test_a_run_of_many_trials_counts_its_successes(make_job):
     outcome, record = recorded(job)
     epochs = [result.epochs_to_converge for result in outcome.results if result.converged]
     assert 10 < len(epochs) < 40
-    interval = binomtest(len(epochs), 40).proportion_ci(method="wilson")
+    at_end = sum(result.max_error < 0.4 for result in outcome.results)
+    lost = sum(result.converged and result.max_error >= 0.4 for result in outcome.results)
     expected = {
-        "convergence_rate": len(epochs) / 40,
-        "convergence_rate/low": interval.low,
-        "convergence_rate/high": interval.high,
         "ert": (sum(epochs) + (40 - len(epochs)) * 300) / len(epochs),
     }
+    for name, count in (("convergence_rate", len(epochs)), ("converged_at_end", at_end), ("lost_at_end", lost)):
+        interval = binomtest(count, 40).proportion_ci(method="wilson")
+        expected |= {name: count / 40, f"{name}/low": interval.low, f"{name}/high": interval.high}
     # within which half of the trials have converged: the 20th of 40, counting from the fastest
     if len(epochs) >= 20:
         expected["median_epochs_to_converge"] = sorted(epochs)[19]
@@ -207,7 +210,8 @@ def test_what_is_infinite_is_absent(make_job, successes, present):
         for r, result in enumerate(outcome.results)
     )
     record = description.describe(Trained(job, results, None, 0, 1), "name", {})
-    assert record.metrics.keys() == {"convergence_rate", "convergence_rate/low", "convergence_rate/high", *present}
+    rates = ("convergence_rate", "converged_at_end", "lost_at_end")
+    assert record.metrics.keys() == {f"{rate}{end}" for rate in rates for end in ("", "/low", "/high")} | present
     if successes == 3:
         assert record.metrics["ert"] == pytest.approx((10 + 20 + 30 + 30 + 30) / 3)
         assert record.metrics["median_epochs_to_converge"] == 30
@@ -220,6 +224,7 @@ def test_the_table_of_trials_is_read_by_pandas(make_job):
     assert {column: str(kind) for column, kind in table.dtypes.items()} == {
         "seed": "Int64",
         "converged": "boolean",
+        "converged_at_end": "boolean",
         "epochs_to_converge": "Int64",
         "final_loss": "Float64",
         "max_error": "Float64",
@@ -229,6 +234,7 @@ def test_the_table_of_trials_is_read_by_pandas(make_job):
     assert 0 < table["converged"].sum() < 12
     for row, result in zip(table.to_dict("records"), outcome.results, strict=True):
         assert row["converged"] is result.converged
+        assert row["converged_at_end"] is (result.max_error < 0.4)
         assert (None if row["epochs_to_converge"] is pd.NA else row["epochs_to_converge"]) == result.epochs_to_converge
         assert row["final_loss"] == result.final_loss
         assert row["max_error"] == result.max_error
@@ -300,7 +306,7 @@ def test_numbers_that_json_does_not_know_are_null(make_job):
     assert table["final_loss"].isna().tolist() == table["max_error"].isna().tolist() == [False, True, False]
     single = description.describe(Trained(make_job(), (second,), None, 0, 1), "name", {})
     all_finite(single)
-    assert single.metrics.keys() == {"converged"}
+    assert single.metrics.keys() == {"converged", "converged_at_end", "lost_at_end"}
     assert [row[3] for row in strict(single.artifacts["predictions.json"])["data"]] == [None] * 4
 
 
@@ -371,3 +377,5 @@ def test_the_report_of_many_trials_says_how_many_converged(make_job):
     assert text.startswith(
         f"{successes} of 8 trials converged: rate {successes / 8:.3f}, 95% interval {low:.3f} to {high:.3f}; ERT "
     )
+    at_end = sum(result.max_error < 0.4 for result in outcome.results)
+    assert text.endswith(f"; at the end {at_end} meet the criterion")

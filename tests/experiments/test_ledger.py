@@ -101,7 +101,7 @@ def test_the_table_of_jobs_is_csv_whatever_is_in_it(expand):
     found.note([run_of(jobs[0]), run_of(jobs[1], "KILLED"), run_of(jobs[3], "FAILED")])
     found.reuse([run_of(jobs[2])])
     table = rows(found)
-    results = ["converged", "epochs_to_converge", "final_loss", "max_error"]
+    results = ["converged", "converged_at_end", "epochs_to_converge", "final_loss", "max_error"]
     assert list(table[0]) == ["job", "config_hash", "overrides", "run_id", "origin", *results]
     assert [row["job"] for row in table] == ["0", "1", "2", "3"]
     assert [row["config_hash"] for row in table] == [job.config_hash for job in jobs]
@@ -117,15 +117,23 @@ def test_the_table_has_the_results_as_they_are(expand):
     found = Ledger(jobs)
     found.note(
         [
-            run_of(jobs[0], converged=1.0, epochs_to_converge=812.0, final_loss=1 / 3, max_error=1e-300),
-            run_of(jobs[1], converged=0.35, epochs_to_converge=1500.5),
+            run_of(
+                jobs[0],
+                converged=1.0,
+                converged_at_end=0.0,
+                epochs_to_converge=812.0,
+                final_loss=1 / 3,
+                max_error=1e-300,
+            ),
+            run_of(jobs[1], converged=0.35, converged_at_end=0.3, epochs_to_converge=1500.5),
             run_of(jobs[2], converged=0.0, final_loss=0.25),
         ]
     )
-    columns = ("converged", "epochs_to_converge", "final_loss", "max_error")
+    columns = ("converged", "converged_at_end", "epochs_to_converge", "final_loss", "max_error")
     written = [tuple(row[column] for column in columns) for row in rows(found)]
     assert written == [
-        ("1", "812", "0.3333333333333333", "1e-300"), ("0.35", "1500.5", "", ""), ("0", "", "0.25", ""), ("",) * 4,
+        ("1", "0", "812", "0.3333333333333333", "1e-300"), ("0.35", "0.3", "1500.5", "", ""), ("0", "", "", "0.25", ""),
+        ("",) * 5,
     ]  # fmt: skip
     assert found.convergence_rate == (1 + 0.35 * 20 + 0) / 22
 
@@ -176,7 +184,9 @@ def test_a_long_dry_run_is_cut(expand):
 def convergence(jobs, rates):
     """The table in a description; a rate of None is a job without a run."""
     found = Ledger(jobs)
-    found.note(run_of(job, converged=rate) for job, rate in zip(jobs, rates, strict=True) if rate is not None)
+    for job, rate in zip(jobs, rates, strict=True):
+        if rate is not None:
+            found.note([run_of(job, converged=rate, converged_at_end=0.5 * rate)])
     return found.description.split("\n\n", 1)[1]
 
 
@@ -188,11 +198,11 @@ def test_convergence_by_condition_sums_over_seeds(expand):
     jobs = expand("lr=0.1,0.5", "hidden=2,4", "seed=range(3)")
     table = convergence(jobs, [float(job.config.lr > 0.2 and job.config.seed > 0) for job in jobs])
     header, rule, *found = cells(table)
-    assert header == ["lr", "hidden", "converged", "trials", "rate", "95% interval"]
+    assert header == ["lr", "hidden", "converged", "trials", "rate", "95% interval", "at the end"]
     assert all(set(cell) == {"-", ":"} for cell in rule)
     intervals = {k: binomtest(k, 3).proportion_ci(method="wilson") for k in (0, 2)}
     assert found == [
-        [lr, hidden, str(k), "3", f"{k / 3:.2f}", f"{intervals[k].low:.2f} to {intervals[k].high:.2f}"]
+        [lr, hidden, str(k), "3", f"{k / 3:.2f}", f"{intervals[k].low:.2f} to {intervals[k].high:.2f}", f"{k / 6:.2f}"]
         for lr, k in (("0.1", 0), ("0.5", 2))
         for hidden in ("2", "4")
     ]

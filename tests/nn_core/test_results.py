@@ -5,14 +5,17 @@ from nn_core import (
     Batch,
     Fixed,
     GradientDescent,
+    MeanSquaredError,
     Momentum,
     Online,
     Parity,
     Status,
+    Tolerance,
     Training,
     Uniform,
     Xor,
     advance,
+    engine,
     initial_ensemble,
     layer_fans,
     recorded_epochs,
@@ -58,11 +61,15 @@ def test_statuses(state, trained):
     assert learned.epochs_to_converge == state.first_success[0] > 0
     assert (learned.epochs, learned.diverged_at) == (2500, None)
     assert learned.max_error < 0.4
+    assert learned.converged_at_end
+    assert not learned.lost_at_end
 
     assert slow.status is Status.CUT_OFF
     assert not slow.converged
     assert (slow.epochs, slow.epochs_to_converge, slow.diverged_at) == (2500, None, None)
     assert slow.max_error >= 0.4
+    assert not slow.converged_at_end
+    assert not slow.lost_at_end
 
     assert overflowed.status is Status.DIVERGED
     assert overflowed.epochs == overflowed.diverged_at == state.diverged_at[2] < 2500
@@ -136,10 +143,29 @@ def test_meeting_the_criterion_and_then_overflowing_is_both():
     assert 0 < result.diverged_at == result.epochs
 
 
-def test_meeting_the_criterion_and_losing_it_again_is_converged():
+def test_meeting_the_criterion_and_losing_it_again_is_said():
     # Weight decay that takes all of every weight away: an answer known at the start is forgotten with the first update.
     training = Training(Parity(1), bias=1.0, weight_decay=1000.0)
     weights = [W[np.newaxis] for W in Fixed((20.0, -10.0)).matrices(layer_fans((1, 1), 1.0))]
     (result,) = results(advance(start(training, GradientDescent(0.001), weights), 5))
-    assert (result.status, result.epochs_to_converge, result.epochs) == (Status.CONVERGED, 0, 5)
+    assert (result.status, result.epochs_to_converge, result.epochs) == (Status.LOST, 0, 5)
+    assert result.converged
+    assert result.lost_at_end
+    assert "no longer meets the criterion" in result.message
     assert result.max_error == pytest.approx(0.5, abs=0.01)
+
+
+@pytest.mark.parametrize("engine_name", ["numpy", "numba"])
+@pytest.mark.parametrize("criterion", [Tolerance(0.4), MeanSquaredError(0.05)])
+def test_the_end_is_judged_by_the_final_weights(engine_name, criterion):
+    # At this rate, and for so long, most networks of two hidden units that have learned XOR do not stay there.
+    training = Training(Xor(), criterion=criterion)
+    weights = initial_ensemble(Uniform(), layer_fans((3, 2, 1), None), range(60))
+    found = results(engine(engine_name)(start(training, GradientDescent(3.0), weights), 400))
+    for result in found:
+        layer1 = 1 / (1 + np.exp(-Xor().inputs @ result.weights[0]))
+        errors = np.abs(Xor().targets - 1 / (1 + np.exp(-layer1 @ result.weights[1])))
+        met = errors.max() < 0.4 if isinstance(criterion, Tolerance) else (errors**2).mean() < 0.05
+        assert result.converged_at_end == met
+        assert result.lost_at_end == (result.epochs_to_converge is not None and not met)
+    assert {result.lost_at_end for result in found} == {result.converged_at_end for result in found} == {True, False}

@@ -102,6 +102,8 @@ def test_curves_tables_and_weights_agree(launched: Launched) -> None:
         for name, output in zip(NAMES, outputs[:, 0], strict=True):
             assert metrics[f"prediction/{name}"][cutoff] == pytest.approx(output, rel=1e-12)
         assert metrics["converged"][cutoff] == float("epochs_to_converge" in metrics)
+        assert metrics["converged_at_end"][cutoff] == float(errors.max() < 0.4)
+        assert metrics["lost_at_end"][cutoff] == float("epochs_to_converge" in metrics and errors.max() >= 0.4)
 
         assert json.loads(run.data.tags["mlflow.loggedArtifacts"]) == [{"path": "predictions.json", "type": "table"}]
         table = client.load_table(run.info.experiment_id, "predictions.json", run_ids=[run.info.run_id])
@@ -136,15 +138,13 @@ def test_parent_says_what_came_of_it(launched: Launched) -> None:
     for lr in ("0.5", "5.0"):
         for hidden in ("2", "4"):
             for epochs in ("100", "1500"):
-                converged = [
-                    run.data.metrics["converged"]
-                    for run in launched.children
-                    if (run.data.params["lr"], run.data.params["hidden"], run.data.params["epochs"])
-                    == (lr, hidden, epochs)
-                ]
+                params = {"lr": lr, "hidden": hidden, "epochs": epochs}
+                runs = [run for run in launched.children if params.items() <= run.data.params.items()]
+                converged = [run.data.metrics["converged"] for run in runs]
+                at_end = [run.data.metrics["converged_at_end"] for run in runs]
                 interval = binomtest(int(sum(converged)), 2).proportion_ci(method="wilson")
                 cells = [lr, hidden, epochs, f"{sum(converged):.0f}", "2", f"{np.mean(converged):.2f}"]
-                cells.append(f"{interval.low:.2f} to {interval.high:.2f}")
+                cells += [f"{interval.low:.2f} to {interval.high:.2f}", f"{np.mean(at_end):.2f}"]
                 assert cells in [[cell.strip() for cell in line.strip("|").split("|")] for line in note.splitlines()]
                 assert note.splitlines()[2] in launched.output
     assert sum(run.data.metrics["converged"] for run in launched.children) > 0

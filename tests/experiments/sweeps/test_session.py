@@ -51,7 +51,7 @@ def test_three_batches_of_a_search(folder, expand: Expand) -> None:
     assert parent.data.metrics == {"jobs": 7, "finished": 7, "reused": 0, "failed": 0}
     for row in rows:
         metrics = children[row["run_id"]].data.metrics
-        for column in ("converged", "final_loss", "max_error"):
+        for column in ("converged", "converged_at_end", "final_loss", "max_error"):
             assert float(row[column]) == metrics[column]
         assert row["epochs_to_converge"] == str(metrics.get("epochs_to_converge", ""))
 
