@@ -29,7 +29,7 @@ def tags(sweep_id: str, config_hash: str) -> dict[str, str]:
 def records(record: Record, sweep_id: str) -> list[RunRecord]:
     several = {"convergence_rate": 0.25, "median_epochs_to_converge": 70.0}
     never = {"converged": 0.0, "final_loss": 0.5, "max_error": 0.9}
-    once = {"converged": 1.0, "epochs_to_converge": 12.0, "final_loss": 0.01, "max_error": 0.2}
+    once = {"converged": 1.0, "converged_at_end": 0.0, "epochs_to_converge": 12.0, "final_loss": 0.01, "max_error": 0.2}
     return [
         record(0, tags=tags(sweep_id, "a"), metrics=once),
         record(1, tags=tags(sweep_id, "b"), metrics=never, name='it\'s "quoted"'),
@@ -110,11 +110,11 @@ def test_what_is_read_is_what_was_written(sqlite_folder: Path, record: Record, b
     reader = ClientReader(store.uri, store.experiment_id) if by_client else store.reader
     a, b, c, failed, single = run_ids
     assert list(reader.outcomes()) == [
-        Outcome(a, "a", "FINISHED", parent, 1, 1.0, 12.0, 0.01, 0.2),
-        Outcome(b, "b", "FINISHED", parent, 1, 0.0, None, 0.5, 0.9),
-        Outcome(c, "c", "FINISHED", parent, 4, 0.25, 70.0),
+        Outcome(a, "a", "FINISHED", parent, 1, 1.0, 0.0, 12.0, 0.01, 0.2),
+        Outcome(b, "b", "FINISHED", parent, 1, 0.0, None, None, 0.5, 0.9),
+        Outcome(c, "c", "FINISHED", parent, 4, 0.25, None, 70.0),
         Outcome(failed, "a", "FAILED", parent),
-        Outcome(single, "single", "FINISHED", None, 1, 1.0, 12.0, 0.01, 0.2),
+        Outcome(single, "single", "FINISHED", None, 1, 1.0, 0.0, 12.0, 0.01, 0.2),
     ]
     assert [outcome.run_id for outcome in reader.of_sweep(parent)] == [a, b, c, failed]
     assert reader.finished(["a", "single", "other", "d"]) == {"a": a, "single": single}
