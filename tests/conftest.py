@@ -2,12 +2,10 @@
 
 import gc
 import os
-import subprocess
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 import pytest
@@ -24,7 +22,7 @@ settings.load_profile("untimed")
 
 gc.set_threshold(50_000)  # as the commands do: much is imported, and stays
 
-WaitForServer = Callable[["subprocess.Popen[Any]", int], None]
+WaitForServer = Callable[[BaseProcess, int], None]
 
 
 @pytest.fixture(autouse=True)
@@ -52,11 +50,10 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def wait_for_server() -> WaitForServer:
     """Wait until an MLflow server answers at a port; its own log says so before it listens."""
 
-    def wait(process: "subprocess.Popen[Any]", port: int) -> None:
+    def wait(process: BaseProcess, port: int) -> None:
         while not _answers(port):
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=0.1)
-            assert process.poll() is None, "the server ended"
+            process.join(timeout=0.1)
+            assert process.is_alive(), "the server ended"
 
     return wait
 

@@ -3,12 +3,11 @@
 import os
 import re
 import shutil
-import subprocess
-import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
+import forked
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
@@ -54,9 +53,7 @@ def run(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     environment["PYTHONPATH"] = f"{checkout}:{checkout / 'site'}"
 
     def command(*arguments: str, code: int = 0) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=200
-        )
+        done = forked.run("-m", *arguments, folder=folder, environment=environment)
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr
 

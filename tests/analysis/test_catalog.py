@@ -1,9 +1,8 @@
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
+import forked
 import pandas as pd
 import pytest
 
@@ -47,8 +46,7 @@ def with_new_figure(demo, tmp_path_factory):
     environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"} | {"PYTHONPATH": str(root)}
 
     def run(*arguments):
-        command = [sys.executable, "-m", *arguments]
-        return subprocess.run(command, cwd=demo[0], env=environment, capture_output=True, text=True)
+        return forked.run("-m", *arguments, folder=demo[0], environment=environment)
 
     return run
 

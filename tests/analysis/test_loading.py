@@ -3,11 +3,10 @@ import itertools
 import json
 import os
 import socket
-import subprocess
-import sys
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
+import forked
 import numpy as np
 import pandas as pd
 import pytest
@@ -66,21 +65,22 @@ def test_reading_changes_nothing(in_demo):
     assert hashlib.sha256((folder / "mlflow.db").read_bytes()).hexdigest() == before
 
 
-def test_a_server_gives_the_same_frames(in_demo, wait_for_server):
+def test_a_server_gives_the_same_frames(in_demo, wait_for_server, monkeypatch):
     folder, _ = in_demo
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
+    command = ["-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}", "--workers", "1"]
     by_sql = load(open_reader())
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
-        try:
-            wait_for_server(server, port)
-            store = open_reader(f"http://127.0.0.1:{port}")
-            by_client = load(store)
-        finally:
-            server.terminate()
+    monkeypatch.setenv("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
+    server = forked.start(*command, folder=folder)
+    try:
+        wait_for_server(server, port)
+        store = open_reader(f"http://127.0.0.1:{port}")
+        by_client = load(store)
+    finally:
+        forked.end(server)
     assert isinstance(store, ClientReader)
     pd.testing.assert_frame_equal(by_sql.trials, by_client.trials)
     pd.testing.assert_frame_equal(by_sql.curves, by_client.curves)
@@ -238,8 +238,7 @@ def test_a_server_that_is_no_mlflow_is_told(tmp_path):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         uri = f"http://127.0.0.1:{server.server_port}"
         environment = os.environ | {"MLFLOW_TRACKING_URI": uri, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
-        command = [sys.executable, "-m", "analysis.report"]
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        done = forked.run("-m", "analysis.report", folder=tmp_path, environment=environment)
         server.shutdown()
     assert done.returncode == 1
     assert f"the tracking server {uri} does not answer" in done.stderr

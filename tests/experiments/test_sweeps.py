@@ -12,6 +12,7 @@ import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import forked
@@ -29,7 +30,7 @@ from tracking.view import view
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # inside MLflow and what it is built on
 
-WaitForServer = Callable[[subprocess.Popen[str], int], None]
+WaitForServer = Callable[[BaseProcess, int], None]
 
 SWEEP = ("lr=0.5,2", "hidden=[2,2],4", "seed=range(2)", "epochs=60", "task=parity", "task.low=-1")
 
@@ -238,24 +239,16 @@ def opened_ui(folder: Path, wait_for_server: WaitForServer) -> Iterator[str]:
     with socket.socket() as free:  # not the default, which another test's server may be about to take
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "experiments.sweeps", "ui", "--port", str(port)]
-    with subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-    ) as process:
-        try:
-            assert process.stdout is not None
-            link = next(line.strip() for line in process.stdout if "http://127.0.0.1:" in line)
-            started = (line for line in process.stdout if "Application startup complete" in line)
-            assert len(list(itertools.islice(started, 2))) == 2  # workers; one of them may not listen yet
-            wait_for_server(process, port)
-            yield link
-            os.killpg(process.pid, signal.SIGINT)
-            rest = process.stdout.read()
-            assert "Traceback" not in rest
-            process.wait()
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
+    command = ("-m", "experiments.sweeps", "ui", "--port", str(port))
+    with forked.conversation(*command, folder=folder) as (process, _, said):
+        link = next(line.strip() for line in said if "http://127.0.0.1:" in line)
+        started = (line for line in said if "Application startup complete" in line)
+        assert len(list(itertools.islice(started, 2))) == 2  # workers; one of them may not listen yet
+        wait_for_server(process, port)
+        yield link
+        assert process.pid is not None
+        os.killpg(process.pid, signal.SIGINT)
+        assert "Traceback" not in said.read()
 
 
 def test_the_ui_opens_on_the_newest_sweep_for_this_machine_only(

@@ -8,12 +8,13 @@ import atexit
 import multiprocessing
 import os
 import runpy
+import signal
 import sys
 import threading
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module, invalidate_caches
 from importlib.util import find_spec
 from multiprocessing.connection import Connection
@@ -64,8 +65,7 @@ def run(
         try:
             printed, complained = readers.map(_read, (out, err))
         finally:
-            process.kill()
-        process.join()
+            end(process)
     assert process.exitcode is not None
     return CompletedProcess(arguments, process.exitcode, printed, complained)
 
@@ -81,8 +81,15 @@ def conversation(
         with _opened(printed, "r") as said, _opened(read, "w") as heard:
             yield process, heard, said
     finally:
-        process.kill()
-        process.join()
+        end(process)
+
+
+def end(process: BaseProcess) -> None:
+    """Kill what a process started, and itself, unless they have ended."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid or 0, signal.SIGKILL)
+    process.kill()  # it may have had no time to begin a session
+    process.join()
 
 
 def _read(end: Connection) -> str:

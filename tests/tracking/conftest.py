@@ -3,18 +3,18 @@
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+import forked
 import numpy as np
 import pytest
 
@@ -160,13 +160,13 @@ class Server:
 def tracking_server(
     tmp_path_factory: pytest.TempPathFactory,
     empty_store: Path,
-    wait_for_server: Callable[[subprocess.Popen[bytes], int], None],
+    wait_for_server: Callable[[BaseProcess, int], None],
 ) -> Iterator[Server]:
     """Run one tracking server for all tests."""
     folder = tmp_path_factory.mktemp("server")
     (folder / "mlflow.db").write_bytes(empty_store.read_bytes())
     port = free_port()
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command = ["-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += [
         "--backend-store-uri",
         f"sqlite:///{folder}/mlflow.db",
@@ -175,14 +175,12 @@ def tracking_server(
     ]
     environment = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
     environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
-    with (folder / "server.log").open("ab") as log:
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, start_new_session=True, env=environment)
+    process = forked.start(*command, folder=folder, environment=environment, stdout=folder / "server.log")
     try:
         wait_for_server(process, port)
         yield Server(folder, port)
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        forked.end(process)
 
 
 @pytest.fixture

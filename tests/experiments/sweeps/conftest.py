@@ -110,7 +110,10 @@ class Folder:
 
     def train(self, *arguments: str, code: int = 0, **environment: str) -> str:
         """Run ``python -m experiments.train`` to its end; returns what it printed."""
-        process = self.fork(*arguments, **environment)
+        return self.joined(self.fork(*arguments, **environment), code)
+
+    def joined(self, process: BaseProcess, code: int = 0) -> str:
+        """Wait until a program that was forked ends; returns what it printed."""
         process.join(timeout=PATIENCE_S)
         printed = self.forked[process].read_text()
         assert process.exitcode == code, printed
@@ -146,9 +149,7 @@ class Folder:
     def stop(self) -> None:
         """Leave nothing behind that still runs."""
         for process in self.forked:
-            if process.is_alive():
-                os.killpg(process.pid, signal.SIGKILL)
-            process.join()
+            forked.end(process)
         for process in self.started:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)

@@ -7,8 +7,8 @@ SEEDS = ("range(0,30)", "range(30,60)", "range(60,90)", "range(0,30)")  # the la
 
 def test_four_sweeps_started_at_the_same_moment(new_folder: Callable) -> None:
     folder = new_folder()
-    started = [folder.start("-m", "engine=numpy", "epochs=20", f"seed={seeds}", "hidden=2,3") for seeds in SEEDS]
-    outputs = [folder.finish(process) for process in started]
+    started = [folder.fork("-m", "engine=numpy", "epochs=20", f"seed={seeds}", "hidden=2,3") for seeds in SEEDS]
+    outputs = [folder.joined(process) for process in started]
     assert not [output for output in outputs if "locked" in output or "Traceback" in output]
     sweeps = folder.sweeps()
     assert [sweep.info.status for sweep in sweeps] == ["FINISHED"] * 4

@@ -4,8 +4,8 @@ import contextlib
 import os
 import signal
 import sqlite3
-import subprocess
 from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -112,12 +112,11 @@ def test_second_signal_stops_at_once(folder, module: str, change: str) -> None:
     assert_all_or_nothing(folder)
 
 
-def wait(folder, process: subprocess.Popen[str], condition: Callable[[], object]) -> None:
+def wait(folder, process: BaseProcess, condition: Callable[[], object]) -> None:
     """Wait until a condition holds, as long as the program runs."""
     while not condition():
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=0.05)
-            raise AssertionError(folder.finish(process))
+        process.join(timeout=0.05)
+        assert process.is_alive(), folder.joined(process)
 
 
 @pytest.mark.parametrize(
@@ -138,10 +137,10 @@ def test_from_outside(folder, launcher: str, number: signal.Signals) -> None:
     """
     changed = folder.sabotage("experiments.one_run", note_what_begins)
     many = ("-m", "epochs=300", "seed=range(4)", "hidden=range(1,200)", "engine=numpy", f"hydra/launcher={launcher}")
-    process = folder.start(*many, **changed)
+    process = folder.fork(*many, **changed)
     wait(folder, process, lambda: folder.runs("tags.config_hash != '' AND attributes.status = 'FINISHED'"))
     (os.kill if (launcher, number) == ("basic", signal.SIGTERM) else os.killpg)(process.pid, number)
-    output = folder.finish(process, 128 + number)
+    output = folder.joined(process, 128 + number)
     assert "Stopping after the runs in hand; once more to stop at once." in output
     assert "Traceback" not in output
     assert "Warning" not in output
@@ -160,14 +159,14 @@ def test_joblib_s_workers_are_stopped_at_once_by_a_second_signal(folder) -> None
     changed = folder.sabotage(
         "experiments.ensemble", "import pathlib\nbefore(module, 'start', lambda *a: pathlib.Path('begun').touch())"
     )
-    process = folder.start(
+    process = folder.fork(
         "-m", "epochs=1000000000", "engine=numpy", "seed=0,1", "hydra/launcher=joblib", **changed
     )  # fmt: skip
     wait(folder, process, (folder.path / "begun").exists)
     os.killpg(process.pid, signal.SIGINT)
-    wait(folder, process, lambda: "Stopping after the runs" in folder.started[process].read_text())
+    wait(folder, process, lambda: "Stopping after the runs" in folder.forked[process].read_text())
     os.killpg(process.pid, signal.SIGINT)
-    output = folder.finish(process, 130)
+    output = folder.joined(process, 130)
     assert "Traceback" not in output
     assert GO_ON in output
     (parent,) = folder.sweeps()

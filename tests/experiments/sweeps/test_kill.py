@@ -1,12 +1,12 @@
 """kill -9 at any moment: what was stored stays, what is left is done by the next launch."""
 
 import contextlib
-import os
 import random
-import signal
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+
+import forked
 
 SWEEP = ("-m", "engine=numpy", "seed=range(1000)", "hidden=2,4", "epochs=100", "record.per_decade=10")
 RUNS = 2000
@@ -36,10 +36,7 @@ def test_killed_at_twenty_random_moments(new_folder: Callable, folder_with_store
         while awaited and count(store, awaited) == before and process.is_alive():
             process.join(0.02)
         process.join(chance.uniform(0.0, 0.4 if awaited else 1.5))
-        with contextlib.suppress(ProcessLookupError):  # it may have come to its end before
-            os.killpg(process.pid, signal.SIGKILL)
-        process.kill()  # or have had no time to begin a session
-        process.join()
+        forked.end(process)
         stored.append(count(store, TRAINED))
     assert stored == sorted(stored)
     assert 0 < stored[KILLS // 2] < RUNS  # or the moments were not worth much
