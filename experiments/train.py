@@ -91,7 +91,7 @@ def _is_ours(error: Exception) -> bool:
     if isinstance(error, CompactHydraException | OmegaConfBaseException):
         return False
     modules = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return any(module.startswith(("experiments.", "nn_core.")) and module != __name__ for module in modules)
+    return any(module.startswith(("experiments.", "nn_core.")) and module not in (__name__, "experiments.trust") for module in modules)
 
 
 def _explained(error: Exception) -> str:
