@@ -6,7 +6,7 @@ over it. Hydra checks names and types; what remains, ranges and settings that co
 `experiments.validation`'s.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import MISSING as NO_DEFAULT
 from dataclasses import Field, dataclass, field, fields, is_dataclass, make_dataclass, replace
 from difflib import get_close_matches
@@ -90,7 +90,7 @@ class Config:
     order_seed: int = whole(0, "of the order in which patterns are shown, where it is drawn", 0, 2**62, later=True)
     criterion: Any = _part("tolerance", "criterion", "when a network has learned")
     stop_when_converged: bool = flag(False, "whether a network stops learning at its first success")
-    record: Record = field(default_factory=Record)
+    record: Record = field(default_factory=Record, metadata={"valid": Valid("a record.per_decade", bool)})
     engine: str = one_of("auto", "what trains: auto is numba where all parts have a twin", lambda: nn_core.ENGINES)
     resume: bool = flag(True, "sweeps: skip what this experiment already holds as finished")
     dry_run: bool = flag(False, "sweeps: show the jobs and what would be done, and do nothing")
@@ -232,6 +232,20 @@ def remedy(key: str, known: Sequence[str]) -> str:
     if close := get_close_matches(key, known, n=1):
         return f"did you mean {close[0]}?"
     return f"valid keys are {', '.join(known)}"
+
+
+def suggestion(given: str, names: Iterable[str]) -> str:
+    """Ask whether a name was meant that resembles the given one; empty if none does."""
+    close = get_close_matches(given, names, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def what_is_valid(entry: Field[Any]) -> str:
+    """Say which values a key may have, in words that complete the sentence "valid is ..."."""
+    valid, kind = entry.metadata.get("valid"), entry.metadata.get("kind")
+    if valid is not None:
+        return str(valid.words)
+    return f"one of {', '.join(parts(kind) if kind else entry.metadata['names']())}"
 
 
 def what_is_wrong(error: Exception) -> str:

@@ -22,7 +22,18 @@ from omegaconf import DictConfig, OmegaConf, flag_override
 from omegaconf.errors import OmegaConfBaseException
 
 from experiments import identity
-from experiments.config import GROUPS, Config, Record, from_schemas, known_keys, remedy, schemas, what_is_wrong
+from experiments.config import (
+    GROUPS,
+    Config,
+    Record,
+    declared,
+    from_schemas,
+    known_keys,
+    remedy,
+    schemas,
+    what_is_valid,
+    what_is_wrong,
+)
 
 Load = Callable[[tuple[str, ...]], DictConfig]
 
@@ -95,9 +106,9 @@ def _unknown_keys(own: DictConfig) -> Iterator[str]:
 
 
 def _missing_values(own: DictConfig) -> Iterator[str]:
-    for key in sorted(OmegaConf.missing_keys(own)):
-        valid = f"one of {', '.join(schemas(key))}" if key in GROUPS else "a list of numbers"
-        yield f"{key} has no value: valid is {valid}"
+    missing = OmegaConf.missing_keys(own)
+    for key, entry in {key: entry for key, _, entry in declared() if key in missing}.items():
+        yield f"{key} has no value: valid is {what_is_valid(entry)}"
 
 
 def _wrong_types(config: Config) -> Iterator[str]:

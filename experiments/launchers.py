@@ -7,6 +7,7 @@ needed.
 import functools
 import itertools
 import logging
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from experiments.description import Parent
     from experiments.jobs import Job
     from tracking.store import Store
+
+MOST_WORKERS = 1024
+"""Processes of joblib's, which starts all that it is told to, be there jobs for them or not."""
 
 log = logging.getLogger(__name__)
 logging.raiseExceptions = False  # or a full disk would be told with a traceback for every line of the log
@@ -92,9 +96,10 @@ class HydraLauncher(Launcher):
         self._launched = 0
 
     def problems(self, jobs: "Sequence[Job]") -> list[str]:
-        if len({job.overrides for job in jobs}) == len({job.config_hash for job in jobs}):
-            return []
-        return [f"hydra/launcher={self.name}: valid are jobs that differ in their overrides, all that Hydra is told"]
+        if len({job.overrides for job in jobs}) < len({job.config_hash for job in jobs}):
+            told = "valid are jobs that differ in their overrides, all that Hydra is told"
+            return [f"hydra/launcher={self.name}: {told}"]
+        return _wrong_with_joblib(self._config.hydra.launcher) if self.name == "joblib" else []
 
     def run(self, jobs: "Sequence[Job]", parent: "Parent", store: "Store") -> None:
         task = cast("TaskFunction", functools.partial(cast("Callable[..., Any]", self._task), parent=parent))
@@ -105,6 +110,29 @@ class HydraLauncher(Launcher):
                 self._plugin.launch(_UntilStopped(list(job.overrides) for job in jobs), initial_job_idx=first)
         finally:
             log_into_folder(self._config)  # job-by-job launchers leave the last job's logging behind
+
+
+def _wrong_with_joblib(options: DictConfig) -> list[str]:
+    """Have joblib judge its options, by putting its threads to work that is none."""
+    import joblib
+    from hydra_plugins.hydra_joblib_launcher._core import process_joblib_cfg
+
+    if options.n_jobs > MOST_WORKERS:
+        return [f"hydra.launcher.n_jobs={options.n_jobs}: valid are at most {MOST_WORKERS:,} processes"]
+    given: dict[str, Any] = {str(key): value for key, value in options.items() if key != "_target_"}
+    process_joblib_cfg(given)
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of options that threads do without
+            quiet = {**given, "backend": "threading", "verbose": 0}
+            if joblib.Parallel(**quiet)(joblib.delayed(abs)(number) for number in range(3)) == [0, 1, 2]:
+                return []
+        why = "nothing would be done"
+    except Exception as error:
+        why = str(error)
+    shown = next(
+        (f"hydra.launcher.{key}={given[key]}" for key in given if why.startswith(key)), "hydra/launcher=joblib"
+    )
+    return [f"{shown}: valid is what joblib.Parallel takes ({why})"]
 
 
 class _UntilStopped(list[list[str]]):

@@ -40,6 +40,8 @@ def run_sweep(
         arguments,
         max_jobs,
     )
+    job = str(config.hydra.job.name)
+    refuse([f"hydra.job.name={job}: valid is a name without /, that of the log file"] if "/" in job else [])
     grids = _grids(jobs)
     plugin = Plugins.instance().instantiate_launcher(hydra_context=hydra_context, task_function=task, config=config)
     launcher = plugin if isinstance(plugin, Launcher) else HydraLauncher(plugin, hydra_context, task, config)

@@ -108,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     ui = command(_ui, "open the MLflow UI on the newest sweep: its runs, its loss curves")
     another = "another sweep: its run id, or the beginning of it, or its name"
     ui.add_argument("sweep", nargs="?", metavar="RUN", help=another)
-    ui.add_argument("--port", type=int, help=f"default: the first free one from {UI_PORTS[0]}")
+    ui.add_argument("--port", type=_port, help=f"default: the first free one from {UI_PORTS[0]}")
     show = command(_show, "one run: the command that repeats it, its provenance, its result")
     show.add_argument("run_name", metavar="RUN", help="run id, the beginning of one, a run name, or latest")
     command(_sync, "upload runs that were kept on disk while the tracking server was away")
@@ -201,7 +201,7 @@ def _ui(options: argparse.Namespace) -> int:
     if is_server(uri):
         print(f"{without_secrets(uri).rstrip('/')}/{page}")
         return 0
-    port = options.port or _free_port()
+    port = _free_port([options.port] if options.port else UI_PORTS)
     print(f"In some seconds, at\n\n  http://127.0.0.1:{port}/{page}\n\nCtrl-C ends it.\n", flush=True)
     os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
     os.environ.setdefault("PYTHONWARNINGS", "ignore")  # of the server's own makers, to each other
@@ -240,16 +240,27 @@ def _find(stores: Sequence[Store], wanted: str) -> tuple[Store, Run]:
     return found[0]
 
 
-def _free_port() -> int:
-    for port in UI_PORTS:
+def _port(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,5}", text) or not 0 < int(text) < 2**16:
+        raise argparse.ArgumentTypeError(f"{text!r}: valid is a whole number from 1 to 65535")
+    return int(text)
+
+
+def _free_port(ports: Sequence[int]) -> int:
+    """Choose the first of some ports that can be listened at."""
+    why = ""
+    for port in ports:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise TrackingError(f"no free port from {UI_PORTS[0]} to {UI_PORTS[-1]}; choose one with --port")
+            except OSError as error:
+                why = str(error.strerror)
+            else:
+                return port
+    raise TrackingError(
+        f"nothing can listen at port {' or '.join(map(str, ports[:20]))} ({why}); choose one with --port"
+    )
 
 
 def _hydra_literal(text: str) -> str:

@@ -84,14 +84,16 @@ def _hydra() -> None:
 
 
 def _is_ours(error: Exception) -> bool:
-    """Whether an exception is a mistake of the program: raised below its own code, and not for people to read."""
+    """Whether an exception is a mistake of the program, and not for people to read: raised by it, and not by Hydra."""
     from hydra.errors import CompactHydraException
     from omegaconf.errors import OmegaConfBaseException
 
     if isinstance(error, CompactHydraException | OmegaConfBaseException):
         return False
     modules = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return any(module.startswith(("experiments.", "nn_core.")) and module not in (__name__, "experiments.trust") for module in modules)
+    of_hydra, ours = ("hydra.", "omegaconf."), ("experiments.", "nn_core.", "tracking.")
+    known = [module for module in modules if module.startswith((*of_hydra, *ours))]
+    return bool(known) and known[-1].startswith(ours)
 
 
 def _explained(error: Exception) -> str:
@@ -107,17 +109,21 @@ def _explained(error: Exception) -> str:
         if isinstance(error, OSError):  # a disk that is full, a folder that cannot be made
             return shorten(f"{typed}: {message}", 500)
         # Impossible overrides meet all kinds of exceptions in Hydra, some of them without a word.
-        return shorten(f"Hydra cannot make anything of {typed} ({type(error).__name__}: {message})", 500)
+        told = f"{type(error).__name__}: {message}{f': {cause}' if cause else ''}"
+        return shorten(f"Hydra cannot make anything of {typed} ({told})", 500)
+    if option := re.search(r"Could not find '(.+)/(.*)'\s+Available options in '.*':\n((?:\t.*\n)+)", message):
+        group, name, names = option[1], option[2], option[3].split()
+        return f"{group}={name}: valid is one of {', '.join(names)}{config.suggestion(name, names)}"
     if not isinstance(cause, OmegaConfBaseException):
         return message.replace("hydra.cc/docs/1.2/", "hydra.cc/docs/1.3/")  # Hydra 1.3 has the old address
     missed = re.match(r"Could not override '([^']+)'", message)
-    if missed and not missed[1].startswith("hydra"):
+    if missed and not missed[1].lstrip("+~").startswith("hydra"):
         key = missed[1]
         typed = next((argument for argument in sys.argv if argument.startswith(f"{key}=")), key)
         return f"{typed}: there is no such key; {config.remedy(key, config.all_keys())}"
     merged = re.match(r"Error merging override (([^=]*).*)", message)
     known = config.all_keys()
-    if merged and "." in merged[2] and merged[2] not in known and not merged[2].startswith("hydra"):
+    if merged and "." in merged[2] and merged[2] not in known and not merged[2].lstrip("+~").startswith("hydra"):
         return f"{merged[1]}: there is no such key; {config.remedy(merged[2], known)}"
     return f"{merged[1] if merged else message}: {config.what_is_wrong(cause)}"
 

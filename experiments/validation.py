@@ -6,10 +6,9 @@ found together, before anything runs. What is valid is declared with each key an
 
 from collections.abc import Iterator
 from dataclasses import Field
-from difflib import get_close_matches
 from typing import Any
 
-from experiments.config import Config, condition, entries
+from experiments.config import Config, condition, entries, suggestion, what_is_valid
 from experiments.identity import literal
 from nn_core import without_twin
 from tracking.record import LONGEST_PARAM
@@ -27,9 +26,7 @@ def _invalid(key: str, entry: Field[Any], value: Any) -> Iterator[str]:
     if "names" in entry.metadata:
         names = list(entry.metadata["names"]())
         if value not in names:
-            close = get_close_matches(str(value), names, n=1)
-            hint = f"; did you mean {close[0]}?" if close else ""
-            yield f"{key}={literal(value)}: valid is one of {', '.join(names)}{hint}"
+            yield f"{key}={literal(value)}: valid is {what_is_valid(entry)}{suggestion(str(value), names)}"
     elif (valid := entry.metadata.get("valid")) is not None:
         if not valid.holds(value):
             shown = entry.metadata.get("shown", literal)(value)

@@ -1,6 +1,7 @@
 """Runs that are called RUNNING and are not, because their process ended without a word."""
 
 import os
+import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from tracking import names
 from tracking.provenance import process_identity
 from tracking.record import Run, RunUpdate, now_ms
 from tracking.store import Store
+
+_PID = re.compile("[1-9][0-9]{0,6}")
 
 
 class Life(Enum):
@@ -30,9 +33,12 @@ class StaleRun:
 
 
 def life(tags: Mapping[str, str]) -> Life:
-    """Tell whether the process is alive that a run's ``host``, ``pid`` and ``process`` name; see `provenance`."""
+    """Tell whether the process is alive that a run's ``host``, ``pid`` and ``process`` name; see `provenance`.
+
+    Anybody may set tags: what cannot be such a name says nothing of a process here.
+    """
     pid, process = tags.get("pid", ""), tags.get("process", "unknown")
-    if not pid.isdecimal() or tags.get("host") != socket.gethostname():
+    if not _PID.fullmatch(pid) or tags.get("host") != socket.gethostname():
         return Life.ELSEWHERE
     here = process_identity(os.getpid())
     if here is None or process == "unknown":
@@ -43,7 +49,7 @@ def life(tags: Mapping[str, str]) -> Life:
         except PermissionError:
             pass  # somebody else's is a process, too
         return Life.ALIVE
-    machine, boot, namespace, _ = process.split("/")
+    machine, boot, namespace, *_ = process.split("/") if process.count("/") == 3 else ("",) * 3
     my_machine, my_boot, my_namespace, _ = here.split("/")
     if machine != my_machine:
         return Life.ELSEWHERE

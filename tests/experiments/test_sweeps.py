@@ -274,6 +274,21 @@ def test_the_ui_opens_on_the_newest_sweep_for_this_machine_only(
         assert listening == [f"0100007F:{port:04X}"]
 
 
+@pytest.mark.parametrize("port", ["0", "-1", "65536", "99999", "http", "", "1e3", "٣"])
+def test_the_ui_listens_at_a_port_that_there_is(folder: Path, capsys: pytest.CaptureFixture[str], port: str) -> None:
+    with pytest.raises(SystemExit) as refused:
+        main(["ui", f"--port={port}"])
+    assert refused.value.code == 2
+    assert f"{port!r}: valid is a whole number from 1 to 65535" in capsys.readouterr().err
+
+
+def test_the_ui_says_that_its_port_is_taken(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        assert main(["ui", "--port", str(port)]) == 1
+    assert f"nothing can listen at port {port} (Address already in use)" in capsys.readouterr().err
+
+
 @pytest.mark.services
 def test_the_browser_shows_the_runs_and_their_curves(
     store: Store, folder: Path, wait_for_server: WaitForServer

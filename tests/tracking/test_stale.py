@@ -82,6 +82,15 @@ def test_a_pid_that_was_used_again() -> None:
     assert life({}) is Life.ELSEWHERE
 
 
+@pytest.mark.parametrize("pid", ["", "0", "-1", "self", "٣", "9" * 10, "9" * 5000, " 1", "1/../1"])
+@pytest.mark.parametrize("process", ["unknown", "", "/", "///", "a/b", "a/b/c/d/e"])
+def test_tags_that_anybody_has_set_end_no_run(pid: str, process: str) -> None:
+    here = provenance(engine="numba", launcher="ensemble").tags
+    assert life({**here, "pid": pid, "process": process}) is Life.ELSEWHERE
+    assert life({**here, "pid": pid}) is Life.ELSEWHERE
+    assert process == "unknown" or life({**here, "process": process}) is Life.ELSEWHERE
+
+
 def test_where_there_is_no_proc_the_pid_decides() -> None:
     tags = {**provenance(engine="numba", launcher="ensemble").tags, "process": "unknown"}
     assert life(tags) is Life.ALIVE
