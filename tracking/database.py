@@ -229,6 +229,9 @@ class _PatientConnection(sqlite3.Connection):
     def cursor(self, factory: Any = _PatientCursor) -> Any:
         return super().cursor(factory)
 
+    def execute(self, *arguments: Any) -> Any:
+        return self.cursor().execute(*arguments)  # sqlite3's own makes its cursor past the method above
+
     def commit(self) -> None:
         _patiently(super().commit)
 

@@ -4,10 +4,13 @@ import os
 import random
 import resource
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import forked
@@ -283,6 +286,24 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["jobs.csv", "others.csv"]
     artifacts.save("sqlite://", str(folder), {"jobs.csv": b"a larger table"})
     assert (folder / "jobs.csv").read_bytes() == b"a larger table"
+
+
+@pytest.mark.parametrize("ask", [SqliteDatabase.ping, SqliteDatabase.analyze, SqliteDatabase.columns])
+def test_a_lock_is_waited_for(sqlite_folder: Path, monkeypatch: pytest.MonkeyPatch, ask: Callable[..., object]) -> None:
+    path = sqlite_folder / "mlflow.db"
+    looked = []
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+
+        def look_at_the_clock() -> float:
+            looked.append(0)
+            if len(looked) == 3:
+                other.execute("COMMIT")
+            return 0.0
+
+        monkeypatch.setattr("tracking.database.time", SimpleNamespace(monotonic=look_at_the_clock))
+        ask(SqliteDatabase(sqlite_uri(path)))
+    assert len(looked) >= 3
 
 
 def test_what_is_no_database_is_said_to_be_none(empty_folder: Path) -> None:
