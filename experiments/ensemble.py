@@ -3,17 +3,22 @@
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 
 import numpy as np
 
 import nn_core
+from experiments import memory
 from experiments.config import Config, condition, hidden_layers, seeds
 from experiments.jobs import Job
 from nn_core import Advance, Result, State
 from tracking.record import now_ms
 
 NETWORKS_PER_CHUNK = 1024
-"""Enough to fill the kernel's blocks on many cores, few enough that memory stays flat."""
+"""Enough to fill the kernel's blocks on many cores, few enough to be stored in one transaction."""
+
+BYTES_PER_CHUNK = 2**29
+"""Memory stays flat. A run whose networks take more is a chunk of its own."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,8 @@ def chunks(jobs: Iterable[Job]) -> Iterator[list[Unit]]:
         same_networks = tuple(value for key, value in job.params.items() if key != "epochs")
         families.setdefault(family(job.config), {}).setdefault(same_networks, []).append(job)
     for units in families.values():
+        longest = max((job.config for together in units.values() for job in together), key=attrgetter("epochs"))
+        most = _networks_at_once(longest)
         room = 0
         chunk: list[Unit] = []
         for together in units.values():
@@ -101,10 +108,18 @@ def chunks(jobs: Iterable[Job]) -> Iterator[list[Unit]]:
             if unit.networks > room:
                 if chunk:
                     yield chunk
-                room, chunk = NETWORKS_PER_CHUNK, []
+                room, chunk = most, []
             chunk.append(unit)
             room -= unit.networks
         yield chunk
+
+
+def _networks_at_once(config: Config) -> int:
+    """How many networks are trained together where each is like that of a configuration."""
+    networks = NETWORKS_PER_CHUNK
+    while networks > 1 and memory.of_jobs(replace(config, trials=1), networks) > BYTES_PER_CHUNK:
+        networks //= 2
+    return networks
 
 
 def train_chunk(units: Sequence[Unit], advance: Advance, after_slice: Callable[[int], None]) -> Iterator[list[Trained]]:

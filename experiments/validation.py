@@ -8,10 +8,15 @@ from collections.abc import Iterator
 from dataclasses import Field
 from typing import Any
 
+from experiments import memory
 from experiments.config import Config, condition, entries, suggestion, what_is_valid
 from experiments.identity import literal
 from nn_core import without_twin
+from nn_core.memory import available
+from nn_core.parts import is_whole, options
 from tracking.record import LONGEST_PARAM
+
+LITTLE = 2**26  # bytes that every machine has
 
 
 def problems(config: Config) -> list[str]:
@@ -49,3 +54,21 @@ def _contradictions(config: Config) -> Iterator[str]:
                 f"engine=numba with {lacking.kind}={lacking.name}: valid is engine=auto or engine=numpy, there is no "
                 f"compiled {lacking.name}"
             )
+    yield from _too_large(config)
+
+
+def _too_large(config: Config) -> Iterator[str]:
+    """Compare what a run takes, its trials being trained together, with what there is."""
+    takes = memory.of_jobs(config)
+    if takes < LITTLE or takes <= (there := available()):
+        return
+    task = {f"task.{o.name}": getattr(config.task, o.name) for o in options(config.task.__class__)}
+    sizes = {"hidden": config.hidden, **{key: size for key, size in task.items() if is_whole(size, 0, 2**62)}}
+    given = " ".join(f"{key}={literal(value)}" for key, value in {"trials": config.trials, **sizes}.items())
+    reference = memory.of_jobs(config, engine="numpy")
+    instead = f", as engine=numpy does with {_gigabytes(reference)}" if reference <= there else ""
+    yield f"{given}: training takes {_gigabytes(takes)} of memory, valid is what fits into {_gigabytes(there)}{instead}"
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:,.1f} GB" if size < 1e10 else f"{size / 1e9:,.0f} GB"

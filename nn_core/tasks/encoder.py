@@ -27,5 +27,5 @@ class Encoder(BitTask, name="encoder"):
         return one_hot, one_hot
 
     @property
-    def sizes(self) -> tuple[int, int]:
-        return self.width, self.width
+    def shape(self) -> tuple[int, int, int]:
+        return self.width, self.width, self.width

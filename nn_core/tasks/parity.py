@@ -25,5 +25,5 @@ class Parity(BitTask, name="parity"):
         return patterns, patterns.sum(axis=1, keepdims=True) % 2 == 1
 
     @property
-    def sizes(self) -> tuple[int, int]:
-        return self.bits, 1
+    def shape(self) -> tuple[int, int, int]:
+        return 2**self.bits, self.bits, 1

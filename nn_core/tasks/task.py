@@ -57,9 +57,14 @@ class Task(Part, kind="task"):
         return self._table.names
 
     @property
+    def shape(self) -> tuple[int, int, int]:
+        """How many patterns, inputs and outputs there are; a task that can be huge knows it without its table."""
+        return *self.inputs.shape, self.targets.shape[1]
+
+    @property
     def sizes(self) -> tuple[int, int]:
         """How many inputs and outputs a network for this task has."""
-        return self.inputs.shape[1], self.targets.shape[1]
+        return self.shape[1:]
 
     @property
     def target_ends(self) -> Mapping[str, float]:

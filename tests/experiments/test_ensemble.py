@@ -1,6 +1,6 @@
 """Jobs trained together are what they are alone, exactly; and one that raises fails alone."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nn_core
-from experiments import ensemble
+from experiments import ensemble, memory
 from experiments.config import Record
 from experiments.ensemble import Unit, chunks, train_chunk
 from nn_core import Fixed, Momentum, Normal, Parity, Quickprop, Uniform
@@ -136,17 +136,21 @@ def test_chunking_changes_nothing(make_job, monkeypatch):
         max_size=25,
     ),
     size=st.integers(1, 12),
+    room=st.sampled_from([1, 30_000, 100_000, 2**30]),
 )
-def test_chunks_hold_every_job_once_and_no_more_networks_than_they_may(make_job, drawn, size):
+def test_chunks_hold_every_job_once_and_no_more_networks_and_bytes_than_they_may(make_job, drawn, size, room):
     jobs = [make_job(seed=seed, trials=trials, epochs=epochs, hidden=h) for seed, trials, epochs, h in drawn]
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(ensemble, "NETWORKS_PER_CHUNK", size)
+        patched.setattr(ensemble, "BYTES_PER_CHUNK", room)
         divided = list(chunks(jobs))
     held = [job for units in divided for unit in units for job in unit.jobs]
     assert sorted(job.config_hash for job in held) == sorted(job.config_hash for job in jobs)
     for units in divided:
         assert len({ensemble.family(unit.jobs[0].config) for unit in units}) == 1
-        assert len(units) == 1 or sum(unit.networks for unit in units) <= size
+        networks, longest = sum(unit.networks for unit in units), max(unit.jobs[-1].config.epochs for unit in units)
+        each = replace(units[0].jobs[0].config, trials=1, epochs=longest)
+        assert len(units) == 1 or (networks <= size and memory.of_jobs(each, networks) <= room)
         for unit in units:
             assert [job.config.epochs for job in unit.jobs] == sorted({job.config.epochs for job in unit.jobs})
             assert len({(job.config.seed, job.config.trials) for job in unit.jobs}) == 1

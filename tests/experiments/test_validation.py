@@ -1,6 +1,7 @@
 """Ranges and contradictions: what is refused, what is not, and that whatever is not refused can be trained."""
 
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import nn_core
-from experiments import description, ensemble
+from experiments import description, ensemble, validation
 from experiments.batches import grid_problems
 from experiments.config import Config, Record, condition
 from experiments.ensemble import Trained
@@ -86,7 +87,8 @@ def of_sweep(*configs):
         ),
     ],
 )
-def test_ranges_end_where_they_end(key, accepted, refused):
+def test_ranges_end_where_they_end(key, accepted, refused, monkeypatch):
+    monkeypatch.setattr(validation, "available", lambda: 2**40)  # which takes a large machine
     field = key.partition(".")[0]
     for value in accepted:
         assert problems(of(**{field: value})) == []
@@ -103,6 +105,34 @@ def test_ranges_end_where_they_end(key, accepted, refused):
 def test_values_are_shown_as_they_are_typed(hidden, shown):
     (problem,) = problems(of(hidden=hidden))
     assert problem == f"hidden={shown}: valid is a whole number from 1 to 4,096, or a list of such, like [8,4]"
+
+
+@pytest.mark.parametrize(
+    ("changes", "given", "weights", "instead"),
+    [
+        ({"trials": 100_000, "hidden": 4096}, "trials=100000 hidden=4096", 100_000 * 4 * 4096, ""),
+        (
+            {"hidden": [4096] * 20},
+            f"trials=1 hidden=[{','.join(['4096'] * 20)}]",
+            19 * 4096**2,
+            ", as engine=numpy does",
+        ),
+        ({"hidden": [4096] * 20, "engine": "numpy"}, "trials=1 hidden=[4096,", 19 * 4096**2, ""),
+        ({"task": Encoder(width=4096), "trials": 100}, "trials=100 hidden=4 task.width=4096", 100 * 4096**2, ""),
+    ],
+)
+def test_what_no_memory_holds_is_refused_with_the_number(changes, given, weights, instead, monkeypatch):
+    """A network is at least its weights, or its outputs, in 8 bytes each; copies of them are made in training."""
+    config, there = of(**changes), 8 * weights * (12 if instead else 1)  # the reference makes fewer copies
+    monkeypatch.setattr(validation, "available", lambda: there)
+    (problem,) = problems(config)
+    assert problem.startswith(given)
+    takes, fits = re.findall(r"takes ([\d.]+) GB of memory, valid is what fits into ([\d.]+) GB", problem)[0]
+    assert float(takes) * 1e9 > there
+    assert float(fits) * 1e9 == pytest.approx(there, rel=0.05)
+    assert (instead in problem) if instead else problem.endswith("GB")
+    monkeypatch.setattr(validation, "available", lambda: 2**40)
+    assert problems(config) == []
 
 
 def test_all_problems_of_a_configuration_come_together():
