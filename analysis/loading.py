@@ -68,8 +68,9 @@ class Data:
     """What was loaded.
 
     `trials` has a row for each network and cut-off: ``sweep`` (label, categorical), ``run_id``, ``trial`` (its place in
-    the run), ``seed``, a column for each parameter, ``converged``, ``epochs_to_converge`` (float, inf for failures),
-    ``final_loss``, ``max_error`` and ``diverged`` (the epoch; NaN where it does not apply), ``prediction/<bits>``.
+    the run), ``seed``, a column for each parameter, ``converged`` (at any pass), ``converged_at_end`` (at the last; NA
+    where that is unknown), ``epochs_to_converge`` (float, inf for failures), ``final_loss``, ``max_error`` and
+    ``diverged`` (the epoch; NaN where it does not apply), ``prediction/<bits>``.
 
     `curves` has a row for each recorded loss: ``run_id`` (categorical), ``quantile`` (NaN for the curve of a single
     network; 0.1, 0.5, 0.9 over the networks of a run with several), ``epoch``, ``loss``.
@@ -215,15 +216,25 @@ def _trials(reader: Reader, parts: list[tuple[str, list[Run]]]) -> tuple[pd.Data
     labels = pd.CategoricalDtype(list(dict.fromkeys(label for label, _ in parts)), ordered=True)
     epochs = frame["epochs_to_converge"].astype(float).fillna(np.inf)  # a trial without them never did
     frame = (
-        frame.assign(epochs_to_converge=epochs)
+        frame.assign(epochs_to_converge=epochs, converged_at_end=_at_end(frame))
         .astype({"sweep": labels, "seed": np.int64, "epochs": np.int64, "converged": bool})
         .sort_values(["sweep", *parameters, "seed", "started", "run_id"], kind="stable")
         .drop_duplicates(["sweep", *parameters, "seed"])
         .reset_index(drop=True)
     )
-    outcome = ["converged", "epochs_to_converge", "final_loss", "max_error", "diverged"]
+    outcome = ["converged", "converged_at_end", "epochs_to_converge", "final_loss", "max_error", "diverged"]
     frame = frame[["sweep", "run_id", "trial", "seed", *parameters, *outcome, *predictions]]
     return frame.assign(**{p: ordered(frame[p]) for p in parameters}), parameters
+
+
+def _at_end(trials: pd.DataFrame) -> "pd.Series[Any]":
+    """Whether each trial's last pass met the criterion; older runs, which do not say so, can be judged by tolerance."""
+    said = trials[names.CONVERGED_AT_END].map({True: True, False: False}).astype("boolean")
+    if "criterion.tolerance" not in trials:
+        return said
+    error, tolerance = trials["max_error"].astype(float), trials["criterion.tolerance"].astype(float)
+    known = error.notna() & tolerance.notna()
+    return said.fillna((error < tolerance).astype("boolean").where(known))
 
 
 def _complete(params: pd.DataFrame) -> pd.DataFrame:
@@ -255,7 +266,7 @@ def _outcome(run: Run) -> dict[str, Any]:
     """What became of a run with one trial; that of a run with several is in its trials.parquet."""
     found: dict[str, Any] = {"run_id": run.run_id, "trial": 0, "started": run.start_ms}
     found["converged"] = run.metrics.get(names.CONVERGED, 0.0) == 1.0
-    for key in (names.EPOCHS_TO_CONVERGE, names.FINAL_LOSS, names.MAX_ERROR):
+    for key in (names.CONVERGED_AT_END, names.EPOCHS_TO_CONVERGE, names.FINAL_LOSS, names.MAX_ERROR):
         found[key] = run.metrics.get(key, np.nan)
     found["diverged"] = float(run.tags.get(names.DIVERGED, "nan"))
     return found | {key: value for key, value in run.metrics.items() if key.startswith(names.PREDICTION)}
@@ -268,7 +279,7 @@ def _expanded(reader: Reader, row: "pd.Series[Any]", run: Run) -> pd.DataFrame:
         raise SelectionError(f"run {run.run_id} of several trials has lost its {names.TRIALS_TABLE}")
     table = pd.read_parquet(io.BytesIO(content))
     table = table.assign(diverged=np.nan, trial=np.arange(len(table)))
-    constant = row.drop([c for c in row.index if c in table.columns])
+    constant = row.drop([c for c in row.index if c in table.columns or c == names.CONVERGED_AT_END])
     return table.assign(**{str(k): v for k, v in constant.items() if not str(k).startswith(names.PREDICTION)})
 
 
@@ -301,7 +312,7 @@ def typed(column: "pd.Series[Any]") -> "pd.Series[Any]":
     parsed = column.map(values)
     if kinds == {bool}:
         return parsed.astype(bool)
-    if kinds == {int}:
+    if kinds == {int} and parsed.abs().max() < 2**63:
         return parsed.astype(np.int64)
     if {NoneType} != kinds <= {int, float, NoneType}:
         return parsed.astype(np.float64)

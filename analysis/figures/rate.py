@@ -2,6 +2,7 @@
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import seaborn as sns
 from matplotlib.colors import to_rgba
 
@@ -12,7 +13,8 @@ from analysis.figures.scales import Scale
 from analysis.figures.style import text_width
 from analysis.figures.view import View
 from analysis.levels import axis_name, level_names, levels, parameter_name
-from analysis.statistics import convergence_rates
+from analysis.loading import counted
+from analysis.statistics import convergence_rates, unlearned
 
 
 def rate(view: View) -> Drawing:
@@ -39,6 +41,13 @@ def rate(view: View) -> Drawing:
             )  # fmt: skip
             # Above the markers, which would hide the intervals at 0 and 1.
             panel.ax.vlines(at, rows["low"], rows["high"], color=look.color, linewidth=0.13 * style.font, zorder=3)
+            fewer = unlearned(rows)
+            panel.ax.plot(
+                at[fewer], rows["at_end"][fewer], color=look.color, linestyle="none", marker=look.marker,
+                markerfacecolor="white", markeredgewidth=0.06 * style.font,
+            )  # fmt: skip
+            ends = rows.loc[fewer, ["at_end_low", "at_end_high"]].to_numpy().T
+            panel.ax.vlines(at[fewer], *ends, color=look.color, linewidth=0.06 * style.font, zorder=3)
         scale.label(panel.ax, panel.width, style.font)
         panel.ax.set_ylim(-0.04, 1.04)
         panel.ax.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "0.5", "", "1"])
@@ -47,11 +56,26 @@ def rate(view: View) -> Drawing:
     beside = f" Points beside each other belong to the same {parameter_name(x)}."
     caption = view.caption(
         f"Fraction of trials that converged, with 95% Wilson intervals; n = {spread(rates['n'])} trials a point."
-        f"{beside if len(hues) > 1 else ''}",
+        f"{beside if len(hues) > 1 else ''}{_at_end(rates, 'open symbols')}",
         view.trials,
     )
     finish(figure, style, caption, hues)
     return Drawing("rate", "Convergence rate", caption, figure, rates, rates)
+
+
+def _at_end(rates: pd.DataFrame, marked: str) -> str:
+    """What became of convergence at the end, as a sentence."""
+    if rates["at_end"].isna().any():
+        return ""
+    fewer = int(unlearned(rates).sum())
+    if not fewer:
+        return " At the cut-off nowhere fewer meet the criterion by more than the intervals."
+    return f" At the cut-off fewer meet the criterion in {fewer} of {counted(len(rates), 'condition')}: {marked}."
+
+
+def _percents(rates: pd.DataFrame) -> "pd.Series[str]":
+    """Rates in words, with an arrow where fewer trials meet the criterion at the end."""
+    return (100 * rates["estimate"]).map("{:.0f}%".format) + unlearned(rates).map({True: "↓", False: ""})
 
 
 def heatmap(view: View) -> Drawing:
@@ -73,13 +97,14 @@ def heatmap(view: View) -> Drawing:
     crowded = longest + 0.4 * style.font / 72 > cell_width
     if crowded:
         figure.set_figheight(figure.get_figheight() + len({panel.place[0] for panel in panels}) * longest)
+    marked = rates.assign(percent=_percents(rates))
     for panel in panels:
-        here = panel.of(rates)
-        values, counts = (
-            here.pivot(index=y, columns=x, values=value).reindex(index=list(rows), columns=list(columns))
-            for value in ("estimate", "n")
+        here = panel.of(marked)
+        values, counts, shown = (
+            here.pivot(index=y, columns=x, values=value).reindex(index=list(rows), columns=list(columns))  # noqa: PD010
+            for value in ("estimate", "n", "percent")
         )
-        shown = values.map(lambda v: "" if np.isnan(v) else f"{100 * v:.0f}%")
+        shown = shown.fillna("")
         if cell > 0.3 and room > 4:
             shown += counts.map(lambda n: "" if np.isnan(n) else f"\nn = {n:,.0f}")
         words = {"fontsize": style.font * min(0.875, room / 3.1), "linespacing": 1.1}
@@ -95,7 +120,7 @@ def heatmap(view: View) -> Drawing:
     color_bar(figure, beside, colors, "converged (%)", ["0", "50", "100"], aspect=12, pad=0.015, fraction=0.05)
     caption = view.caption(
         f"Percentage of trials that converged; n = {spread(rates['n'])} trials a cell"
-        " (95% Wilson intervals in the table).",
+        f" (95% Wilson intervals in the table).{_at_end(rates, 'arrows, and column at_end')}",
         view.trials,
     )
     finish(figure, style, caption)

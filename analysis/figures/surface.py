@@ -144,20 +144,25 @@ def _drawn(
     color_bar(figure, axes.ravel().tolist(), _COLORS, "output", ticks, aspect=14, shrink=min(1.0, 2.0 / rows), pad=0.02)
     caption = view.caption(
         f"{what[2]}. White line: output half-way between the targets. Circles: the patterns, filled with their "
-        f"targets.{scaled} Error: the largest difference from a target.",
+        f"targets.{scaled} Error: the largest difference from a target, at the end.",
         trials,
     )
     finish(figure, style, caption)
     told = dict.fromkeys([*view.layout.conditions, "seed", "run_id"])
-    table = trials[[*told, "converged", "epochs_to_converge", "final_loss", "max_error"]].reset_index(drop=True)
+    table = trials[
+        [*told, "converged", "converged_at_end", "epochs_to_converge", "final_loss", "max_error"]
+    ].reset_index(drop=True)
     return Drawing(*what[:2], caption, figure, table, table)
 
 
 def _outcome(trial: "pd.Series[Any]") -> list[str]:
     """Which trial it is and what became of it, in lines."""
-    if trial["converged"]:
-        return [f"seed {trial['seed']}", f"{level_name(trial['epochs_to_converge'])} epochs"]
-    return [f"seed {trial['seed']}, error {trial['max_error']:.3f}", f"not by {level_name(trial['epochs'])}"]
+    when = f"{level_name(trial['epochs_to_converge'])} epochs"
+    if not trial["converged"]:
+        when = f"not by {level_name(trial['epochs'])}"
+    elif trial["converged_at_end"] is False:
+        when += ", lost"
+    return [f"seed {trial['seed']}, error {trial['max_error']:.3f}", when]
 
 
 def _surface(ax: Axes, view: View, trial: "pd.Series[Any]") -> tuple[int, int]:

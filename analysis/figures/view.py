@@ -91,7 +91,7 @@ def criterion(trials: pd.DataFrame) -> str:
         options = [key for key in map(str, members) if key.startswith("criterion.")]
         limits = {key.partition(".")[2]: " or ".join(map(level_name, levels(members[key]))) for key in options}
         asked.append(asks.format(**limits) or f"criterion {level_name(name)}")
-    return f"Converged: {'; or '.join(asked)}." if asked else ""
+    return f"Converged, at the first such pass: {'; or '.join(asked)}." if asked else ""
 
 
 def _where(selection: Selection, data: Data) -> tuple[dict[str, list[Any]], list[str]]:

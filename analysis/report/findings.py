@@ -8,7 +8,7 @@ import pandas as pd
 from analysis.axes import Layout
 from analysis.levels import EVERYDAY, level_name, levels, listed, unordered
 from analysis.loading import counted
-from analysis.statistics import best_restarts, convergence_rates, median_times
+from analysis.statistics import best_restarts, convergence_rates, median_times, unlearned
 
 _FEW = 3  # conditions that are named one by one
 
@@ -24,25 +24,47 @@ def question(layout: Layout, tasks: Sequence[str]) -> str:
 
 
 def findings(trials: pd.DataFrame, longest: pd.DataFrame, layout: Layout) -> list[str]:
-    """Three sentences: how often, by when, at what cost; a fourth if parameters varied only together.
+    """Sentences: how often, by when, at what cost; more if networks unlearn, or parameters varied only together.
 
     Every number is of one condition of the layout. Pooled over conditions it would depend on which of them the sweep
-    happened to hold. `longest` has each network once, at its longest cut-off.
+    happened to hold. `longest` has each network once, at its longest cut-off. Conditions whose networks converge and
+    do not stay so are never called the soonest or the cheapest.
     """
     by = layout.along_epochs().conditions
+    rates = convergence_rates(longest, by)
+    lost = unlearned(rates)
     confounded = [axis for axis, _ in layout.together]
-    sentences = [_how_often(longest, by), _by_when(trials, longest, by), _at_what_cost(longest, by, confounded)]
+    sentences = [_how_often(longest, rates, by), *_what_is_lost(rates[lost], rates, by)]
+    if not lost.all():
+        among = ""
+        if lost.any():
+            among = " among those that last"
+            trials, longest = (_only(frame, rates[~lost], by) for frame in (trials, longest))
+        sentences += [_by_when(trials, longest, by, among), _at_what_cost(longest, by, confounded, among)]
     return [*sentences, layout.warning] if layout.warning else sentences
 
 
-def _how_often(longest: pd.DataFrame, by: Sequence[str]) -> str:
-    rates = convergence_rates(longest, by)
+def _only(trials: pd.DataFrame, conditions: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """The trials of some conditions."""
+    chosen = pd.MultiIndex.from_frame(conditions[list(by)])
+    return trials[pd.MultiIndex.from_frame(trials[list(by)]).isin(chosen)]
+
+
+def _how_often(longest: pd.DataFrame, rates: pd.DataFrame, by: Sequence[str]) -> str:
+    """The fraction that meets the criterion at the end; where that is not known, at any pass."""
+    known = rates["at_end"].notna().all()
+    within = f"meet the criterion at the end ({_cutoffs(longest)} epochs)"
+    if known:
+        ends = {"estimate": "at_end", "low": "at_end_low", "high": "at_end_high"}
+        rates = rates.assign(**{end: rates[column] for end, column in ends.items()})
+    else:
+        within = f"converged within {_cutoffs(longest)} epochs"
     fewest, most = rates["n"].min(), rates["n"].max()
     networks = f"{fewest:,} to {counted(most, 'network')}" if fewest < most else counted(most, "network")
-    within = f"converged within {_cutoffs(longest)} epochs"
     if len(rates) == 1:
-        return f"Of {networks}, {rates['converged'].iloc[0]:,} {within}: {_rate(rates)}."
-    text = f"In {len(rates):,} conditions of {networks} each, the fraction that {within} is"
+        row = rates.iloc[0]
+        return f"Of {networks}, {row['estimate'] * row['n']:,.0f} {within}: {_rate(rates)}."
+    text = f"In {len(rates):,} conditions of {networks} each, the fraction of networks that {within} is"
     best, worst = (rates["estimate"] == end for end in (rates["estimate"].max(), rates["estimate"].min()))
     if best.all():
         return f"{text} {_rate(rates)} everywhere."
@@ -53,7 +75,20 @@ def _how_often(longest: pd.DataFrame, by: Sequence[str]) -> str:
     return f"{text} from {lowest} to {highest}."
 
 
-def _by_when(trials: pd.DataFrame, longest: pd.DataFrame, by: Sequence[str]) -> str:
+def _what_is_lost(lost: pd.DataFrame, rates: pd.DataFrame, by: Sequence[str]) -> list[str]:
+    """A warning, if there are conditions in which networks converge and do not stay so."""
+    if lost.empty:
+        return []
+    worst = lost.loc[[(lost["estimate"] - lost["at_end"]).idxmax()]]
+    row = worst.iloc[0]
+    counts = f"{row['estimate']:.0%} had converged at some pass, and {row['at_end']:.0%} meet the criterion at the end"
+    if len(rates) == 1:
+        return [f"Converging did not last: {counts}."]
+    where = _where(worst, len(rates), by)
+    return [f"Converging did not last in {len(lost)} of {len(rates)} conditions; most of all {where}: {counts}."]
+
+
+def _by_when(trials: pd.DataFrame, longest: pd.DataFrame, by: Sequence[str], among: str) -> str:
     medians = median_times(longest, by)
     total = len(medians)
     reached = {
@@ -74,10 +109,10 @@ def _by_when(trials: pd.DataFrame, longest: pd.DataFrame, by: Sequence[str]) -> 
     first, *later = ((cutoff, f"{(rates >= 0.5).sum()} of {total}") for cutoff, rates in reached.items())
     counts = [f"In {first[1]} conditions at least half of the networks converged within {first[0]} epochs"]
     counts += [f"in {count} within {cutoff}" for cutoff, count in later]
-    return f"{', '.join(counts)}; soonest {_where(least, total, by)}, after {soonest}."
+    return f"{', '.join(counts)}; soonest{among} {_where(least, total, by)}, after {soonest}."
 
 
-def _at_what_cost(longest: pd.DataFrame, by: Sequence[str], confounded: Sequence[str]) -> str:
+def _at_what_cost(longest: pd.DataFrame, by: Sequence[str], confounded: Sequence[str], among: str) -> str:
     costs = best_restarts(longest, by)
     least = _least(costs)
     row = least.iloc[0]
@@ -85,7 +120,7 @@ def _at_what_cost(longest: pd.DataFrame, by: Sequence[str], confounded: Sequence
         return "No network converged, so no number of epochs buys a success here."
     where = f" {_where(least, len(costs), by)}" if by else ""
     interval = f" (95% interval {_end(row['low'])} to {_end(row['high'])})" if len(least) == 1 else ""
-    text = f"A success is cheapest{where}: {row['estimate']:,.0f} epochs{interval}"
+    text = f"A success is cheapest{among}{where}: {row['estimate']:,.0f} epochs{interval}"
     if row["converged"] == row["n"] and row["without_restart"] <= 1.01 * row["estimate"]:
         text += "; every trial converges there, so giving up early gains nothing."
     else:

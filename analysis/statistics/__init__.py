@@ -6,7 +6,7 @@ A condition is a combination of values of the columns `by`. Nothing is drawn her
 from analysis.statistics.conditions import by_condition, holm
 from analysis.statistics.curves import loss_bands, median_final_losses, prediction_quantiles
 from analysis.statistics.paired import mcnemar, paired_difference, paired_rates, paired_speeds, pairs
-from analysis.statistics.rates import convergence_rates, seeds_for_pairs, seeds_needed
+from analysis.statistics.rates import convergence_rates, seeds_for_pairs, seeds_needed, unlearned
 from analysis.statistics.resampling import percentile_interval, resampled_quantile, resamples
 from analysis.statistics.running_time import best_restarts, running_times
 from analysis.statistics.survival import at_risk, logrank_tests, median_times, survival_curves
@@ -15,5 +15,5 @@ __all__ = [
     "at_risk", "best_restarts", "by_condition", "convergence_rates", "holm", "logrank_tests", "loss_bands", "mcnemar",
     "median_final_losses", "median_times", "paired_difference", "paired_rates", "paired_speeds", "pairs",
     "percentile_interval", "prediction_quantiles", "resampled_quantile", "resamples", "running_times",
-    "seeds_for_pairs", "seeds_needed", "survival_curves",
+    "seeds_for_pairs", "seeds_needed", "survival_curves", "unlearned",
 ]  # fmt: skip

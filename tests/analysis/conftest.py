@@ -186,6 +186,7 @@ def make_trials():
                 "init": "uniform",
                 "epochs_to_converge": times,
                 "converged": np.isfinite(times),
+                "converged_at_end": pd.array(np.isfinite(times), "boolean"),
                 "final_loss": np.where(np.isfinite(times), 0.01, 1.0),
                 "diverged": np.nan,
             }

@@ -276,7 +276,8 @@ def network(run_id, **changed):
     row = {"sweep": "", "run_id": run_id, "trial": 0, "seed": 0, "lr": 0.1, "hidden": 2, "epochs": 1000, "task": "xor"}
     row |= {"activation": "sigmoid", "bias": "none", "epochs_to_converge": np.inf, "final_loss": 0.5, "max_error": 0.6}
     row |= changed
-    return row | {"converged": np.isfinite(row["epochs_to_converge"])}
+    converged = bool(np.isfinite(row["epochs_to_converge"]))
+    return {"converged_at_end": converged} | row | {"converged": converged}
 
 
 def panel_titles(figure):
@@ -309,7 +310,7 @@ def test_titles_name_every_key_in_which_the_networks_differ(with_weights):
     ]
     figure = FIGURES["surface"].function(with_weights(rows), runs=("0.5-4", "0.1-2")).figure
     converged, failed = panel_titles(figure)
-    assert converged.splitlines() == ["learning rate = 0.5", "hidden width = 4", "seed 0", "100 epochs"]
+    assert converged.splitlines() == ["learning rate = 0.5", "hidden width = 4", "seed 0, error 0.600", "100 epochs"]
     assert failed.splitlines() == ["learning rate = 0.1", "hidden width = 2", "seed 0, error 0.600", "not by 1,000"]
     plt.close(figure)
 

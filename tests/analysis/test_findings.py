@@ -11,7 +11,7 @@ LAYOUT = Layout("lr", None, ())
 def test_every_trial_converges(make_trials):
     trials = make_trials([10, 20, 30])
     often, when, cost = findings(trials, trials, LAYOUT)
-    assert often == "Of 3 networks, 3 converged within 100 epochs: 100% (44 to 100%)."
+    assert often == "Of 3 networks, 3 meet the criterion at the end (100 epochs): 100% (44 to 100%)."
     assert when.startswith("Half of the networks had converged after 20 epochs (median, 95% interval 10 to ")
     assert cost.startswith("A success is cheapest with lr = 0.1: 20 epochs")
     assert cost.endswith("giving up early gains nothing.")
@@ -21,8 +21,8 @@ def test_a_restart_pays(make_trials):
     trials = pd.concat([make_trials([10, 10, math.inf], lr=0.5), make_trials([math.inf] * 3, lr=0.1)])
     often, when, cost = findings(trials, trials, LAYOUT)
     assert often == (
-        "In 2 conditions of 3 networks each, the fraction that converged within 100 epochs is "
-        "from 0% (0 to 56%) with lr = 0.1 to 67% (21 to 94%) with lr = 0.5."
+        "In 2 conditions of 3 networks each, the fraction of networks that meet the criterion at the end (100 epochs) "
+        "is from 0% (0 to 56%) with lr = 0.1 to 67% (21 to 94%) with lr = 0.5."
     )
     assert when.startswith("In 1 of 2 conditions at least half of the networks converged within 100 epochs; ")
     assert "soonest with lr = 0.5, after 10 epochs (median" in when
@@ -94,7 +94,7 @@ def test_what_varies_together_is_said(make_trials):
 def test_cutoffs_are_those_that_were_run(make_trials):
     trials = pd.concat([make_trials([10], 99, sweep="a"), make_trials([10], 500, sweep="b")])
     often, when, _ = findings(trials, trials, Layout("sweep", None, ()))
-    assert "converged within 99 or 500 epochs" in often
+    assert "meet the criterion at the end (99 or 500 epochs)" in often
     assert when.startswith("In 2 of 2 conditions at least half of the networks converged within 99 or 500 epochs;")
 
 
@@ -129,3 +129,34 @@ def test_the_question_names_what_was_varied():
         "At which learning rates, hidden widths, cut-offs and values of optimizer does backpropagation learn xor, "
         "and how fast?"
     )
+
+
+def at_end(trials, holding):
+    """The same trials, of which so many meet the criterion at the end."""
+    return trials.assign(converged_at_end=pd.array([i < holding for i in range(len(trials))], "boolean"))
+
+
+def test_a_condition_whose_networks_unlearn_is_never_the_best(make_trials):
+    fast, slow = make_trials([5.0] * 40, lr=5.0), make_trials([60.0] * 35 + [math.inf] * 5, lr=0.5)
+    trials = pd.concat([at_end(fast, 4), slow])
+    often, lost, when, cost = findings(trials, trials, LAYOUT)
+    assert "meet the criterion at the end (100 epochs) is from 10% (4 to 23%) with lr = 5 to 88%" in often
+    assert lost == (
+        "Converging did not last in 1 of 2 conditions; most of all with lr = 5: 100% had converged at some pass, and "
+        "10% meet the criterion at the end."
+    )
+    assert when.startswith("Half of the networks had converged after 60 epochs")
+    assert cost.startswith("A success is cheapest among those that last with lr = 0.5: ")
+
+
+def test_where_no_convergence_lasts_nothing_is_best(make_trials):
+    trials = at_end(make_trials([5.0] * 40), 4)
+    assert findings(trials, trials, LAYOUT) == [
+        "Of 40 networks, 4 meet the criterion at the end (100 epochs): 10% (4 to 23%).",
+        "Converging did not last: 100% had converged at some pass, and 10% meet the criterion at the end.",
+    ]
+
+
+def test_runs_that_do_not_tell_their_end_are_told_by_any_pass(make_trials):
+    trials = make_trials([10, 20, 30]).assign(converged_at_end=pd.array([True, None, True], "boolean"))
+    assert findings(trials, trials, LAYOUT)[0] == "Of 3 networks, 3 converged within 100 epochs: 100% (44 to 100%)."

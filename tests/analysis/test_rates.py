@@ -11,7 +11,7 @@ from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
-from analysis.statistics import convergence_rates, holm, mcnemar, paired_difference, paired_rates, pairs
+from analysis.statistics import convergence_rates, holm, mcnemar, paired_difference, paired_rates, pairs, unlearned
 
 INF = math.inf
 
@@ -25,6 +25,17 @@ def test_rates_by_condition(make_trials):
     for row in rates.itertuples():
         oracle = proportion_confint(row.converged, row.n, method="wilson")
         assert (row.low, row.high) == pytest.approx(oracle)
+
+
+def test_rates_at_the_end_have_intervals_of_their_own(make_trials):
+    holding = pd.array([True] * 5 + [False] * 25, "boolean")
+    told = make_trials([1.0] * 30, lr=0.5).assign(converged_at_end=holding)
+    silent = make_trials([1.0] * 30, lr=0.05).assign(converged_at_end=pd.array([None, *holding[1:]], "boolean"))
+    unknown, known = convergence_rates(pd.concat([told, silent]), ["lr"]).itertuples()
+    assert all(map(math.isnan, (unknown.at_end, unknown.at_end_low, unknown.at_end_high)))
+    oracle = proportion_confint(5, 30, method="wilson")
+    assert (known.at_end, known.at_end_low, known.at_end_high) == pytest.approx((5 / 30, *oracle))
+    assert unlearned(convergence_rates(pd.concat([told, silent]), ["lr"])).tolist() == [False, True]
 
 
 def test_rates_of_everything_are_one_row(make_trials):

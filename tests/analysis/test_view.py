@@ -51,6 +51,6 @@ def test_each_criterion_is_told_in_its_own_words():
         }
     )
     assert criterion(trials) == (
-        "Converged: gradient shorter than 0.001; or mean squared error below 0.01; or criterion of_another_package; or "
-        "every output within 0.1 or 0.4 of its target."
+        "Converged, at the first such pass: gradient shorter than 0.001; or mean squared error below 0.01; or "
+        "criterion of_another_package; or every output within 0.1 or 0.4 of its target."
     )
