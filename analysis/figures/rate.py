@@ -41,13 +41,13 @@ def rate(view: View) -> Drawing:
             )  # fmt: skip
             # Above the markers, which would hide the intervals at 0 and 1.
             panel.ax.vlines(at, rows["low"], rows["high"], color=look.color, linewidth=0.13 * style.font, zorder=3)
-            fewer = unlearned(rows)
-            panel.ax.plot(
-                at[fewer], rows["at_end"][fewer], color=look.color, linestyle="none", marker=look.marker,
-                markerfacecolor="white", markeredgewidth=0.06 * style.font,
-            )  # fmt: skip
-            ends = rows.loc[fewer, ["at_end_low", "at_end_high"]].to_numpy().T
-            panel.ax.vlines(at[fewer], *ends, color=look.color, linewidth=0.06 * style.font, zorder=3)
+            if (fewer := unlearned(rows)).any():
+                panel.ax.plot(
+                    at[fewer], rows["at_end"][fewer], color=look.color, linestyle="none", marker=look.marker,
+                    markerfacecolor="white", markeredgewidth=0.06 * style.font,
+                )  # fmt: skip
+                ends = rows.loc[fewer, ["at_end_low", "at_end_high"]].to_numpy().T
+                panel.ax.vlines(at[fewer], *ends, color=look.color, linewidth=0.06 * style.font, zorder=3)
         scale.label(panel.ax, panel.width, style.font)
         panel.ax.set_ylim(-0.04, 1.04)
         panel.ax.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "0.5", "", "1"])

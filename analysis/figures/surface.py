@@ -142,9 +142,10 @@ def _drawn(
         ((low, high),) = ranges
         ticks, scaled = [level_name(v) for v in (low, (low + high) / 2, high)], ""
     color_bar(figure, axes.ravel().tolist(), _COLORS, "output", ticks, aspect=14, shrink=min(1.0, 2.0 / rows), pad=0.02)
+    lost = " Lost: met the criterion once, and no longer does." if any(map(_is_lost, shown.values())) else ""
     caption = view.caption(
         f"{what[2]}. White line: output half-way between the targets. Circles: the patterns, filled with their "
-        f"targets.{scaled} Error: the largest difference from a target, at the end.",
+        f"targets.{scaled} Error: the largest difference from a target, at the end.{lost}",
         trials,
     )
     finish(figure, style, caption)
@@ -160,9 +161,13 @@ def _outcome(trial: "pd.Series[Any]") -> list[str]:
     when = f"{level_name(trial['epochs_to_converge'])} epochs"
     if not trial["converged"]:
         when = f"not by {level_name(trial['epochs'])}"
-    elif trial["converged_at_end"] is False:
+    elif _is_lost(trial):
         when += ", lost"
     return [f"seed {trial['seed']}, error {trial['max_error']:.3f}", when]
+
+
+def _is_lost(trial: "pd.Series[Any]") -> bool:
+    return bool(trial["converged"]) and trial["converged_at_end"] is False
 
 
 def _surface(ax: Axes, view: View, trial: "pd.Series[Any]") -> tuple[int, int]:
