@@ -26,7 +26,7 @@ def needed(condition: Condition, networks: int, epochs: int, engine: str) -> int
     probe = [np.zeros((1, 2, 2))]
     network = weights * (1 + sum(np.size(M) for Ms in condition.optimizer.init(probe) for M in Ms) // probe[0].size)
     # A pass over all patterns keeps the outputs of all layers, and needs room to work on one of them.
-    shown = patterns * (units + 3 * widest)
+    shown = patterns * (units + 4 * widest)
     table = patterns * (2 * inputs + outputs + 1)
     if engine == "numpy":
         # The ensemble as it was at first, before an epoch, after it, and where it goes on; gradients and steps.
