@@ -45,13 +45,19 @@ from nn_core import (
 )
 from nn_core.training import gradients, show
 
+
+def exp(z):
+    """Of Python's own, which overflows beyond 709, where what it is asked for here has long been decided."""
+    return math.exp(min(z, 700.0))
+
+
 FUNCTIONS = {
-    "sigmoid": (lambda z: 1 / (1 + math.exp(-z)), lambda s: s * (1 - s)),
-    "symmetric_sigmoid": (lambda z: 1 / (1 + math.exp(-z)) - 0.5, lambda s: 0.25 - s * s),
+    "sigmoid": (lambda z: 1 / (1 + exp(-z)), lambda s: s * (1 - s)),
+    "symmetric_sigmoid": (lambda z: 1 / (1 + exp(-z)) - 0.5, lambda s: 0.25 - s * s),
     "tanh": (math.tanh, lambda s: 1 - s * s),
     "scaled_tanh": (lambda z: math.tanh(z / 2), lambda s: (1 - s * s) / 2),
     "relu": (lambda z: max(z, 0.0), lambda s: float(s > 0)),
-    "softplus": (lambda z: math.log(1 + math.exp(z)), lambda s: 1 - math.exp(-s)),
+    "softplus": (lambda z: max(z, math.log(1 + exp(z))), lambda s: 1 - exp(-s)),
 }
 CAP = 0.9999999
 SLOPES = {
