@@ -33,6 +33,7 @@ class Parent:
 
     run_id: str
     keys: tuple[str, ...]  # what the sweep varies, in the order in which params are listed
+    process: Mapping[str, str]  # that it runs in: its tags host, pid and process
 
     @property
     def tags(self) -> dict[str, str]:

@@ -14,6 +14,9 @@ from experiments.jobs import Job
 from nn_core import Advance, Result, State
 from tracking.record import now_ms
 
+ENGINES_OF_RUNS = ("numba", "numpy", "numba, numpy")
+"""What a sweep may say of the engines that trained its runs."""
+
 NETWORKS_PER_CHUNK = 1024
 """Enough to fill the kernel's blocks on many cores, few enough to be stored in one transaction."""
 
@@ -58,6 +61,18 @@ def engines(configs: Iterable[Config]) -> dict[str, set[str]]:
         choices = found.setdefault(nn_core.choose(config.engine, parts), set())
         choices.update(f"{part.kind}={part.name}" for part in lacking)
     return found
+
+
+def other_engines(configs: Iterable[Config], made_by: str) -> Iterator[str]:
+    """Say which engine trained each of some configurations, as far as it is not the one that would train it now.
+
+    They were `made_by` an engine, or by several (``numba, numpy``), which is what ``engine=auto`` makes of a sweep.
+    """
+    for config in configs if made_by in ENGINES_OF_RUNS else ():
+        parts = condition(config).parts
+        theirs = nn_core.choose("auto" if "," in made_by else made_by, parts)
+        if theirs != nn_core.choose(config.engine, parts):
+            yield theirs
 
 
 def reason(engines: dict[str, set[str]]) -> str:

@@ -1,10 +1,13 @@
 """One job by itself: the task that Hydra calls for a single run, and that job-by-job launchers call for each job."""
 
 import contextlib
+import ctypes
 import logging
 import multiprocessing
+import os
+import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from hydra.core.hydra_config import HydraConfig
@@ -20,9 +23,12 @@ from experiments.jobs import Job, refuse, typed
 from experiments.validation import problems
 from tracking.errors import TrackingError
 from tracking.provenance import provenance
+from tracking.stale import Life, life
 from tracking.store import open_store
 
 log = logging.getLogger(__name__)
+
+_PR_SET_PDEATHSIG = 1  # of prctl(2): the signal that a process gets when its parent ends
 
 
 class JobFailedError(Exception):
@@ -75,8 +81,9 @@ def _single(job: Job) -> None:
 
 def _of_sweep(job: Job, parent: Parent) -> None:
     name = parent.name(job)
+    _end_with(parent)
     try:
-        trained, _ = _train_and_track(job, name, parent.tags)
+        trained, _ = _train_and_track(job, name, parent.tags, before_storing=lambda: _end_with(parent))
     except TrackingError as error:
         log.error("%s: %s", name, error)
         raise SweepStopped from error
@@ -86,13 +93,29 @@ def _of_sweep(job: Job, parent: Parent) -> None:
     log.info("%s: %s", name, ", ".join(sorted({result.status.value for result in trained.results})))
 
 
+def _end_with(parent: Parent) -> None:
+    """End this process at once if that of its sweep has ended, which `kill -9` leaves it no time to say.
+
+    On Linux the system does so by itself from now on, if it is a process of that one's.
+    """
+    if sys.platform == "linux" and os.getppid() == int(parent.process["pid"]):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if life(parent.process) is Life.DEAD:
+        os._exit(1)
+
+
 def _train_and_track(
-    job: Job, name: str, tags: Mapping[str, str], artifacts: Mapping[str, bytes] = MappingProxyType({})
+    job: Job,
+    name: str,
+    tags: Mapping[str, str],
+    artifacts: Mapping[str, bytes] = MappingProxyType({}),
+    before_storing: Callable[[], None] = lambda: None,
 ) -> tuple[Trained, str]:
     """Do a job; returns its run's id, too, or no id if the server was away and the run is kept on disk."""
     store = open_store(job.config.experiment)
     trained = _train(job)
     record = description.describe(trained, name, tags, artifacts)
+    before_storing()
     with interruption.held():
         (run_id,) = store.write([record])
     return trained, run_id

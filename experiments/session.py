@@ -5,6 +5,7 @@ back from the store, so that all launchers are believed alike, and runs of earli
 """
 
 import logging
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from experiments.interruption import Interrupted, SweepStopped
 from experiments.jobs import Job, refuse
 from experiments.launchers import Launcher
 from experiments.ledger import Entry, Ledger, State, plan
+from experiments.others import Others, alone
 from tracking import names
 from tracking.errors import StoreUnreachableError, TrackingError
 from tracking.provenance import provenance
@@ -61,9 +63,10 @@ class SweepSession:
         self._store = store or open_store(settings.experiment)
         self._made_by = provenance(engine=settings.engine, launcher=launcher.name)
         self._artifacts = {**self._made_by.artifacts, **artifacts}
+        self._process = {tag: self._made_by.tags[tag] for tag in ("host", "pid", "process")}
         self._run_id = ""
         self._engines: dict[str, set[str]] = {}
-        self._origins: set[str] = set()  # of reused runs, those whose code has been looked at
+        self._origins: set[str] = set()  # of reused runs, those that have been looked at
         self._unread = False  # whether runs were made that the ledger does not have
         self._under_way: list[Outcome] = []
         self._lost: StoreUnreachableError | None = None
@@ -91,23 +94,31 @@ class SweepSession:
         """
         refuse([*self._strangers(jobs), *batches.problems(jobs)] or self._launcher.problems(jobs))
         self.ledger.add(jobs)
-        entries = [self.ledger[job.config_hash] for job in jobs]
-        if self._settings.resume:
-            self.ledger.reuse(self._store.reader.outcomes())
-        log.info(plan(entries))
-        self._warn_of_other_code(entries)
+        by_hash = {job.config_hash: job for job in jobs}
         self._note_engines(jobs)
-        tags = {"engine": ", ".join(sorted(self._engines))}
-        self._store.update_parent(
-            self._run_id, RunUpdate(tags=tags, artifacts={**self._artifacts, names.JOBS_CSV: self.ledger.table})
-        )
+        others = Others(self._store, self._process)
+        with alone(self._store):
+            if self._settings.resume:
+                self.ledger.reuse(self._store.reader.outcomes())
+                others.look({config_hash for config_hash in by_hash if not self.ledger[config_hash].done})
+            tags = {"engine": ", ".join(sorted(self._engines))}
+            files = {**self._artifacts, names.JOBS_CSV: self.ledger.table}
+            self._store.update_parent(self._run_id, RunUpdate(tags=tags, artifacts=files))
         self._artifacts = {}
+        entries = [self.ledger[job.config_hash] for job in jobs]
+        log.info(plan(entries))
+        self._warn_of_origins(jobs)
         interruption.check()
-        to_do = {job.config_hash: job for job, entry in zip(jobs, entries, strict=True) if not entry.done}
-        if to_do:
-            self._unread = True
-            self._launch(list(to_do.values()))
-            self._read_back()
+        while by_hash:
+            left = {config_hash: job for config_hash, job in by_hash.items() if not self.ledger[config_hash].done}
+            if to_do := [job for config_hash, job in left.items() if config_hash not in others]:
+                self._unread = True
+                self._launch(to_do)
+                self._read_back()
+            by_hash = {config_hash: job for config_hash, job in left.items() if config_hash in others}
+            if by_hash:
+                self.ledger.reuse(others.wait())
+                self._warn_of_origins(jobs)
         return entries
 
     def close(self, *, complete: bool = True) -> None:
@@ -178,7 +189,7 @@ class SweepSession:
         """Have jobs done; whether they succeeded is another question."""
         try:
             with interruption.held("Stopping after the runs in hand; once more to stop at once."):
-                self._launcher.run(jobs, Parent(self._run_id, self.ledger.swept), self._store)
+                self._launcher.run(jobs, Parent(self._run_id, self.ledger.swept, self._process), self._store)
         except TrackingError as error:
             log.error("%s", error)
             raise SweepStopped from error
@@ -200,18 +211,29 @@ class SweepSession:
         self.ledger.note(replace(run, status=State.KILLED.status) if run in self._under_way else run for run in made)
         self._unread = False
 
-    def _warn_of_other_code(self, entries: Sequence[Entry]) -> None:
-        """Name the versions of the code, other than the present one, that reused runs were made by."""
-        origins = {entry.run.sweep_id or entry.run.run_id for entry in entries if entry.state is State.REUSED}
+    def _warn_of_origins(self, jobs: Sequence[Job]) -> None:
+        """Name the versions of the code, and the engines, other than the present ones, that made reused runs."""
+        by_origin: dict[str, list[Job]] = {}
+        for job in jobs:
+            entry = self.ledger[job.config_hash]
+            if entry.state is State.REUSED and (origin := entry.run.sweep_id or entry.run.run_id) not in self._origins:
+                by_origin.setdefault(origin, []).append(job)
+        self._origins |= by_origin.keys()
         present = self._made_by.tags["git_commit"], self._made_by.artifacts.get(names.GIT_DIFF, b"")
-        others = set()
-        for origin in origins - self._origins:
+        codes, engines = set(), Counter[str]()
+        for origin, reused in by_origin.items():
             if run := self._store.reader.run(origin):
                 commit, diff = run.tags.get("git_commit"), self._store.reader.artifact(run, names.GIT_DIFF) or b""
                 if (commit, diff) != present:
-                    others.add(f"{commit or 'unknown'}{' with uncommitted changes' if diff else ''}")
-        self._origins |= origins
-        if others:
+                    codes.add(f"{commit or 'unknown'}{' with uncommitted changes' if diff else ''}")
+                engines.update(ensemble.other_engines((job.config for job in reused), run.tags.get("engine", "")))
+        if codes:
             log.warning(
-                "Finished runs come from other code: %s. resume=false would run them again", ", ".join(sorted(others))
+                "Finished runs come from other code: %s. resume=false would run them again", ", ".join(sorted(codes))
             )
+        for engine, count in sorted(engines.items()):
+            log.warning(
+                "%s finished runs were trained by engine=%s, which this sweep does not use for them. Where rates are "
+                "high, engines differ after some hundred epochs. resume=false would run them again",
+                f"{count:,}", engine,
+            )  # fmt: skip

@@ -1,12 +1,17 @@
 """kill -9 at any moment: what was stored stays, what is left is done by the next launch."""
 
 import contextlib
+import os
 import random
+import signal
 import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import forked
+
+from tracking.provenance import process_identity
 
 SWEEP = ("-m", "engine=numpy", "seed=range(1000)", "hidden=2,4", "epochs=100", "record.per_decade=10")
 RUNS = 2000
@@ -59,6 +64,44 @@ def test_killed_at_twenty_random_moments(new_folder: Callable, folder_with_store
     for row in chance.sample(rows, 5):
         (other,) = undisturbed.runs(f"tags.config_hash = '{row['config_hash']}'")
         assert folder.content(folder.client.get_run(row["run_id"])) == undisturbed.content(other)
+
+
+def test_workers_end_with_their_sweep(folder_with_store: Callable) -> None:
+    """joblib's are processes of their own, which would go on to store what the next launch does again."""
+    folder = folder_with_store()
+    note_who_trains = """
+    import pathlib
+    before(module, "start", lambda configs: pathlib.Path(f"worker-{os.getpid()}").touch())
+    """
+    sweep = ("-m", "engine=numpy", "seed=0,1", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+    process = folder.fork(*sweep, "epochs=1000000000", **folder.sabotage("experiments.ensemble", note_who_trains))
+    while len(workers := list(folder.path.glob("worker-*"))) < 2:
+        process.join(0.05)
+        assert process.is_alive(), folder.joined(process)
+    identities = [process_identity(int(path.name.partition("-")[2])) for path in workers]
+    assert None not in identities
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    deadline = time.monotonic() + 60
+    while left := [pid for path in workers if process_identity(pid := int(path.name.partition("-")[2])) in identities]:
+        assert time.monotonic() < deadline, f"{left} train on"
+
+
+WORKER = """
+from experiments.one_run import Parent, _end_with
+from tracking.provenance import provenance
+_end_with(Parent("", (), provenance(engine="", launcher="").tags))
+print("goes on", flush=True)
+_end_with(Parent("", (), {dead}))
+print("goes on still", flush=True)
+"""
+
+
+def test_a_worker_whose_sweep_is_dead_ends() -> None:
+    """Also where no system sees to it."""
+    dead = forked.run("-c", "from tracking.provenance import *; print(provenance(engine='', launcher='').tags)").stdout
+    worker = forked.run("-c", WORKER.format(dead=dead))
+    assert (worker.returncode, worker.stdout) == (1, "goes on\n")
 
 
 def contents(store: Path) -> dict[str, list]:

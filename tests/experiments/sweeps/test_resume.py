@@ -80,3 +80,15 @@ def test_other_code_is_named(folder) -> None:
     output = folder.train("-m", *FAST, "seed=range(3)")
     assert "Finished runs come from other code" in output
     assert "0123456789" * 4 in output
+
+
+def test_another_engine_is_named(folder) -> None:
+    """Where a network has both, and with the number of runs that it trained; once."""
+    several = ("-m", "epochs=20", "seed=range(3)", "criterion=tolerance,gradient_norm")
+    folder.train(*several)
+    assert folder.sweeps()[0].data.tags["engine"] == "numba, numpy"
+    assert "were trained by" not in folder.train(*several, "record.per_decade=80")
+    output = folder.train(*several, "engine=numpy")
+    assert "6 jobs: 0 to do, 6 already finished" in output
+    assert output.count("3 finished runs were trained by engine=numba, which this sweep does not use for them") == 1
+    assert "were trained by engine=numpy" not in output
