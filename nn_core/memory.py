@@ -33,7 +33,8 @@ def needed(condition: Condition, networks: int, epochs: int, engine: str) -> int
         most = table + networks * (4 * network + 2 * weights + shown)
     else:
         # As it was drawn, at first, before a slice, in the kernel and after it; only then are results read.
-        threads = min(int(os.environ.get("NUMBA_NUM_THREADS", os.cpu_count() or 1)), -(-networks // LANES))
+        chosen = os.environ.get("NUMBA_NUM_THREADS", "")
+        threads = min(int(chosen) if chosen.isdigit() else os.cpu_count() or 1, -(-networks // LANES))
         blocks = threads * (table + LANES * 2 * (patterns * units + network))
         most = 2 * table + max(blocks + networks * 5 * network, networks * (network + shown))
     losses = 3 * len(recorded_epochs(condition.training.per_decade, epochs))
