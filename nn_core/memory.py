@@ -4,6 +4,7 @@ What is counted are the arrays of `nn_core.training`, of `nn_core.compiled` and 
 """
 
 import os
+import resource
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -45,10 +46,11 @@ def available() -> int:
     """Bytes of memory that can be had: what the machine has free, or as much as our control groups allow."""
     free = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     with suppress(OSError):  # elsewhere than in Linux
-        facts = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+        facts = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
         free = 1024 * int(facts["MemAvailable"].split()[0])
         groups = Path("/proc/self/cgroup").read_text()
-        free = min([free, *limits(groups, Path("/sys/fs/cgroup"))])
+        ours = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        free = min([free, *(max(0, limit - ours) for limit in limits(groups, Path("/sys/fs/cgroup")))])
     return free
 
 
