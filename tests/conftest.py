@@ -22,6 +22,12 @@ settings.load_profile("untimed")
 
 gc.set_threshold(50_000)  # as the commands do: much is imported, and stays
 
+
+def pytest_collection_finish() -> None:
+    """Let nobody who collects garbage, as statsmodels does at each call, look at all that has been imported."""
+    gc.freeze()
+
+
 WaitForServer = Callable[[BaseProcess, int], None]
 
 

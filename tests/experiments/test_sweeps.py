@@ -44,9 +44,10 @@ def launch(folder: Path, *arguments: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def swept_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def swept_folder(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
     """Run a sweep, the same one widened, and a single run."""
     folder = tmp_path_factory.mktemp("swept")
+    shutil.copy(empty_store, folder)
     launch(folder, "-m", *SWEEP)
     launch(folder, "-m", *(argument.replace("range(2)", "range(3)") for argument in SWEEP))
     launch(folder, "lr=1.5", "hidden=3", "epochs=40", r"experiment='it\'s one'")
