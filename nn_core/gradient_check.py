@@ -39,17 +39,8 @@ def check_gradients(training: Training, weights: Sequence[Array], tolerance: flo
     """Compare backpropagation with central differences at the weights of one network.
 
     Weight decay is no part of the loss, and not checked; a derivative offset makes the check fail unless it is 0.
-
-    Parameters
-    ----------
-    weights : sequence of arrays, shapes (units below [+ 1], units above)
-    tolerance : float
-        Largest difference allowed, relative to 1 + the numerical slope's magnitude.
-
-    Raises
-    ------
-    GradientError
-        If any weight's gradient is off or not a number; the message names the first such weight.
+    `GradientError` names the first weight whose gradient is not a number, or off by more than the tolerance, relative
+    to 1 + the numerical slope's magnitude. Weights have shapes (units below [+ 1], units above).
 
     Examples
     --------

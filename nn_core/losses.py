@@ -32,13 +32,12 @@ class Loss(Part, kind="loss"):
 
 @dataclass(frozen=True)
 class SumOfSquares(Loss, name="sse", twin="nn_core.compiled.losses:sse"):
-    """E = sum (y - o)^2, the lesson's."""
+    """E = sum (y - o)^2, so dE/do = -2 (y - o), the lesson's."""
 
     def terms(self, targets: Array, outputs: Array) -> Array:
         return np.asarray((targets - outputs) ** 2)
 
     def slope(self, targets: Array, outputs: Array) -> Array:
-        """dE/do = -2 (y - o)."""
         return -2.0 * (targets - outputs)
 
 
@@ -50,7 +49,6 @@ class HalfSumOfSquares(Loss, name="half_sse", twin="nn_core.compiled.losses:half
         return np.asarray(0.5 * (targets - outputs) ** 2)
 
     def slope(self, targets: Array, outputs: Array) -> Array:
-        """dE/do = o - y."""
         return outputs - targets
 
 

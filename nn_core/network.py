@@ -147,6 +147,8 @@ def backward(
 class NeuralNetwork:
     """The lesson's network: one hidden layer of 4 sigmoid units, full-batch gradient descent on squared error.
 
+    `ValueError` if `x` and `y` are not two tables of as many rows.
+
     Parameters
     ----------
     x : array, shape (patterns, inputs)
@@ -154,11 +156,6 @@ class NeuralNetwork:
     learning_rate : float
     rng : numpy Generator, seed or None
         Source of the initial weights, uniform on [0, 1).
-
-    Raises
-    ------
-    ValueError
-        If `x` and `y` are not two tables of as many rows.
 
     Attributes
     ----------
