@@ -8,15 +8,17 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from nn_core.parts import Array, Condition, Part, number
+from nn_core.parts import Array, Condition, Part, number, whole
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Criterion(Part, kind="criterion"):
-    """Decides from one forward pass over all patterns."""
+    """Decides from one forward pass over all patterns; a network has learned when `hold` passes in a row meet it."""
 
     asks: ClassVar[str] = ""  # what a network does that meets it, with its options in braces, for captions
     needs_gradients: ClassVar[bool] = False  # whether it looks at the gradient of that pass
+
+    hold: int = whole(1, "how many passes in a row must meet it", 1, 10**9, later=True)
 
     @abstractmethod
     def met(self, targets: Array, outputs: Array, gradients: Sequence[Array] = ()) -> NDArray[np.bool_]:

@@ -63,9 +63,11 @@ class State:
     memory: Memory  # what the optimizer remembers: lists of arrays of shapes (R, ..., ...)
     epoch: int  # epochs of updates made so far
     losses: Array  # shape (R, K): loss after each epoch of ``recorded(epoch)``
-    # Both of shape (R,), and `NEVER` if that has not happened: epochs made before the first forward pass that met the
-    # criterion (0 if the initial weights did), and those made before updates would have left the range of float64.
+    # All of shape (R,), and `NEVER` if that has not happened: epochs made before the first forward pass with which the
+    # criterion was met, as often in a row as it is to hold (0 if the initial weights do), before the first of the
+    # passes that meet it now, and before updates would have left the range of float64.
     first_success: Epochs
+    met_since: Epochs
     diverged_at: Epochs
 
     @property
@@ -103,6 +105,7 @@ class State:
             memory=tuple(mapped(layers) for layers in zip(*(state.memory for state in states), strict=True)),
             losses=function(*(state.losses for state in states)),
             first_success=function(*(state.first_success for state in states)),
+            met_since=function(*(state.met_since for state in states)),
             diverged_at=function(*(state.diverged_at for state in states)),
         )
 
@@ -140,6 +143,7 @@ def start(training: Training, optimizer: Optimizer, weights: Sequence[Array]) ->
         epoch=0,
         losses=np.empty((networks, 0)),
         first_success=np.full(networks, NEVER, dtype=np.int64),
+        met_since=np.full(networks, NEVER, dtype=np.int64),
         diverged_at=np.full(networks, NEVER, dtype=np.int64),
     )
 
@@ -160,8 +164,11 @@ def advance(state: State, to_epoch: int) -> State:
             layers = show(training, state.weights, task.inputs)
             if len(losses) < len(grid) and grid[len(losses)] == epoch:
                 losses.append(training.loss.value(task.targets, layers[-1]))
-            is_first = judge(training, state.weights, layers) & (state.first_success == NEVER)
-            state = replace(state, epoch=epoch, first_success=np.where(is_first, epoch, state.first_success))
+            since = np.where(state.met_since == NEVER, epoch, state.met_since)
+            since = np.where(judge(training, state.weights, layers), since, NEVER)
+            held = (since != NEVER) & (epoch - since >= training.criterion.hold - 1)
+            first = np.where(held & (state.first_success == NEVER), epoch, state.first_success)
+            state = replace(state, epoch=epoch, first_success=first, met_since=since)
             if epoch == to_epoch or (state.ended_at != NEVER).all():
                 break
             state = _one_epoch(state, layers)

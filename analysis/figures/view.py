@@ -90,7 +90,8 @@ def criterion(trials: pd.DataFrame) -> str:
         asks: str = getattr(parts("criterion").get(str(name)), "asks", "")  # of a part that is not here, only its name
         options = [key for key in map(str, members) if key.startswith("criterion.")]
         limits = {key.partition(".")[2]: " or ".join(map(level_name, levels(members[key]))) for key in options}
-        asked.append(asks.format(**limits) or f"criterion {level_name(name)}")
+        held = "" if limits.get("hold", "1") == "1" else f" at {limits['hold']} passes in a row"
+        asked.append((asks.format(**limits) or f"criterion {level_name(name)}") + held)
     return f"Converged, at the first such pass: {'; or '.join(asked)}." if asked else ""
 
 

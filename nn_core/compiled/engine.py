@@ -65,5 +65,6 @@ def advance(state: State, to_epoch: int) -> State:
         epoch=to_epoch,
         losses=ensemble.losses,
         first_success=ensemble.first_success,
+        met_since=ensemble.met_since,
         diverged_at=ensemble.diverged_at,
     )

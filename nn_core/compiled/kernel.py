@@ -38,6 +38,7 @@ class Plan(NamedTuple):
     update: Pass
     layers: NDArray[np.int64]  # a row for each, from the lowest: `passes.Layer`, packed
     networks_at: int  # position in the block of the weights, behind which is what the optimizer remembers
+    hold: int  # how many passes in a row make a success
     stop_when_converged: bool
     batch: int  # how many patterns make an update
     from_epoch: int
@@ -52,6 +53,7 @@ class Ensemble(NamedTuple):
     networks: Array  # shape (R, W): weights, then what the optimizer remembers
     losses: Array  # shape (R, epochs recorded)
     first_success: Epochs  # shape (R,)
+    met_since: Epochs  # shape (R,)
     diverged_at: Epochs  # shape (R,)
 
 
@@ -60,6 +62,20 @@ def _reorder(table: Array, order: Epochs, shown: Array) -> None:
     for row in range(len(table)):
         for p in range(len(order)):
             shown[row, p] = table[row, order[p]]
+
+
+@njit(error_model="numpy")
+def _held(met: int, waiting: int, epoch: int, hold: int, since: Epochs) -> int:
+    """Which of the lanes that are waiting have met the criterion for long enough, as bits; notes since when."""
+    held = 0
+    for lane in range(LANES):
+        if waiting >> lane & 1:
+            if not met >> lane & 1:
+                since[lane] = NEVER
+            elif since[lane] == NEVER:
+                since[lane] = epoch
+            held |= (since[lane] != NEVER and epoch - since[lane] >= hold - 1) << lane
+    return held
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -105,7 +121,10 @@ def train(
             call(plan.forward, block, table, layers, depth, now, now, 0, patterns)
             met = learning & ~succeeded
             if met:
+                waiting = met
                 met &= call(plan.successes, block, table, layers, depth, now, now, 0, patterns)
+                if plan.hold > 1:
+                    met = _held(met, waiting, epoch, plan.hold, ensemble.met_since[first:])
             if met:
                 succeeded |= met
                 if plan.stop_when_converged:

@@ -22,6 +22,7 @@ def ensemble(state: State, recorded: int) -> Ensemble:
         networks=np.ascontiguousarray(np.concatenate(matrices, axis=1)),
         losses=losses,
         first_success=state.first_success.copy(),
+        met_since=state.met_since.copy(),
         diverged_at=state.diverged_at.copy(),
     )
 
@@ -68,6 +69,7 @@ def plan(state: State, to_epoch: int, first_unit: int) -> Plan:
         update=link(passes.update, state.optimizer, vectors=NUMBERS, memory=memory),
         layers=np.array([packed(layer) for layer in layers]),
         networks_at=first_unit + 2 * units,
+        hold=int(training.criterion.hold),
         stop_when_converged=bool(training.stop_when_converged),
         batch=training.update.batch_size(patterns),
         from_epoch=int(state.epoch),

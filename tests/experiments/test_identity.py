@@ -238,8 +238,8 @@ def test_params_are_those_of_the_contract():
         "lr=0.1 seed=0 hidden=[8,4] epochs=10000 trials=1 task=parity task.low=0.0 task.high=1.0 task.target_low=0.0 "
         "task.target_high=1.0 task.bits=3 activation=sigmoid derivative_offset=0.0 bias=0.5 shortcuts=false "
         "init=xavier loss=sse weight_decay=0.0 optimizer=momentum optimizer.momentum=0.9 optimizer.scaled=false "
-        "update=batch order_seed=0 criterion=tolerance criterion.tolerance=0.4 stop_when_converged=false "
-        "record.per_decade=80"
+        "update=batch order_seed=0 criterion=tolerance criterion.hold=1 criterion.tolerance=0.4 "
+        "stop_when_converged=false record.per_decade=80"
     )
     assert params(config) == dict(pair.split("=") for pair in line.split(" "))
 

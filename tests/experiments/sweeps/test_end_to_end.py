@@ -62,7 +62,7 @@ def test_params_are_the_whole_configuration(launched: Launched) -> None:
         "activation": "sigmoid", "derivative_offset": "0.0", "bias": "null", "shortcuts": "false",
         "init": "uniform", "init.low": "0.0", "init.high": "1.0",
         "loss": "sse", "weight_decay": "0.0", "optimizer": "gradient_descent", "update": "batch", "order_seed": "0",
-        "criterion": "tolerance", "criterion.tolerance": "0.4", "stop_when_converged": "false",
+        "criterion": "tolerance", "criterion.hold": "1", "criterion.tolerance": "0.4", "stop_when_converged": "false",
         "record.per_decade": "80",
     }  # fmt: skip
 
