@@ -3,7 +3,8 @@
 import io
 import itertools
 import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from types import NoneType
 from typing import Any
@@ -15,15 +16,23 @@ from analysis.levels import ordered
 from nn_core import PartError, Training, part
 from nn_core.parts import options
 from tracking import names
-from tracking.errors import FilterError
+from tracking.errors import FilterError, UnreadableFileError
 from tracking.reader import Condition, Reader
 from tracking.record import Run
+
+log = logging.getLogger(__name__)
 
 NO_CONDITION = ("seed", "trials")
 """Parameters that tell trials of one condition apart, and are no condition themselves."""
 
 _SHORT = 12
 _A_FILTER = "\"filter=params.lr = '0.5'\""
+_OUTCOME = {
+    names.CONVERGED: 0.0, names.CONVERGED_AT_END: np.nan, names.EPOCHS_TO_CONVERGE: np.inf, names.FINAL_LOSS: np.nan,
+    names.MAX_ERROR: np.nan,
+}  # fmt: skip
+"""What is known of each trial, and its value if that is not said."""
+
 _FINISHED: Condition = ("attributes.status", "=", "FINISHED")
 
 
@@ -39,7 +48,8 @@ class Sweep:
     experiment: str  # its name
     label: str  # what figures call it when sweeps are compared; else empty
     jobs: int
-    loaded: int  # of these, those that have a finished run
+    loaded: int  # of these, those that have a finished run that can be read
+    unreadable: int = 0  # those whose finished run cannot
 
     @property
     def name(self) -> str:
@@ -55,6 +65,11 @@ class Sweep:
     def short_id(self) -> str:
         """The beginning of the run id that holds its time to the millisecond: enough to name the sweep by."""
         return self.parent.run_id[:_SHORT]
+
+    @property
+    def what(self) -> str:
+        """What those that are loaded have in common."""
+        return f"finished, {self.unreadable:,} more unreadable" if self.unreadable else "finished"
 
     @property
     def commit(self) -> str:
@@ -104,13 +119,17 @@ def load(reader: Reader, sweeps: Sequence[str] = ("latest",), labels: Sequence[s
         raise SelectionError(f"labels: {len(labels)} given for {len(parents)} sweeps")
     filtered = dict.fromkeys(_search(reader, run_filter)) if run_filter else {}
     experiments = {experiment.id: experiment.name for experiment in reader.experiments()}
+    networks: dict[str, list[dict[str, Any]]] = {}
     parts, described = [], []
     for parent, label in zip(parents, labels or [""] * len(parents), strict=True):
         jobs, members = _members(reader, parent)
-        described.append(Sweep(parent, experiments[parent.experiment_id], label, jobs, len(members)))
-        parts.append((label, [m for m in members if not run_filter or m.run_id in filtered]))
+        read = _read(reader, members, networks)
+        unreadable = len(members) - len(read)
+        described.append(Sweep(parent, experiments[parent.experiment_id], label, jobs, len(read), unreadable))
+        parts.append((label, [run for run in read if not run_filter or run.run_id in filtered]))
     if not parents:
-        parts = [("", [run for run in _finished(reader, list(filtered)).values() if "lr" in run.params])]
+        found = [run for run in _finished(reader, list(filtered)).values() if "lr" in run.params]
+        parts = [("", _read(reader, found, networks))]
     if not any(members for _, members in parts):
         where = f" in {', '.join(sweep.name for sweep in described)}" if described else ""
         how = f" with the filter {run_filter!r}" if run_filter else ""
@@ -119,7 +138,7 @@ def load(reader: Reader, sweeps: Sequence[str] = ("latest",), labels: Sequence[s
         parts = [(str(i + 1), members) for i, (_, members) in enumerate(parts)]
         described = [replace(sweep, label=label) for sweep, (label, _) in zip(described, parts, strict=True)]
     used = {m.run_id: m for _, members in parts for m in members}
-    trials, parameters = _trials(reader, parts)
+    trials, parameters = _trials(parts, networks)
     curves = _curves(reader, [used[run_id] for run_id in trials["run_id"].unique()])
     return Data(trials, curves, parameters, tuple(described), run_filter, used)
 
@@ -195,7 +214,8 @@ def _members(reader: Reader, sweep: Run) -> tuple[int, list[Run]]:
     runs |= _finished(reader, [job["run_id"] for job in table if job["run_id"] and job["run_id"] not in runs])
     # A sweep that was killed could not write down the runs it had made since it planned them.
     found = (runs.get(job["run_id"]) if job["run_id"] else latest.get(job["config_hash"]) for job in table)
-    return len(table), list({run.run_id: run for run in found if run is not None}.values())
+    jobs = max(len(table), int(sweep.metrics.get(names.JOBS, 0)))
+    return jobs, list({run.run_id: run for run in found if run is not None}.values())
 
 
 def _finished(reader: Reader, run_ids: Sequence[str]) -> dict[str, Run]:
@@ -203,27 +223,42 @@ def _finished(reader: Reader, run_ids: Sequence[str]) -> dict[str, Run]:
     return {run_id: run for run_id, run in reader.by_ids(run_ids).items() if run.status == "FINISHED"}
 
 
-def _trials(reader: Reader, parts: list[tuple[str, list[Run]]]) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    members = [(label, run) for label, runs in parts for run in runs]
-    params = _complete(pd.DataFrame([run.params for _, run in members], dtype="str")).apply(typed)
-    outcomes = pd.DataFrame([{"sweep": label, **_outcome(run)} for label, run in members])
-    frame = pd.concat([params, outcomes], axis=1)
-    several = np.array([_holds_several(run) for _, run in members])
-    expanded = [_expanded(reader, frame.iloc[int(i)], members[i][1]) for i in np.flatnonzero(several)]
-    frame = pd.concat([frame[~several], *expanded], ignore_index=True) if expanded else frame
-    parameters = tuple(c for c in params.columns if c not in NO_CONDITION)
+def _read(reader: Reader, runs: Sequence[Run], networks: dict[str, list[dict[str, Any]]]) -> list[Run]:
+    """Read what became of the networks of runs; returns the runs that can be read, and logs which cannot."""
+    problems = []
+    for run in runs:
+        try:
+            networks[run.run_id] = _networks(reader, run)
+        except UnreadableFileError as error:
+            problems.append(str(error))
+        except ValueError as error:
+            problems.append(f"run {run.run_id} has {error}")
+    if problems:
+        more = f"; and {counted(len(problems) - 5, 'run')} more" if len(problems) > 5 else ""
+        log.warning("left out: %s%s", "; ".join(problems[:5]), more)
+    return [run for run in runs if run.run_id in networks]
+
+
+def _trials(
+    parts: list[tuple[str, list[Run]]], networks: Mapping[str, list[dict[str, Any]]]
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    members = [(label, run, len(networks[run.run_id])) for label, runs in parts for run in runs]
+    params = _complete(pd.DataFrame([run.params for _, run, _ in members], dtype="str")).apply(typed)
+    params = params.drop(columns=[c for c in NO_CONDITION if c in params])
+    several = np.repeat(np.arange(len(members)), [count for _, _, count in members])
+    outcomes = [{"sweep": label, **network} for label, run, _ in members for network in networks[run.run_id]]
+    frame = pd.concat([params.iloc[several].reset_index(drop=True), pd.DataFrame(outcomes)], axis=1)
     predictions = sorted(c for c in frame.columns if c.startswith(names.PREDICTION))
     labels = pd.CategoricalDtype(list(dict.fromkeys(label for label, _ in parts)), ordered=True)
-    epochs = frame["epochs_to_converge"].astype(float).fillna(np.inf)  # a trial without them never did
+    parameters = tuple(map(str, params))
     frame = (
-        frame.assign(epochs_to_converge=epochs, converged_at_end=_at_end(frame))
-        .astype({"sweep": labels, "seed": np.int64, "epochs": np.int64, "converged": bool})
+        frame.assign(converged_at_end=_at_end(frame))
+        .astype({"sweep": labels})
         .sort_values(["sweep", *parameters, "seed", "started", "run_id"], kind="stable")
         .drop_duplicates(["sweep", *parameters, "seed"])
         .reset_index(drop=True)
     )
-    outcome = ["converged", "converged_at_end", "epochs_to_converge", "final_loss", "max_error", "diverged"]
-    frame = frame[["sweep", "run_id", "trial", "seed", *parameters, *outcome, *predictions]]
+    frame = frame[["sweep", "run_id", "trial", "seed", *parameters, *_OUTCOME, "diverged", *predictions]]
     return frame.assign(**{p: ordered(frame[p]) for p in parameters}), parameters
 
 
@@ -262,25 +297,33 @@ def _holds_several(run: Run) -> bool:
     return run.params.get(names.TRIALS, "1") != "1"
 
 
-def _outcome(run: Run) -> dict[str, Any]:
-    """What became of a run with one trial; that of a run with several is in its trials.parquet."""
-    found: dict[str, Any] = {"run_id": run.run_id, "trial": 0, "started": run.start_ms}
-    found["converged"] = run.metrics.get(names.CONVERGED, 0.0) == 1.0
-    for key in (names.CONVERGED_AT_END, names.EPOCHS_TO_CONVERGE, names.FINAL_LOSS, names.MAX_ERROR):
-        found[key] = run.metrics.get(key, np.nan)
-    found["diverged"] = float(run.tags.get(names.DIVERGED, "nan"))
-    return found | {key: value for key, value in run.metrics.items() if key.startswith(names.PREDICTION)}
+def _networks(reader: Reader, run: Run) -> list[dict[str, Any]]:
+    """What became of each network of a run, a row of `Data.trials` without the parameters.
 
-
-def _expanded(reader: Reader, row: "pd.Series[Any]", run: Run) -> pd.DataFrame:
-    """The row of a run with several trials, as a row for each of them."""
-    content = reader.artifact(run, names.TRIALS_TABLE)
-    if content is None:
-        raise SelectionError(f"run {run.run_id} of several trials has lost its {names.TRIALS_TABLE}")
-    table = pd.read_parquet(io.BytesIO(content))
-    table = table.assign(diverged=np.nan, trial=np.arange(len(table)))
-    constant = row.drop([c for c in row.index if c in table.columns or c == names.CONVERGED_AT_END])
-    return table.assign(**{str(k): v for k, v in constant.items() if not str(k).startswith(names.PREDICTION)})
+    Raises `UnreadableFileError` if its ``trials.parquet`` is missing or damaged, and `ValueError` that says which of
+    its params or tags is not what a run has.
+    """
+    if missing := [key for key in ("lr", "hidden", "task") if key not in run.params]:
+        raise ValueError(f"no {' and no '.join(missing)}")
+    diverged = run.tags.get(names.DIVERGED, "nan")
+    numbers = {"seed": run.params.get("seed", ""), "epochs": run.params.get("epochs", ""), names.DIVERGED: diverged}
+    if odd := [f"{key}={text}" for key, text in numbers.items() if not (text.isdecimal() or text == "nan")]:
+        raise ValueError(", ".join(odd))
+    known: dict[str, Any] = {"run_id": run.run_id, "started": run.start_ms, "diverged": float(diverged)}
+    if not _holds_several(run):
+        found = {key: run.metrics.get(key, default) for key, default in _OUTCOME.items()}
+        found |= {key: value for key, value in run.metrics.items() if key.startswith(names.PREDICTION)}
+        return [known | found | {"trial": 0, "seed": int(numbers["seed"]), "converged": found["converged"] == 1.0}]
+    try:
+        table = pd.read_parquet(io.BytesIO(reader.artifact(run, names.TRIALS_TABLE) or b""))
+        table = table.astype({"seed": np.int64, "converged": "boolean"}).astype({"converged": bool})
+        table = table.astype(dict.fromkeys([*_OUTCOME][2:], np.float64)).fillna({names.EPOCHS_TO_CONVERGE: np.inf})
+        if len(table) != int(run.params[names.TRIALS]):
+            raise ValueError(f"{len(table)} rows, and not {run.params[names.TRIALS]}")
+    except (OSError, ValueError, LookupError, TypeError, RuntimeError) as error:
+        raise UnreadableFileError(f"{names.TRIALS_TABLE} of run {run.run_id} cannot be read ({error})") from error
+    rows: Any = table.to_dict("records")
+    return [{**_OUTCOME, **row, **known, "trial": i} for i, row in enumerate(rows)]
 
 
 def _curves(reader: Reader, runs: Sequence[Run]) -> pd.DataFrame:
@@ -295,7 +338,7 @@ def _curves(reader: Reader, runs: Sequence[Run]) -> pd.DataFrame:
             "run_id": pd.Categorical.from_codes(chosen[points.run], categories=run_ids),
             "quantile": np.array(list(quantiles.values()))[points.key],
             "epoch": points.step,
-            "loss": points.value,
+            "loss": np.where(points.value < np.finfo(np.float64).max, points.value, np.inf),  # as MLflow keeps infinity
         }
         parts.append(pd.DataFrame(columns))
     return pd.concat(parts, ignore_index=True)

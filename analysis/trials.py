@@ -2,8 +2,10 @@
 
 import io
 import json
+import zlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from analysis.levels import NONE
 from nn_core import Activation, Fans, Task, forward, layer_fans
 from tracking import names
+from tracking.errors import UnreadableFileError
 from tracking.reader import Reader
 from tracking.record import Run
 
@@ -40,17 +43,24 @@ def fans_of(trial: Trial) -> list[Fans]:
     return layer_fans((inputs, *widths, outputs), _bias(trial), _has_shortcuts(trial))
 
 
-def weights_of(reader: Reader, run: Run, trial: int) -> list[Array]:
-    """Final weights of one of a run's networks, layer by layer, shapes (units below [+ 1], units above).
+def weights_of(reader: Reader, run: Run, trial: Trial) -> list[Array]:
+    """Final weights of a trial of a run, layer by layer, shapes (units below [+ 1], units above).
 
-    Raises `FileNotFoundError` if the run has no ``weights.npz``, and `TrackingError` if it cannot be read.
+    Raises `UnreadableFileError` if the run's ``weights.npz`` is missing, damaged, or of another network.
     """
     content = reader.artifact(run, names.WEIGHTS)
-    if content is None:
-        raise FileNotFoundError(f"there is no {names.WEIGHTS}")
-    with np.load(io.BytesIO(content)) as file:
-        layers = [file[f"weights{i + 1}"] for i in range(len(file.files))]
-    return [W[trial] if W.ndim == 3 else W for W in layers]
+    shapes = [layer.shape for layer in fans_of(trial)]
+    try:
+        with np.load(io.BytesIO(content or b"")) as file:
+            layers = [np.asarray(file[f"weights{i + 1}"], np.float64) for i in range(len(shapes))]
+        layers = [W[int(trial["trial"])] if W.ndim == 3 else W for W in layers]
+        if [W.shape for W in layers] != shapes:
+            raise ValueError("it is of another network")
+    # What a damaged archive raises depends on where it is damaged.
+    except (OSError, EOFError, ValueError, LookupError, TypeError, BadZipFile, zlib.error) as error:
+        why = "it is missing" if content is None else str(error)
+        raise UnreadableFileError(f"{names.WEIGHTS} of run {run.run_id} cannot be read ({why})") from error
+    return layers
 
 
 def answers(trial: Trial, weights: list[Array], inputs: Array) -> Array:

@@ -78,10 +78,12 @@ class Ledger:
         self.add(jobs)
 
     @classmethod
-    def read(cls, table: bytes, made: Iterable[Outcome], others: Mapping[str, Outcome]) -> "Ledger":
+    def read(
+        cls, table: Iterable[Mapping[str, str]], made: Iterable[Outcome], others: Mapping[str, Outcome]
+    ) -> "Ledger":
         """Make a sweep's ledger out of its table of jobs, the runs that it made, and others by their ids."""
         ledger = cls()
-        for row in csv.DictReader(io.StringIO(table.decode())):
+        for row in table:
             ledger._entries[row["config_hash"]] = entry = Entry(row["overrides"], {})
             if row["origin"] == State.REUSED.origin:
                 run = Outcome(row["run_id"], row["config_hash"], State.REUSED.status)
@@ -147,7 +149,7 @@ class Ledger:
         """The number of jobs, and of those in each state but left."""
         found = Counter(entry.state for entry in self)
         shown = (State.NEW, State.REUSED, State.FAILED, State.KILLED, State.RUNNING)
-        return {"jobs": len(self), **{state.counted: found[state] for state in shown}}
+        return {names.JOBS: len(self), **{state.counted: found[state] for state in shown}}
 
     @property
     def left(self) -> int:
@@ -269,8 +271,7 @@ def ledgers(store: "Store", sweeps: "Iterable[Run]") -> Iterator[Ledger]:
     for run in runs.values():
         made.setdefault(run.sweep_id, []).append(run)
     for sweep in sweeps:
-        table = store.reader.artifact(sweep, names.JOBS_CSV) or b""
-        yield Ledger.read(table, made.get(sweep.run_id, ()), runs)
+        yield Ledger.read(store.reader.jobs(sweep), made.get(sweep.run_id, ()), runs)
 
 
 def revise(store: "Store", sweep_id: str, now_ms: int) -> None:
@@ -279,7 +280,7 @@ def revise(store: "Store", sweep_id: str, now_ms: int) -> None:
     if sweep is None or sweep.end_ms is None:
         return
     (ledger,) = ledgers(store, [sweep])
-    if not len(ledger):
+    if not len(ledger) or len(ledger) < sweep.metrics.get(names.JOBS, 0):  # with a damaged table nobody knows
         return
     ledger.look_up(lambda run_id: run.params if (run := store.reader.run(run_id)) else {})
     update = ledger.update(None if ledger.left else ledger.ending(interrupted=False))

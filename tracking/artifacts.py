@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlparse
 from tracking import disk
 from tracking.addresses import is_server
 from tracking.client import mlflow_errors
-from tracking.errors import TrackingError
+from tracking.errors import TrackingError, UnreadableFileError
 
 if TYPE_CHECKING:
     from mlflow.store.artifact.artifact_repo import ArtifactRepository
@@ -59,7 +59,7 @@ def read(tracking_uri: str, artifact_uri: str, name: str) -> bytes | None:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise TrackingError(f"{folder / name} cannot be read: {error}") from error
+            raise UnreadableFileError(f"{folder / name} cannot be read: {error.strerror or error}") from error
     with tempfile.TemporaryDirectory() as downloads, _repository(tracking_uri, artifact_uri) as repository:
         above = name.rpartition("/")[0] or None
         if name not in {entry.path for entry in repository.list_artifacts(above)}:

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -60,9 +61,8 @@ class ClientReader(Reader):
 
 
 def _run(run: "entities.Run") -> Run:
-    values: list[Any] = [getattr(run.info, name) or None for name in ATTRIBUTES]  # a server says 0 for no end yet
-    values += [dict(run.data.params), dict(run.data.metrics), dict(run.data.tags)]
-    return Run(*values)
+    read = Run.read(*(getattr(run.info, name) or None for name in ATTRIBUTES))  # a server says 0 for no end yet
+    return replace(read, params=dict(run.data.params), metrics=dict(run.data.metrics), tags=dict(run.data.tags))
 
 
 def _cell(run: "entities.Run", column: str) -> Any:

@@ -30,6 +30,10 @@ class LoginRefusedError(StoreUnreachableError):
     """The tracking server wants another login, or a new one: until then it may as well be away."""
 
 
+class UnreadableFileError(TrackingError):
+    """A file of a run is damaged or cannot be read; the message names both."""
+
+
 class FilterError(TrackingError):
     """MLflow does not understand a filter; the message is MLflow's."""
 

@@ -29,6 +29,8 @@ FINAL_LOSS = "final_loss"
 MAX_ERROR = "max_error"
 PREDICTION = "prediction/"  # beginning of a metric for each pattern
 
+JOBS = "jobs"  # metric of a sweep: how many it has
+
 # Curves: the loss of one trial, and quantiles of the losses of several.
 LOSS = "loss"
 LOSS_QUANTILES = {"loss/q10": 0.1, "loss/q50": 0.5, "loss/q90": 0.9}

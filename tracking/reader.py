@@ -3,6 +3,7 @@
 import copy
 import csv
 import io
+import logging
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Sequence
@@ -16,11 +17,13 @@ from numpy.typing import NDArray
 from tracking import artifacts, names
 from tracking.client import mlflow_client, mlflow_errors, search
 from tracking.database import chunks
-from tracking.errors import FilterError
+from tracking.errors import FilterError, UnreadableFileError
 from tracking.record import Outcome, Run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+log = logging.getLogger(__name__)
 
 Condition = tuple[str, str, Any]
 """A column, ``=`` or ``LIKE`` or ``IN``, and a value or a list of values.
@@ -32,6 +35,8 @@ ATTRIBUTES = ("run_id", "experiment_id", "run_name", "status", "start_time", "en
 """MLflow's names for the first fields of a `Run`."""
 
 HAS_CONFIG_HASH: Condition = (f"tags.{names.CONFIG_HASH}", "LIKE", "%")
+
+_JOBS_COLUMNS = {"config_hash", "overrides", "run_id", "origin"}
 
 _ID = re.compile("[0-9a-f]{32}")
 
@@ -144,7 +149,17 @@ class Reader(ABC):
         for run_id, config_hash, status, sweep_id, trials, converged, rate, at_end, epochs, median, *quality in rows:
             share = rate if converged is None else converged
             epochs = median if epochs is None else epochs
-            yield Outcome(run_id, config_hash, status, sweep_id, int(trials or 1), share, at_end, epochs, *quality)
+            yield Outcome(
+                run_id,
+                config_hash,
+                status,
+                sweep_id,
+                int(trials) if trials and trials.isdecimal() else 1,
+                share,
+                at_end,
+                epochs,
+                *quality,
+            )
 
     def of_sweep(self, sweep_id: str) -> Iterator[Outcome]:
         """What came of the runs that a sweep made; see `outcomes`."""
@@ -173,12 +188,34 @@ class Reader(ABC):
 
     def artifact(self, run: Run, name: str) -> bytes | None:
         """Read one artifact of a run; None if it has no such file."""
-        return artifacts.read(self.uri, run.artifact_uri, name)
+        return artifacts.read(self.uri, run.artifact_uri, name) if run.artifact_uri else None
 
     def jobs(self, sweep: Run) -> list[dict[str, str]]:
-        """Read a sweep's table of jobs; empty if it has none."""
-        table = self.artifact(sweep, names.JOBS_CSV)
-        return list(csv.DictReader(io.StringIO(table.decode()))) if table else []
+        """Read a sweep's table of jobs; empty if it has none.
+
+        One that is damaged, or shorter than the sweep says, is completed by the runs that the sweep made, and that is
+        logged: what it reused, or never came to, cannot be told.
+        """
+        rows: list[dict[str, str]] = []
+        problem = "it is missing"
+        try:
+            content = self.artifact(sweep, names.JOBS_CSV)
+            if content is not None:
+                table = csv.DictReader(io.StringIO(content.decode()))
+                if missing := _JOBS_COLUMNS - {*(table.fieldnames or ())}:
+                    raise ValueError(f"no column {', '.join(sorted(missing))}")
+                rows = [row for row in table if row["origin"] is not None]  # else it was cut off in this row
+                problem = f"{len(rows):,} rows instead of {sweep.metrics.get(names.JOBS, 0):,.0f}"
+            damaged = len(rows) < sweep.metrics.get(names.JOBS, 0)
+        except (UnreadableFileError, ValueError, csv.Error) as error:
+            damaged, problem = True, str(error)
+        if damaged:
+            lacking = "what it lacks is taken from the runs that the sweep made, without those that it reused"
+            log.warning("%s of sweep %s is damaged (%s): %s", names.JOBS_CSV, sweep.run_id, problem, lacking)
+            listed = {row["config_hash"] for row in rows}
+            made = dict.fromkeys(run.config_hash for run in self.of_sweep(sweep.run_id))
+            rows += [dict.fromkeys(_JOBS_COLUMNS, "") | {"config_hash": key} for key in made if key not in listed]
+        return rows
 
     def within(self, experiment_id: str) -> Self:
         """The same store, but only one of its experiments."""

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ LONGEST_PARAM = 6000
 LONGEST_TAG = 8000
 LONGEST_NAME = 250
 """MLflow's limits, in characters."""
+
+_YEAR_9999_MS = 253_370_764_800_000
 
 Ending = Literal["FINISHED", "FAILED", "KILLED"]
 
@@ -57,6 +59,16 @@ class Run:
     params: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)  # their latest values
     tags: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, *values: Any) -> "Run":
+        """Make one of the values that a store has, which may be anything where others have written, too."""
+        run_id, experiment_id, *texts, start_ms, end_ms, artifact_uri = values
+        name, status = (text or "" for text in texts)
+        start_ms, end_ms = (
+            ms if isinstance(ms, int) and 0 <= ms < _YEAR_9999_MS else None for ms in (start_ms, end_ms)
+        )
+        return cls(run_id, str(experiment_id), name, status, start_ms or 0, end_ms, artifact_uri or "")
 
 
 @dataclass(frozen=True, slots=True)

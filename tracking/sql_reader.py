@@ -55,14 +55,14 @@ class SqlReader(Reader):
         columns = [f"attributes.{name}" for name in ATTRIBUTES]
         chosen = self._select(["attributes.run_id"], conditions)
         found = {}
-        for run_id, experiment_id, *others in self.rows(columns, *conditions):
-            found[run_id] = Run(run_id, str(experiment_id), *others)
+        for row in self.rows(columns, *conditions):
+            found[row[0]] = Run.read(*row)
         with self.database.reading() as connection:
             for field, name in _KEYED.items():
                 table = _table(name).c
                 query = select(table.run_uuid, table.key, table.value).where(table.run_uuid.in_(chosen))
                 for run_id, key, value in connection.execute(query):
-                    if run_id in found:
+                    if run_id in found and value is not None:
                         getattr(found[run_id], field)[key] = value
         return list(found.values())
 

@@ -16,7 +16,7 @@ from tracking.addresses import VALID, VARIABLE, describe, tracking_uri
 from tracking.client import mlflow_errors
 from tracking.client_reader import ClientReader
 from tracking.client_writer import ClientWriter
-from tracking.database import Database, SqliteDatabase, connect, unknown_models
+from tracking.database import TABLES, Database, SqliteDatabase, connect, unknown_models
 from tracking.disk import require_writable_file
 from tracking.errors import LoginRefusedError, StoreUnreachableError, TrackingError, without_secrets
 from tracking.reader import Experiment, Reader
@@ -177,7 +177,13 @@ def _existing(uri: str) -> Reader | None:
             return reader
         if "runs" not in database.columns():
             return None
+        missing = TABLES.keys() - database.columns().keys()
         different = database.differences()
+    if missing:
+        raise TrackingError(
+            f"{describe(uri)}: tables are missing ({', '.join(sorted(missing))}), so the store is damaged, or none of "
+            "MLflow's. Restore it, or move it away"
+        )
     if different:
         _warn_once(f"The tables of {without_secrets(uri)}", "; ".join(different))
         return ClientReader(uri)

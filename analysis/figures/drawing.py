@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from analysis.figures.view import View
 from analysis.levels import level_name, plain, unordered
 from tracking import artifacts
+from tracking.disk import explained
 from tracking.errors import TrackingError
 
 _ROWS_IN_MARKDOWN = 300
@@ -42,13 +43,25 @@ def save(drawing: Drawing, folder: Path) -> list[Path]:
     """Write a figure as PNG and SVG, its data as CSV and its table as Markdown; returns the four paths."""
     paths = [folder / f"{drawing.name}.{ending}" for ending in ("png", "svg", "csv", "md")]
     settle(drawing.figure)
-    drawing.figure.savefig(paths[0], metadata={"Software": None})
-    drawing.figure.savefig(paths[1], metadata={"Date": None, "Creator": None})
-    plt.close(drawing.figure)
-    unordered(drawing.data).to_csv(paths[2], index=False, lineterminator="\n", float_format="%.10g")
     text = f"# {markdown_text(drawing.title)}\n\n{markdown_text(drawing.caption)}\n\n{markdown(drawing.table)}"
-    paths[3].write_text(text, "utf-8", newline="\n")
+    with explained(folder):
+        drawing.figure.savefig(paths[0], metadata={"Software": None})
+        drawing.figure.savefig(paths[1], metadata={"Date": None, "Creator": None})
+        no_formulas(drawing.data).to_csv(paths[2], index=False, lineterminator="\n", float_format="%.10g")
+        paths[3].write_text(text, "utf-8", newline="\n")
+    plt.close(drawing.figure)
     return paths
+
+
+def no_formulas(table: pd.DataFrame) -> pd.DataFrame:
+    """A table for a CSV file: a text that a spreadsheet would take for a formula begins with ``'`` instead."""
+    table = unordered(table).rename(columns=lambda name: _no_formula(str(name)))
+    texts = table.select_dtypes(["object", "str"])
+    return table.assign(**{str(name): texts[name].map(_no_formula) for name in texts})
+
+
+def _no_formula(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
 def folder_of(view: View) -> Path:
@@ -59,7 +72,8 @@ def folder_of(view: View) -> Path:
         digest = hashlib.sha256(f"{view.data.run_filter}\n{levels}".encode()).hexdigest()[:8]
         name = f"{name or 'runs'}-part-{digest}"
     folder = Path("figures") / name
-    folder.mkdir(parents=True, exist_ok=True)
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 

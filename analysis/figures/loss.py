@@ -17,12 +17,14 @@ def loss(view: View) -> Drawing:
     layout, style = view.layout.along_epochs(), view.style
     trials = view.longest
     bands = loss_bands(trials, view.data.curves, layout.conditions)
-    if bands.empty:
-        raise NotApplicableError("no run holds a loss curve that can be pooled with its condition's others")
-    hues = Hues.of(bands, layout.hue)
-    figure, panels = panel_grid(bands, layout.panels, style, sharex=True, sharey=True)
     drawn = bands[bands["epoch"] > 0].replace([np.inf], np.nan)
     positive = drawn[["low", "high"]].where(drawn[["low", "high"]] > 0)
+    if bands.empty:
+        raise NotApplicableError("no run holds a loss curve that can be pooled with its condition's others")
+    if positive.isna().all(axis=None):
+        raise NotApplicableError("no loss is above 0 and finite, so none can be drawn on a logarithmic axis")
+    hues = Hues.of(bands, layout.hue)
+    figure, panels = panel_grid(bands, layout.panels, style, sharex=True, sharey=True)
     log_axis(panels[0].ax, "x", 1, float(drawn["epoch"].max()))
     log_axis(panels[0].ax, "y", np.nanmin(positive) / 1.5, np.nanmax(positive) * 1.5)
     for panel in panels:

@@ -180,9 +180,9 @@ def _surface(ax: Axes, view: View, trial: "pd.Series[Any]") -> tuple[int, int]:
     inputs = np.repeat(task.inputs[:1], _RESOLUTION**2, axis=0)  # inputs that never vary keep their value
     inputs[:, i], inputs[:, j] = (axis.ravel() for axis in np.meshgrid(ticks, ticks))
     try:
-        weights = weights_of(view.store, view.data.runs[trial["run_id"]], int(trial["trial"]))
-    except (TrackingError, OSError) as error:
-        raise NotApplicableError(f"the weights of run {trial['run_id']} cannot be read ({error})") from error
+        weights = weights_of(view.store, view.data.runs[trial["run_id"]], trial)
+    except TrackingError as error:
+        raise NotApplicableError(str(error)) from error
     output = answers(trial, weights, inputs).reshape(_RESOLUTION, _RESOLUTION)
     low_target, high_target = task.target_ends.values()
     look: dict[str, Any] = {"cmap": _COLORS, "norm": mpl.colors.Normalize(low_target, high_target)}

@@ -1,5 +1,6 @@
 """What figures look at, and how: runs chosen and loaded, axes laid out, the caption that says so."""
 
+from collections import defaultdict
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
@@ -76,7 +77,7 @@ class View:
         parts += [f"Only {', '.join(chosen)}."] if chosen else []
         parts += [f"Runs where {plain(self.data.run_filter, 120)}."] if self.data.run_filter else []
         for sweep in self.data.sweeps:
-            whole = "" if sweep.loaded == sweep.jobs else f", {sweep.loaded} of {sweep.jobs} jobs finished"
+            whole = "" if sweep.loaded == sweep.jobs else f", {sweep.loaded} of {sweep.jobs} jobs {sweep.what}"
             commit = f", commit {plain(sweep.commit)}" if sweep.commit else ""
             name = f"{plain(sweep.label)}: sweep" if sweep.label else "Sweep"
             parts.append(f"{name} {sweep.short_id}{commit}{whole}.")
@@ -91,7 +92,7 @@ def criterion(trials: pd.DataFrame) -> str:
         options = [key for key in map(str, members) if key.startswith("criterion.")]
         limits = {key.partition(".")[2]: " or ".join(map(level_name, levels(members[key]))) for key in options}
         held = "" if limits.get("hold", "1") == "1" else f" at {limits['hold']} passes in a row"
-        asked.append((asks.format(**limits) or f"criterion {level_name(name)}") + held)
+        asked.append((asks.format_map(defaultdict(lambda: "?", limits)) or f"criterion {level_name(name)}") + held)
     return f"Converged, at the first such pass: {'; or '.join(asked)}." if asked else ""
 
 

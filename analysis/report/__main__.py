@@ -39,9 +39,12 @@ def main(arguments: Sequence[str]) -> int:
 
         from analysis.figures.drawing import attach, folder_of
         from analysis.report.page import command_of, page
+        from tracking.disk import explained
 
         path = folder_of(view) / "report.html"
-        path.write_text(page(view, options.difference, command_of(view, arguments)), "utf-8", newline="\n")
+        text = page(view, options.difference, command_of(view, arguments))
+        with explained(path):
+            path.write_text(text, "utf-8", newline="\n")
         attach(view, [path])
         print(path)
 

@@ -116,7 +116,7 @@ def _sample_size(view: View, difference: float) -> str:
 def _provenance(sweep: Sweep) -> str:
     """Everything known about how a sweep was made, in full, to be copied."""
     started = datetime.datetime.fromtimestamp(sweep.parent.start_ms / 1000, datetime.UTC)
-    status = f"{sweep.parent.status}, {sweep.loaded:,} of {counted(sweep.jobs, 'job')} finished"
+    status = f"{sweep.parent.status}, {sweep.loaded:,} of {counted(sweep.jobs, 'job')} {sweep.what}"
     rows = {"sweep": sweep.title, "run id": sweep.parent.run_id, "experiment": sweep.experiment}
     rows |= {"started": f"{started:%Y-%m-%d %H:%M} UTC", "status": status}
     shown = ("git_commit", "git_dirty", "command", "python", "versions", "machine", "host", "engine", "launcher")

@@ -27,7 +27,8 @@ def loss_bands(trials: pd.DataFrame, curves: pd.DataFrame, by: Sequence[str]) ->
     def band(members: pd.DataFrame) -> pd.DataFrame:
         held = set(members["run_id"]) & has_own_quantiles
         if not held:
-            return _bands(losses.loc[members["run_id"]], members["epochs"].to_numpy())
+            known = members[members["run_id"].isin(losses.index)]  # a run may have no curve
+            return _bands(losses.loc[known["run_id"]], known["epochs"].to_numpy())
         own = pooled[pooled["run_id"] == next(iter(held))] if len(set(members["run_id"])) == 1 else pooled[:0]
         own = own.pivot_table(index="epoch", columns="quantile", values="loss").reindex(columns=[0.5, 0.1, 0.9])
         return own.set_axis(["estimate", "low", "high"], axis=1).reset_index().assign(n=len(members))
@@ -44,7 +45,7 @@ def _losses(trials: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
 
 def _bands(losses: pd.DataFrame, cutoffs: NDArray[np.int64]) -> pd.DataFrame:
     epochs = losses.columns.to_numpy()
-    parts, start = [], -1
+    parts, start = [pd.DataFrame(columns=["epoch", "estimate", "low", "high", "n"], dtype=np.float64)], -1
     for cutoff in np.unique(cutoffs):
         span = (epochs > start) & (epochs <= cutoff)
         values = losses.to_numpy()[cutoffs >= cutoff][:, span]
@@ -53,7 +54,7 @@ def _bands(losses: pd.DataFrame, cutoffs: NDArray[np.int64]) -> pd.DataFrame:
         band = {"epoch": epochs[span], "estimate": median, "low": low, "high": high, "n": len(values)}
         parts.append(pd.DataFrame(band))
         start = cutoff
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat(parts[1:] or parts, ignore_index=True)
 
 
 def prediction_quantiles(trials: pd.DataFrame, by: Sequence[str], dots: int = 25) -> pd.DataFrame:

@@ -1,3 +1,4 @@
+import io
 import itertools
 import subprocess
 import sys
@@ -334,13 +335,51 @@ def test_the_gallery_shows_the_worst_failures_and_says_where_there_are_none(with
     plt.close(drawing.figure)
 
 
-def test_weights_that_cannot_be_read_are_a_reason(with_weights, tmp_path):
+def archive(**weights):
+    content = io.BytesIO()
+    np.savez(content, **weights)
+    return content.getvalue()
+
+
+WEIGHTS = {"weights1": np.ones((3, 2)), "weights2": np.ones((2, 1))}  # of the network that is shown
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None, b"", b"hello", archive(**WEIGHTS)[:200], archive(weights1=np.ones((3, 2))),
+        archive(**WEIGHTS | {"weights1": np.ones((5, 2))}), archive(**WEIGHTS | {"weights1": np.array([["a"]])}),
+        archive(**WEIGHTS | {"weights1": np.array([{}], dtype=object)}), archive(**WEIGHTS)[:70] + bytes(30),
+    ],
+    ids=["missing", "empty", "text", "truncated", "a layer less", "another network", "letters", "a pickle", "zeros"],
+)  # fmt: skip
+def test_weights_that_cannot_be_read_are_a_reason(with_weights, tmp_path, content):
     view = with_weights([network("a", epochs_to_converge=3.0)])
     (tmp_path / "a" / "weights.npz").unlink()
+    if content is not None:
+        (tmp_path / "a" / "weights.npz").write_bytes(content)
     surface, rate = FIGURES["surface"].draw(view), FIGURES["rate"].draw(view)
-    assert "the weights of run a cannot be read" in str(surface)
+    assert "weights.npz of run a cannot be read (" in str(surface)
     assert isinstance(rate, Drawing)
     plt.close(rate.figure)
+
+
+def test_losses_that_have_no_logarithm_are_a_reason(view_of):
+    view = view_of(lr=[0.1])
+    curves = view.data.curves.assign(loss=0.0)
+    assert "no loss is above 0 and finite" in str(
+        FIGURES["loss"].draw(replace(view, data=replace(view.data, curves=curves)))
+    )
+
+
+def test_runs_without_a_loss_curve_are_left_out_of_the_others(view_of):
+    view = view_of(lr=[0.1, 0.5])
+    curves = view.data.curves
+    some = curves[~curves["run_id"].isin(view.trials["run_id"].iloc[:10])]  # none of lr 0.1, six of lr 0.5
+    drawing = FIGURES["loss"].draw(replace(view, data=replace(view.data, curves=some)))
+    assert isinstance(drawing, Drawing), drawing
+    assert drawing.data[["lr", "n"]].drop_duplicates().to_numpy().tolist() == [[0.5, 6]]
+    plt.close(drawing.figure)
 
 
 def test_the_paired_figure_tells_rates_from_speeds(view_of, make_trials):
@@ -550,12 +589,12 @@ def test_levels_can_be_chosen(demo, monkeypatch, capsys):
     monkeypatch.chdir(demo[0])
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     whole = set(demo[0].glob("figures/*/rate.csv"))
-    assert main(["where.lr=[0.5,2.0]", "where.hidden=3", "only=rate", "compare=[latest,latest]", "labels=[a,b]"]) == 0
+    assert main(["where.lr=[0.5,2.0]", "where.hidden=3", "only=rate", "compare=[latest,latest]", "labels=[=a,b]"]) == 0
     (path,) = set(demo[0].glob("figures/*/rate.csv")) - whole
     table = pd.read_csv(path)
     assert sorted(table["lr"].unique()) == [0.5, 2.0]
     assert table["n"].unique().tolist() == [6]
-    assert sorted(table["sweep"].unique()) == ["a", "b"]
+    assert sorted(table["sweep"].unique()) == ["'=a", "b"]  # or a spreadsheet would take the first for a formula
 
 
 def test_what_needs_a_task_that_is_not_here_is_skipped_and_the_rest_drawn(view_of):

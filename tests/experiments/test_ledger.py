@@ -145,7 +145,7 @@ def test_a_ledger_that_is_read_is_the_one_that_was_written(expand):
     reused = {run.run_id: run for run in [run_of(jobs[2], converged=0.0, final_loss=0.5)]}
     written.note(made)
     written.reuse(reused.values())
-    read = Ledger.read(written.table, made, reused)
+    read = Ledger.read(csv.DictReader(io.StringIO(written.table.decode())), made, reused)
     read.look_up({f"run of {job.config_hash}": job.params for job in jobs}.__getitem__)
     assert read.table == written.table
     assert read.counts == written.counts
@@ -154,8 +154,8 @@ def test_a_ledger_that_is_read_is_the_one_that_was_written(expand):
 
 
 def test_a_table_from_before_it_had_results_is_read():
-    table = b"job,config_hash,overrides,run_id,origin\n0,a,lr=1,x,reused\n1,b,lr=2,y,new\n2,c,lr=3,,\n"
-    read = Ledger.read(table, [Outcome("z", "c", "FINISHED", converged=1.0)], {})
+    table = "job,config_hash,overrides,run_id,origin\n0,a,lr=1,x,reused\n1,b,lr=2,y,new\n2,c,lr=3,,\n"
+    read = Ledger.read(csv.DictReader(table.splitlines()), [Outcome("z", "c", "FINISHED", converged=1.0)], {})
     assert [(entry.state, entry.run.run_id) for entry in read] == [
         (State.REUSED, "x"), (State.LEFT, ""), (State.NEW, "z"),
     ]  # fmt: skip
