@@ -5,10 +5,7 @@ waits for it until it is done, or until that sweep is over. Nobody waits for one
 for each other.
 """
 
-import hashlib
 import logging
-import os
-import tempfile
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +14,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from tracking import names
+from tracking.addresses import sqlite_path
 from tracking.record import Outcome, Run
 from tracking.stale import Life, life
 from tracking.store import Store
@@ -29,10 +27,9 @@ SHORTEST_PAUSE_S = 1.0
 
 @contextmanager
 def alone(store: Store) -> Iterator[None]:
-    """Keep other sweeps of the experiment from looking or listing their jobs; those of this user on this machine."""
-    mine = f"{store.uri} {store.experiment} {os.getuid() if hasattr(os, 'getuid') else ''}"
-    name = f"convergence-atlas-{hashlib.sha256(mine.encode()).hexdigest()[:16]}.lock"
-    lock = FileLock(Path(tempfile.gettempdir()) / name)
+    """Keep other sweeps from looking or listing their jobs: those on the same SQLite file, or in the same folder."""
+    path = sqlite_path(store.uri)
+    lock = FileLock((path.parent if path else Path.cwd()) / ".sweeps.lock")
     try:
         lock.acquire()
     except OSError as error:
@@ -40,6 +37,8 @@ def alone(store: Store) -> Iterator[None]:
     try:
         yield
     finally:
+        if lock.is_locked:
+            Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
 
 
