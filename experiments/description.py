@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,8 @@ class Parent:
     run_id: str
     keys: tuple[str, ...]  # what the sweep varies, in the order in which params are listed
     process: Mapping[str, str]  # that it runs in: its tags host, pid and process
+
+    artifacts: ClassVar[Mapping[str, bytes]] = {}  # of its children, none: it keeps its provenance itself
 
     @property
     def tags(self) -> dict[str, str]:

@@ -14,9 +14,6 @@ from experiments.jobs import Job
 from nn_core import Advance, Result, State
 from tracking.record import now_ms
 
-ENGINES_OF_RUNS = ("numba", "numpy", "numba, numpy")
-"""What a sweep may say of the engines that trained its runs."""
-
 NETWORKS_PER_CHUNK = 1024
 """Enough to fill the kernel's blocks on many cores, few enough to be stored in one transaction."""
 
@@ -68,10 +65,10 @@ def other_engines(configs: Iterable[Config], made_by: str) -> Iterator[str]:
 
     They were `made_by` an engine, or by several (``numba, numpy``), which is what ``engine=auto`` makes of a sweep.
     """
-    for config in configs if made_by in ENGINES_OF_RUNS else ():
+    for config in configs:
         parts = condition(config).parts
         theirs = nn_core.choose("auto" if "," in made_by else made_by, parts)
-        if theirs != nn_core.choose(config.engine, parts):
+        if theirs in nn_core.ENGINES and theirs != nn_core.choose(config.engine, parts):
             yield theirs
 
 

@@ -7,8 +7,6 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
@@ -22,7 +20,7 @@ from experiments.interruption import Interrupted, SweepStopped
 from experiments.jobs import Job, refuse, typed
 from experiments.validation import problems
 from tracking.errors import TrackingError
-from tracking.provenance import provenance
+from tracking.provenance import Provenance, provenance
 from tracking.stale import Life, life
 from tracking.store import open_store
 
@@ -64,7 +62,7 @@ def _single(job: Job) -> None:
         log.warning(why)
     made_by = provenance(engine=next(iter(engines)), launcher="none")
     try:
-        trained, run_id = _train_and_track(job, name, made_by.tags, made_by.artifacts)
+        trained, run_id = _train_and_track(job, name, made_by)
     except TrackingError as error:
         sys.exit(str(error))
     except Interrupted:
@@ -83,7 +81,7 @@ def _of_sweep(job: Job, parent: Parent) -> None:
     name = parent.name(job)
     _end_with(parent)
     try:
-        trained, _ = _train_and_track(job, name, parent.tags, before_storing=lambda: _end_with(parent))
+        trained, _ = _train_and_track(job, name, parent)
     except TrackingError as error:
         log.error("%s: %s", name, error)
         raise SweepStopped from error
@@ -104,18 +102,13 @@ def _end_with(parent: Parent) -> None:
         os._exit(1)
 
 
-def _train_and_track(
-    job: Job,
-    name: str,
-    tags: Mapping[str, str],
-    artifacts: Mapping[str, bytes] = MappingProxyType({}),
-    before_storing: Callable[[], None] = lambda: None,
-) -> tuple[Trained, str]:
+def _train_and_track(job: Job, name: str, origin: Parent | Provenance) -> tuple[Trained, str]:
     """Do a job; returns its run's id, too, or no id if the server was away and the run is kept on disk."""
     store = open_store(job.config.experiment)
     trained = _train(job)
-    record = description.describe(trained, name, tags, artifacts)
-    before_storing()
+    record = description.describe(trained, name, origin.tags, origin.artifacts)
+    if isinstance(origin, Parent):
+        _end_with(origin)
     with interruption.held():
         (run_id,) = store.write([record])
     return trained, run_id
