@@ -59,7 +59,7 @@ class Others:
             if self._process.items() <= sweep.tags.items():
                 continue  # this sweep, or an earlier one of the same process, such as a notebook's
             rows = self._store.reader.jobs(sweep)
-            listed = {row.get("config_hash", "") for row in rows if not row.get("run_id")} & set(wanted)
+            listed = {row["config_hash"] for row in rows if not row["run_id"]} & set(wanted)
             alive = life(sweep.tags)
             if listed and alive is not Life.DEAD:
                 _tell(sweep, len(listed), alive)

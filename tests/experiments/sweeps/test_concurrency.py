@@ -93,5 +93,5 @@ def test_a_sweep_on_another_machine_is_named(folder_with_store: Callable) -> Non
     output = folder.train(*sweep)
     assert f"2 of these jobs may be in hand of sweep {other} (other) on elsewhere, and are done here, too" in output
     assert f"If it is dead: python -m experiments.sweeps repair {other}" in output
-    assert damaged not in output
+    assert f"in hand of sweep {damaged}" not in output
     assert len(folder.runs("tags.config_hash != ''")) == 2

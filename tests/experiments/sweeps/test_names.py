@@ -67,7 +67,7 @@ def test_a_name_is_only_a_name(
     assert overrides(name)[1] in parent.info.run_name or parent.info.run_name.endswith("…")
     counts, nothing, *table = parent.data.tags["mlflow.note.content"].splitlines()
     assert (counts, nothing) == ("4 jobs, 4 finished, 0 reused, 0 failed", "")
-    assert [len(re.findall(r"(?<!\\)\|", line)) for line in table] == [6] * 4
+    assert [len(re.findall(r"(?<!\\)\|", line)) for line in table] == [7] * 4
     capsys.readouterr()
     assert (
         sweeps.main(["status"]) == sweeps.main(["show", "latest"]) == sweeps.main(["show", parent.info.run_name]) == 0
