@@ -14,7 +14,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from tracking import names
-from tracking.addresses import sqlite_path
+from tracking.artifacts import local_folder
 from tracking.record import Outcome, Run
 from tracking.stale import Life, life
 from tracking.store import Store
@@ -27,18 +27,21 @@ SHORTEST_PAUSE_S = 1.0
 
 @contextmanager
 def alone(store: Store) -> Iterator[None]:
-    """Keep other sweeps from looking or listing their jobs: those on the same SQLite file, or in the same folder."""
-    path = sqlite_path(store.uri)
-    lock = FileLock((path.parent if path else Path.cwd()) / ".sweeps.lock")
+    """Keep other sweeps of the experiment from looking or listing their jobs: those that share a folder with this one.
+
+    That is the folder of the experiment's artifacts, or if these are on a server the current one.
+    """
+    folder = local_folder(store.artifact_location) or Path.cwd()
+    # It is left there: between removing it and letting go, somebody else could lock it, and a third make another.
+    lock = FileLock(folder / ".sweeps.lock")
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except OSError as error:
         log.debug("no lock can be had (%s); sweeps of this moment will not see each other", error)
     try:
         yield
     finally:
-        if lock.is_locked:
-            Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
 
 
