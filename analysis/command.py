@@ -125,7 +125,9 @@ def parse(schema: type[Options], arguments: Sequence[str]) -> Options:
     for argument in arguments:
         key, equals, text = argument.partition("=")
         root, _, axis = key.partition(".")
-        if not equals:
+        if any("\ud800" <= letter <= "\udfff" for letter in argument):
+            problems.append(f"{argument!a}: that is not UTF-8")
+        elif not equals:
             problems.append(f"{argument}: arguments have the form key=value")
         elif root not in types or (key != root and root != "where"):
             problems.append(f"{key}: no such key{suggestion(key, types)}; valid are {', '.join(types)}")

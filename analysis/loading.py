@@ -267,7 +267,8 @@ def _at_end(trials: pd.DataFrame) -> "pd.Series[Any]":
     said = trials[names.CONVERGED_AT_END].map({True: True, False: False}).astype("boolean")
     if "criterion.tolerance" not in trials:
         return said
-    error, tolerance = trials["max_error"].astype(float), trials["criterion.tolerance"].astype(float)
+    error = trials["max_error"].astype(float)
+    tolerance = pd.to_numeric(trials["criterion.tolerance"], errors="coerce")
     known = error.notna() & tolerance.notna()
     return said.fillna((error < tolerance).astype("boolean").where(known))
 

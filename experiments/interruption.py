@@ -6,7 +6,6 @@ program is, except in stretches that are `held`: those go on to their end, and t
 
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -38,19 +37,6 @@ def end_silently() -> None:
     """Let Ctrl-C kill this process where it does not listen, instead of having Python print a traceback."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-@contextmanager
-def ending_with_the_reader() -> Iterator[None]:
-    """End with 141, as a shell expects, where whoever reads the output has left, as ``| head`` does."""
-    try:
-        yield
-        sys.stdout.flush()
-    except BrokenPipeError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        for stream in (sys.stdout, sys.stderr):
-            os.dup2(nowhere, stream.fileno())  # or Python would complain of what it cannot write at its end
-        sys.exit(128 + 13)
 
 
 @contextmanager

@@ -15,7 +15,6 @@ from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Any
 
-from experiments.interruption import ending_with_the_reader
 from experiments.ledger import ledgers, revise
 from experiments.startup import collect_garbage_seldom
 from tracking import names, stale
@@ -25,6 +24,7 @@ from tracking.errors import TrackingError, without_secrets
 from tracking.record import Run, RunUpdate, now_ms
 from tracking.store import Store, find_stores
 from tracking.sync import sync
+from tracking.terminal import printing
 from tracking.view import runs_page, save_view
 
 SHOWN_ID = 12
@@ -290,6 +290,6 @@ def _local_time(ms: int) -> str:
 
 if __name__ == "__main__":
     collect_garbage_seldom()
-    with ending_with_the_reader():
+    with printing():
         code = main()
     sys.exit(code)

@@ -10,6 +10,7 @@ from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from experiments import completion, interruption, startup
+from tracking.terminal import printing
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -43,7 +44,7 @@ def main() -> None:
     try:
         # First of all: Hydra takes a third of a second to import.
         choosing = completion.without_names() if completing else nullcontext()
-        with interruption.listening(), interruption.ending_with_the_reader(), choosing:
+        with interruption.listening(), printing(), choosing:
             _hydra()
     except interruption.Interrupted:
         sys.exit(interruption.exit_code())

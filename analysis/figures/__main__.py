@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from analysis.command import Selection, names, run, suggestion, word
 from analysis.figures.catalog import FIGURES, listing, with_figure_options
 from analysis.figures.sizes import STYLES
+from tracking.terminal import printing
 
 PURPOSE = "Draw the comparison figures of a sweep into figures/<sweep>/ and attach them to its parent run."
 
@@ -58,4 +59,6 @@ def _draw(options: FigureOptions) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    with printing():
+        code = main(sys.argv[1:])
+    sys.exit(code)

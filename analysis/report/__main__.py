@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from analysis.command import Selection, run
 from analysis.figures.catalog import with_figure_options
+from tracking.terminal import printing
 
 PURPOSE = "Write one self-contained HTML report of a sweep into figures/<sweep>/ and attach it to its parent run."
 
@@ -52,4 +53,6 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    with printing():
+        code = main(sys.argv[1:])
+    sys.exit(code)

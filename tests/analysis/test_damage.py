@@ -2,6 +2,8 @@
 
 import io
 import logging
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 from analysis.figures.__main__ import main as draw_figures
 from analysis.loading import SelectionError, load
 from analysis.report.__main__ import main as write_report
+from experiments.sweeps import main as status
 from tracking.store import open_reader
 
 
@@ -139,3 +142,36 @@ def test_figures_that_cannot_be_written_are_told_in_one_line(sweeps, trained, ca
     first, second = capsys.readouterr().err.splitlines()
     assert first == second
     assert f"figures/{run_id[:12]}" in first
+
+
+def change(sweeps, *statements):
+    with closing(sqlite3.connect(sweeps.root / "mlflow.db")) as database:
+        for statement in statements:
+            database.execute(statement)
+        database.commit()
+
+
+@pytest.mark.parametrize("table", ["params", "latest_metrics", "experiments"])
+def test_a_store_that_lacks_a_table_is_told_in_one_line(sweeps, capsys, table):
+    change(sweeps, "PRAGMA foreign_keys = OFF", f"DROP TABLE {table}")
+    assert draw_figures([]) == 1
+    assert status(["status"]) == 1
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == second
+    assert f"tables are missing ({table})" in first
+
+
+def test_rows_of_which_others_left_half_are_read(sweeps, trained, told):
+    parent = sweeps.start("a sweep")
+    rows = [sweeps.run(parent, *t) for t in trained[:3]]
+    run_id = sweeps.finish(parent, rows)
+    change(
+        sweeps,
+        "UPDATE runs SET name = NULL, start_time = NULL, end_time = 99999999999999999",
+        f"UPDATE runs SET artifact_uri = NULL WHERE run_uuid = '{rows[0]['run_id']}'",
+        f"DELETE FROM metrics WHERE run_uuid = '{rows[1]['run_id']}'",
+        f"INSERT INTO tags VALUES ('diverged', 'never', '{rows[2]['run_id']}')",
+    )
+    assert draw_figures(["only=[rate,loss,surface]"]) == 0
+    assert f"left out: run {rows[2]['run_id']} has diverged=never" in told()
+    assert status(["status"]) == status(["status", "--json"]) == status(["show", run_id]) == 0
