@@ -120,9 +120,7 @@ def _make_folder(config: DictConfig) -> Path:
         for number in itertools.count(1):
             folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
             with suppress(FileExistsError):
-                folder.mkdir()
-                break
-            if chosen_by_user:
+                folder.mkdir(exist_ok=chosen_by_user)
                 break
         with read_write(config.hydra), open_dict(config.hydra):
             config.hydra.sweep.dir = str(folder)
