@@ -125,5 +125,5 @@ def _make_folder(config: DictConfig) -> Path:
         with read_write(config.hydra), open_dict(config.hydra):
             config.hydra.sweep.dir = str(folder)
             config.hydra.runtime.output_dir = str(folder.absolute())
-        (folder / "multirun.yaml").write_text(without_secrets(OmegaConf.to_yaml(config)))
+        (folder / "multirun.yaml").write_text(without_secrets(OmegaConf.to_yaml(config)), "utf-8")
     return folder

@@ -62,9 +62,9 @@ def hide_secrets() -> None:
     """Mask what looks like a secret in the files that Hydra has written about the present job."""
     hydra = HydraConfig.get()
     for path in (Path(hydra.runtime.output_dir) / (hydra.output_subdir or "")).glob("*.yaml"):
-        text = path.read_text()
+        text = path.read_text("utf-8")
         if (shown := without_secrets(text)) != text:
-            path.write_text(shown)
+            path.write_text(shown, "utf-8")
 
 
 def code(config: DictConfig) -> list[str]:

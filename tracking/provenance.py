@@ -68,7 +68,7 @@ def process_identity(pid: int) -> str | None:
     None if there is no such process, or no ``/proc`` to ask.
     """
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
+        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         namespace = Path(f"/proc/{pid}/ns/pid").readlink().name
     except OSError:

@@ -14,7 +14,8 @@ def printing() -> Iterator[None]:
     its reader has left, as ``| head`` does, the command ends with 141, as a shell expects; where the output is full,
     with a line on standard error and 1.
     """
-    sys.argv[1:] = [os.fsencode(argument).decode(errors="surrogateescape") for argument in sys.argv[1:]]
+    for arguments in (sys.argv, sys.orig_argv):
+        arguments[:] = [os.fsencode(argument).decode(errors="surrogateescape") for argument in arguments]
     for number, name in ((1, "stdout"), (2, "stderr")):
         stream = getattr(sys, name)
         if stream is None:

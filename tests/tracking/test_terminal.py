@@ -62,3 +62,10 @@ def test_letters_that_the_terminal_has_not_are_escaped(run):
     assert done.returncode == 2
     assert r"\xfc\u6f22\U0001f642: no such key" in done.stderr
     assert "that is not UTF-8" in run("$P -m analysis.figures $'x=\\xff'").stderr
+
+
+def test_a_sweep_with_an_odd_name_runs_in_an_ascii_terminal(run):
+    ascii_only = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    done = run(f"""$P -m experiments.train -m epochs=10 "experiment='{ODD} 2'" """, **ascii_only)
+    assert done.returncode == 0, done.stderr
+    assert f"{ODD} 2" in run("$P -m experiments.sweeps status").stdout
