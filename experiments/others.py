@@ -51,12 +51,17 @@ class Others:
     def __init__(self, store: Store, process: Mapping[str, str]) -> None:
         self._store, self._process = store, process
         self._in_hand: dict[str, set[str]] = {}  # by config_hash, the sweeps that came before
+        self._found: list[tuple[Run, Life, set[str]]] = []  # each with the jobs that it listed
 
     def __contains__(self, config_hash: str) -> bool:
         return config_hash in self._in_hand
 
     def look(self, wanted: Collection[str]) -> None:
-        """Find who has jobs in hand that are wanted, by their config_hash; to be done `alone`, before listing them."""
+        """Find who has jobs in hand that are wanted, by their config_hash.
+
+        To be done `alone`, before listing them, and before asking which are finished: a sweep that ends in between has
+        stored its last by then.
+        """
         running = ("attributes.status", "=", "RUNNING")
         for sweep in self._store.reader.runs(running, (f"tags.{names.KIND}", "=", names.SWEEP)):
             if self._process.items() <= sweep.tags.items():
@@ -64,11 +69,17 @@ class Others:
             rows = self._store.reader.jobs(sweep)
             listed = {row["config_hash"] for row in rows if not row["run_id"]} & set(wanted)
             alive = life(sweep.tags)
-            if listed and alive is not Life.DEAD:
-                _tell(sweep, len(listed), alive)
+            if alive is not Life.DEAD:
+                self._found.append((sweep, alive, listed))
             if alive is Life.ALIVE:
                 for config_hash in listed:
                     self._in_hand.setdefault(config_hash, set()).add(sweep.run_id)
+
+    def tell(self, left: Collection[str]) -> None:
+        """Say who has how many of the jobs that are left to do."""
+        for sweep, alive, listed in self._found:
+            if count := len(listed & set(left)):
+                _tell(sweep, count, alive)
 
     def wait(self) -> list[Outcome]:
         """Pause, then say what has come of jobs that were in the hands of others, and are no longer."""

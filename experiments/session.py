@@ -99,8 +99,9 @@ class SweepSession:
         others = Others(self._store, self._process)
         with alone(self._store):
             if self._settings.resume:
+                others.look(by_hash)
                 self.ledger.reuse(self._store.reader.outcomes())
-                others.look({config_hash for config_hash in by_hash if not self.ledger[config_hash].done})
+                others.tell([config_hash for config_hash in by_hash if not self.ledger[config_hash].done])
             tags = {"engine": ", ".join(sorted(self._engines))}
             files = {**self._artifacts, names.JOBS_CSV: self.ledger.table}
             self._store.update_parent(self._run_id, RunUpdate(tags=tags, artifacts=files))
