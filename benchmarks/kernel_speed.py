@@ -5,8 +5,8 @@ Everybody starts from the same weights, records the loss on the same epochs, unl
 weights. Rounds are interleaved and the best counts: on a shared machine that is the one least disturbed.
 
 PyTorch, JAX and a C program are compared if they are installed (``pip install -e .[bench]``) or can be compiled (gcc).
-To see what a processor without AVX-512 would do, limit everybody to AVX2:
-``NUMBA_CPU_NAME=znver3 XLA_FLAGS=--xla_cpu_max_isa=AVX2 ATEN_CPU_CAPABILITY=avx2 python -m benchmarks kernel``.
+To see what a processor without AVX-512 would do, limit the compilers to AVX2, as with ``NUMBA_CPU_NAME=znver3
+NUMBA_CPU_FEATURES=+avx2 XLA_FLAGS=--xla_cpu_max_isa=AVX2``. PyTorch, which computes nonsense then, is left out.
 """
 
 import ctypes
@@ -214,7 +214,8 @@ def measure(networks: int, hidden: int, epochs: int, rounds: int) -> dict[str, f
     start = initial(networks, hidden)
     trains, counts = {}, {}
     for name, (package, make) in CANDIDATES.items():
-        if importlib.util.find_spec(package) or shutil.which(package):
+        limited = package == "torch" and "NUMBA_CPU_NAME" in os.environ
+        if not limited and (importlib.util.find_spec(package) or shutil.which(package)):
             # Networks that are trained one after the other cost the same each.
             counts[name] = min(networks, 4) if make is lesson else networks
             trains[name] = make((start[0][: counts[name]], start[1][: counts[name]]), epochs)
