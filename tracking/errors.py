@@ -45,9 +45,10 @@ def without_secrets(text: str) -> str:
     """
     known = [os.environ.get(name, "") for name in _SECRET_VARIABLES]
     if address := _ADDRESS.match(os.environ.get("MLFLOW_TRACKING_URI", "")):
-        known.append(address[2])
+        # SQLAlchemy takes what follows the first @ for the host, and the driver says so.
+        known += [address[2], address[2].partition("@")[2]]
     for secret in known:
-        if len(secret) > 3:  # or it would be found everywhere
+        if len(secret) > 3 or secret.endswith("@"):  # others would be found everywhere
             text = text.replace(secret, "" if secret.endswith("@") else "***")
     text = "\n".join(_ADDRESS.sub(r"\1", line, count=1) if _ADDRESS.match(line) else line for line in text.split("\n"))
     return _OPTIONS.sub(r"\1***", _YAML.sub(r"\1***", _CREDENTIALS.sub(r"\1", text)))

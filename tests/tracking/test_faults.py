@@ -270,6 +270,7 @@ def test_the_secrets_of_the_environment_are_known(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://me:a secret@x@host/db")
     monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "12345")
     assert without_secrets("no role for me:a secret@x@host, said 12345") == "no role for host, said ***"
+    assert without_secrets("no such host: 'x@host'") == "no such host: 'host'"
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
