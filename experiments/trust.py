@@ -47,7 +47,7 @@ def only_in_known_code() -> Iterator[None]:
 
     def load_and_check(loader: ConfigLoaderImpl, *arguments: Any, **options: Any) -> DictConfig:
         config = load(loader, *arguments, **options)
-        if named := code(config):
+        if named := find_code(config):
             rule = (
                 f"a configuration may name code only if the environment variable {VARIABLE}=NAME:NAME... names it too"
             )
@@ -67,7 +67,7 @@ def hide_secrets() -> None:
             path.write_text(shown, "utf-8")
 
 
-def code(config: DictConfig) -> list[str]:
+def find_code(config: DictConfig) -> list[str]:
     """Say which values below ``hydra`` name code that is not known, as ``key=value``."""
     known = _OF_LOGGING | set(os.environ.get(VARIABLE, "").split(":"))
     named = []

@@ -41,13 +41,13 @@ def test_a_sweep_waits_for_what_another_has_in_hand(folder_with_store: Callable,
     """A wider one does the rest meanwhile; and does it all if the other is killed."""
     folder = folder_with_store()
     hold = """
-    import pathlib, time
+    import pathlib
     def until_told(configs):
         pathlib.Path("begun").touch()
-        while not pathlib.Path("go").exists():
-            time.sleep(0.02)
+        pathlib.Path("go").read_bytes()  # a pipe
     before(module, "start", until_told)
     """
+    os.mkfifo(folder.path / "go")
     sweep = ("-m", "engine=numpy", "epochs=20")
     first = folder.fork(*sweep, "seed=range(3)", **folder.sabotage("experiments.ensemble", hold))
     while not (folder.path / "begun").exists():
@@ -58,7 +58,7 @@ def test_a_sweep_waits_for_what_another_has_in_hand(folder_with_store: Callable,
         wider.join(0.02)
         assert wider.is_alive(), folder.joined(wider)
     if end == "finished":
-        (folder.path / "go").touch()
+        (folder.path / "go").write_bytes(b"now")
         folder.joined(first)
     else:
         os.kill(first.pid, signal.SIGKILL)
