@@ -1,6 +1,7 @@
 """The answer in three sentences, computed from the data."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,18 @@ from analysis.statistics import best_restarts, convergence_rates, median_times, 
 _FEW = 3  # conditions that are named one by one
 
 
+@dataclass(frozen=True)
+class Finding:
+    """A sentence, and the tables of the report that hold its numbers.
+
+    A table is named by the figure it belongs to, or is ``conditions`` (what came of each condition at the longest
+    cut-off) or ``design`` (the levels of each parameter).
+    """
+
+    text: str
+    tables: tuple[str, ...]
+
+
 def question(layout: Layout, tasks: Sequence[str]) -> str:
     """What the sweep asks, from what it varied."""
     names = {"lr": "learning rates", "hidden": "hidden widths", "epochs": "cut-offs"}
@@ -23,8 +36,8 @@ def question(layout: Layout, tasks: Sequence[str]) -> str:
     return f"{opening} does backpropagation learn {listed(tasks)}, and how fast?"
 
 
-def findings(trials: pd.DataFrame, longest: pd.DataFrame, layout: Layout) -> list[str]:
-    """Sentences: how often, by when, at what cost; more if networks unlearn, or parameters varied only together.
+def findings(trials: pd.DataFrame, longest: pd.DataFrame, layout: Layout) -> list[Finding]:
+    """What was found: how often, by when, at what cost; more if networks unlearn, or parameters varied only together.
 
     Every number is of one condition of the layout. Pooled over conditions it would depend on which of them the sweep
     happened to hold. `longest` has each network once, at its longest cut-off. Conditions whose networks converge and
@@ -34,14 +47,16 @@ def findings(trials: pd.DataFrame, longest: pd.DataFrame, layout: Layout) -> lis
     rates = convergence_rates(longest, by)
     lost = unlearned(rates)
     confounded = [axis for axis, _ in layout.together]
-    sentences = [_how_often(longest, rates, by), *_what_is_lost(rates[lost], rates, by)]
+    found = [Finding(_how_often(longest, rates, by), ("conditions",))]
+    found += [Finding(text, ("conditions",)) for text in _what_is_lost(rates[lost], rates, by)]
     if not lost.all():
         among = ""
         if lost.any():
             among = " among those that last"
             trials, longest = (_only(frame, rates[~lost], by) for frame in (trials, longest))
-        sentences += [_by_when(trials, longest, by, among), _at_what_cost(longest, by, confounded, among)]
-    return [*sentences, layout.warning] if layout.warning else sentences
+        found.append(Finding(_by_when(trials, longest, by, among), ("survival", "rate")))
+        found.append(Finding(_at_what_cost(longest, by, confounded, among), ("ert",)))
+    return [*found, Finding(layout.warning, ("design",))] if layout.warning else found
 
 
 def _only(trials: pd.DataFrame, conditions: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:

@@ -34,7 +34,7 @@ def page(view: View, difference: float, command: str) -> str:
         f"<h1>{_text(title)}</h1>",
         f"<p class=question>{_text(question(view.layout, levels(view.trials['task'])))}</p>",
         "<h2>The answer</h2>",
-        *(f"<p>{_text(sentence)}</p>" for sentence in findings(view.trials, view.longest, view.layout)),
+        *(f"<p>{_text(finding.text)}</p>" for finding in findings(view.trials, view.longest, view.layout)),
         "<h2>The design</h2>",
         f"<p>{_text(criterion(view.trials))}</p>",
         _table(_design(view)),

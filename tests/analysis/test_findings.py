@@ -3,9 +3,15 @@ import math
 import pandas as pd
 
 from analysis.axes import Layout
-from analysis.report.findings import findings, question
+from analysis.report import findings as report
+from analysis.report.findings import question
 
 LAYOUT = Layout("lr", None, ())
+
+
+def findings(trials, longest, layout):
+    """The sentences alone."""
+    return [finding.text for finding in report.findings(trials, longest, layout)]
 
 
 def test_every_trial_converges(make_trials):
@@ -160,3 +166,11 @@ def test_where_no_convergence_lasts_nothing_is_best(make_trials):
 def test_runs_that_do_not_tell_their_end_are_told_by_any_pass(make_trials):
     trials = make_trials([10, 20, 30]).assign(converged_at_end=pd.array([True, None, True], "boolean"))
     assert findings(trials, trials, LAYOUT)[0] == "Of 3 networks, 3 converged within 100 epochs: 100% (44 to 100%)."
+
+
+def test_every_sentence_names_the_tables_it_rests_on(make_trials):
+    trials = pd.concat([at_end(make_trials([5.0] * 40, lr=5.0), 4), make_trials([60.0] * 40, lr=0.5)])
+    found = report.findings(trials, trials, Layout("lr", None, (), (("lr", ("loss",)),)))
+    assert [finding.tables for finding in found] == [
+        ("conditions",), ("conditions",), ("survival", "rate"), ("ert",), ("design",)
+    ]  # fmt: skip
