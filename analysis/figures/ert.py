@@ -40,8 +40,9 @@ def ert(view: View) -> Drawing:
     label_outer(panels, "cut-off (epochs)", "epochs per success")
     caption = view.caption(
         "Expected running time: epochs spent by all trials over successes, if each trial is abandoned at the cut-off "
-        f"and another one begun; n = {spread(costs['n'])} trials a curve, 95% bootstrap intervals. Marked: the best "
-        f"restart.{_without_line(best, layout.conditions)}",
+        f"and another one begun; n = {spread(costs['n'])} trials a curve, bands of 95% intervals at each cut-off by "
+        "itself. Marked: the best restart, which is picked on the same trials, so its cost is understated and has no "
+        f"interval.{_without_line(best, layout.conditions)}",
         trials,
     )
     finish(figure, style, caption, hues)
@@ -58,8 +59,8 @@ def _without_line(best: pd.DataFrame, conditions: Sequence[str]) -> str:
 
 def _table(best: pd.DataFrame) -> pd.DataFrame:
     """Whole epochs; nothing where no success was seen, for then no cut-off is the best one."""
-    table = best.rename(columns={"cutoff": "best_cutoff", "estimate": "ert"})
-    epochs = ["best_cutoff", "ert", "low", "high", "at_cutoff", "without_restart"]
+    table = best.rename(columns={"cutoff": "best_cutoff", "estimate": "least_ert"})
+    epochs = ["best_cutoff", "least_ert", "at_cutoff", "at_cutoff_low", "at_cutoff_high", "without_restart"]
     table[epochs] = table[epochs].round().astype("Float64")
-    table.loc[table["converged"] == 0, epochs[:4]] = pd.NA
+    table.loc[table["converged"] == 0, epochs[:2]] = pd.NA
     return table

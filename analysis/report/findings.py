@@ -134,8 +134,7 @@ def _at_what_cost(longest: pd.DataFrame, by: Sequence[str], confounded: Sequence
     if np.isinf(row["estimate"]):
         return "No network converged, so no number of epochs buys a success here."
     where = f" {_where(least, len(costs), by)}" if by else ""
-    interval = f" (95% interval {_end(row['low'])} to {_end(row['high'])})" if len(least) == 1 else ""
-    text = f"A success is cheapest{among}{where}: {row['estimate']:,.0f} epochs{interval}"
+    text = f"A success is cheapest{among}{where}: {row['estimate']:,.0f} epochs"
     if row["converged"] == row["n"] and row["without_restart"] <= 1.01 * row["estimate"]:
         text += "; every trial converges there, so giving up early gains nothing."
     else:

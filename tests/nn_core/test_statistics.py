@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import ndtr
 from scipy.stats import binom, binomtest
 
-from nn_core.statistics import expected_running_time, median_epochs, wilson_interval
+from nn_core.statistics import expected_running_time, median_epochs, running_time_interval, wilson_interval
 
 times = st.lists(st.one_of(st.integers(0, 50).map(float), st.just(math.inf)), min_size=1, max_size=30)
 
@@ -76,6 +77,48 @@ def test_ert_is_the_mean_cost_of_restarting_until_success():
 
 def test_ert_of_a_scalar_cutoff_is_a_scalar():
     assert expected_running_time([1.0, 2.0], 2).shape == ()
+
+
+def test_running_time_interval_by_hand():
+    # Times 10 and 30, one failure, cut-off 30: m = 20, Student 20 -+ 12.706 * 14.142 / sqrt(2) = 127.06, so all of
+    # [0, 30]; p = 2/3, Wilson .2077 to .9385; 30 (1/p - 1): 15, from 1.966 to 114.5. ERT = 35.
+    # low = 35 - sqrt(20^2 + 13.034^2) = 11.13; high = 35 + sqrt(10^2 + 99.47^2) = 134.97.
+    low, high = running_time_interval([10, 30, math.inf], 30)
+    assert (float(low), float(high)) == pytest.approx((11.13, 134.97), abs=0.01)
+
+
+def test_without_success_the_cost_has_no_upper_limit_and_a_lower_one():
+    # Wilson's high end at 0 of 2 is z^2 / (2 + z^2) = .6576: each success takes at least .5207 cut-offs of failures.
+    low, high = running_time_interval([math.inf, math.inf], 100)
+    assert (float(low), float(high)) == (pytest.approx(52.06, abs=0.01), math.inf)
+
+
+@given(times, st.lists(st.integers(0, 60), min_size=1, max_size=5))
+def test_running_time_intervals_hold_the_estimate(t, cutoffs):
+    low, high = running_time_interval(t, cutoffs)
+    estimate = expected_running_time(t, cutoffs)
+    assert ((low >= 0) & (low <= estimate) & (estimate <= high)).all()
+    wider = running_time_interval(t, cutoffs, confidence=0.99)
+    assert ((wider[0] <= low) & (high <= wider[1])).all()
+
+
+@pytest.mark.parametrize(
+    ("share", "spread"),  # of the trials that may succeed; of their times, lognormal about 150 epochs
+    [(1.0, 0.2), (0.98, 0.2), (0.9, 1.0), (0.5, 0.2), (0.7, 2.0), (0.15, 0.5)],
+)
+@pytest.mark.parametrize("n", [25, 60])
+def test_running_time_intervals_cover(share, spread, n):
+    # 600 samples: a coverage of .95 is seen within .95 -+ .025 (2.8 standard errors). Tolerance fixed beforehand: at
+    # least .925, whether trials seldom fail or mostly.
+    rng = np.random.default_rng([n, round(100 * share)])
+    draws = 150 * np.exp(spread * rng.standard_normal((600, n)))
+    draws[rng.random(draws.shape) >= share] = math.inf
+    p = share * float(ndtr(math.log(1000 / 150) / spread))
+    # E[t; t <= 1000] of a lognormal time is share * 150 exp(s^2/2) * Phi(ln(1000/150)/s - s).
+    mean = share * 150 * math.exp(spread**2 / 2) * float(ndtr(math.log(1000 / 150) / spread - spread)) / p
+    truth = mean + 1000 * (1 - p) / p
+    covered = [low <= truth <= high for low, high in (running_time_interval(t, 1000) for t in draws)]
+    assert np.mean(covered) >= 0.925
 
 
 @given(times)
