@@ -85,13 +85,13 @@ def report() -> str:
         from analysis.figures.style import applied
         from analysis.figures.view import View
 
-        view = timed(rows, "loading, curves included", lambda: View.of(FigureOptions(), "paper"))
+        view = timed(rows, "loading, curves included", lambda: View.of(FigureOptions(), FigureOptions().look))
 
         def draw(figure: Figure) -> None:
             drawing = figure.draw(view)
             assert isinstance(drawing, Drawing), drawing
             with applied(view.style):
-                save(drawing, folder_of(view))
+                save(drawing, folder_of(view), FigureOptions().endings)
 
         for name, figure in FIGURES.items():
             timed(rows, name, lambda figure=figure: draw(figure))  # type: ignore[misc]

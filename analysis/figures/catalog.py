@@ -10,7 +10,7 @@ matplotlib, pandas and seaborn, and nobody who asks for help or mistypes a name 
 import ast
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import Field, dataclass, field, make_dataclass
+from dataclasses import MISSING, Field, dataclass, field, make_dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -42,6 +42,11 @@ class Figure:
         """What draws it, from a `View` and its options; importing it takes seconds the first time."""
         return cast("Callable[..., Drawing]", getattr(import_module(self.module), self.name))
 
+    def chosen(self, view: "View") -> dict[str, Any]:
+        """Its options that the user gave a value."""
+        given = {name: getattr(view.selection, name) for name, _, _ in self.options}
+        return {name: given[name] for name, _, option in self.options if given[name] != _default(option)}
+
     def draw(self, view: "View") -> "Drawing | NotApplicableError | PartError":
         """Draw it in the view's style, or return why it makes no sense for the data or cannot be drawn here."""
         from analysis.figures.drawing import NotApplicableError
@@ -53,6 +58,10 @@ class Figure:
                 return self.function(view, **{name: getattr(view.selection, name) for name, _, _ in self.options})
         except (NotApplicableError, PartError) as reason:
             return reason
+
+
+def _default(option: "Field[Any]") -> Any:
+    return option.default if option.default is not MISSING else []
 
 
 def _declared(path: Path) -> Iterator[Figure]:

@@ -4,23 +4,27 @@ Files have a folder of their own, and hang on the parent run of the sweep that t
 """
 
 import hashlib
-import html
+import re
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
+from analysis.axes import lay_out
 from analysis.figures.view import View
-from analysis.levels import level_name, plain, unordered
+from analysis.levels import level_name
+from analysis.tables import latex, markdown, markdown_text, save_csv, save_parquet
 from tracking import artifacts
 from tracking.disk import explained
 from tracking.errors import TrackingError
 
-_ROWS_IN_MARKDOWN = 300
+_OF_PDF = ("CreationDate", "Creator", "Producer")  # what matplotlib would write into it
 
 
 class NotApplicableError(Exception):
@@ -39,29 +43,62 @@ class Drawing:
     table: pd.DataFrame  # what a person reads, for the Markdown file
 
 
-def save(drawing: Drawing, folder: Path) -> list[Path]:
-    """Write a figure as PNG and SVG, its data as CSV and its table as Markdown; returns the four paths."""
-    paths = [folder / f"{drawing.name}.{ending}" for ending in ("png", "svg", "csv", "md")]
+def save(drawing: Drawing, folder: Path, endings: Sequence[str], variant: str = "") -> list[Path]:
+    """Write a figure and its tables, a file for each of the `endings`; returns their paths.
+
+    ``csv`` and ``parquet`` hold what is drawn, ``md`` and ``tex`` the table for a person. The `variant` goes into the
+    names.
+    """
     settle(drawing.figure)
-    text = f"# {markdown_text(drawing.title)}\n\n{markdown_text(drawing.caption)}\n\n{markdown(drawing.table)}"
+    paths = [folder / f"{drawing.name}{variant}.{ending}" for ending in endings]
     with explained(folder):
-        drawing.figure.savefig(paths[0], metadata={"Software": None})
-        drawing.figure.savefig(paths[1], metadata={"Date": None, "Creator": None})
-        no_formulas(drawing.data).to_csv(paths[2], index=False, lineterminator="\n", float_format="%.10g")
-        paths[3].write_text(text, "utf-8", newline="\n")
+        for path in paths:
+            _WRITERS[path.suffix](drawing, path)
     plt.close(drawing.figure)
     return paths
 
 
-def no_formulas(table: pd.DataFrame) -> pd.DataFrame:
-    """A table for a CSV file: a text that a spreadsheet would take for a formula begins with ``'`` instead."""
-    table = unordered(table).rename(columns=lambda name: _no_formula(str(name)))
-    texts = table.select_dtypes(["object", "str"])
-    return table.assign(**{str(name): texts[name].map(_no_formula) for name in texts})
+def _save_markdown(drawing: Drawing, path: Path) -> None:
+    text = f"# {markdown_text(drawing.title)}\n\n{markdown_text(drawing.caption)}\n\n{markdown(drawing.table)}"
+    path.write_text(text, "utf-8", newline="\n")
 
 
-def _no_formula(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+def _save_latex(drawing: Drawing, path: Path) -> None:
+    text = latex(drawing.table, f"{drawing.title}. {drawing.caption}", f"tab:{path.stem}")
+    path.write_text(text, "utf-8", newline="\n")
+
+
+_WRITERS: dict[str, Callable[[Drawing, Path], None]] = {
+    ".png": lambda drawing, path: drawing.figure.savefig(path, metadata={"Software": None}),
+    ".svg": lambda drawing, path: drawing.figure.savefig(path, metadata={"Date": None, "Creator": None}),
+    ".pdf": lambda drawing, path: drawing.figure.savefig(path, metadata=dict.fromkeys(_OF_PDF)),
+    ".csv": lambda drawing, path: save_csv(drawing.data, path),
+    ".parquet": lambda drawing, path: save_parquet(drawing.data, path),
+    ".md": _save_markdown,
+    ".tex": _save_latex,
+}
+"""How a drawing becomes a file: the same bytes for the same drawing, so without dates and versions."""
+
+
+def variant(view: View, options: Mapping[str, Any]) -> str:
+    """The end of a file's name that tells what was chosen: nothing by default, or one choice would overwrite another.
+
+    Told are axes, if they are not those that would be found anyway, and `options` of a figure or command.
+    """
+    found = lay_out(view.trials, view.data.parameters, {})
+    axes = {} if view.layout == found else view.selection.axes
+    words = [f"{key}-{_joined(value)}" for key, value in {**axes, **options}.items()]
+    return "".join(f"-{_safe(word)}" for word in words)
+
+
+def _joined(value: object) -> str:
+    return "-".join(map(level_name, value)) if isinstance(value, list | tuple) else level_name(value)
+
+
+def _safe(word: str) -> str:
+    """A word as part of a file's name, whatever it holds."""
+    kept = re.sub(r"[^A-Za-z0-9._-]+", "_", word)[:40]
+    return kept if kept == word else f"{kept}-{hashlib.sha256(word.encode()).hexdigest()[:6]}"
 
 
 def folder_of(view: View) -> Path:
@@ -91,40 +128,15 @@ def attach(view: View, paths: Sequence[Path]) -> None:
 def settle(figure: Figure) -> None:
     """Lay a figure out for good; both formats then share the layout.
 
-    Panels of a fixed shape find their place only in the second pass.
+    Panels of a fixed shape find their place only in the second pass. Raises `NotApplicableError` if the figure was
+    made too small for what stands around its panels.
     """
-    for _ in range(2):
-        figure.draw_without_rendering()
+    with warnings.catch_warnings(record=True, category=UserWarning) as said:
+        for _ in range(2):
+            figure.draw_without_rendering()
+    for warning in said:
+        if "constrained_layout not applied" in str(warning.message):
+            width, height = figure.get_size_inches()
+            raise NotApplicableError(f"its text leaves no room for panels on {width:g} by {height:g} inches")
+        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     figure.set_layout_engine("none")
-
-
-def cell(value: object) -> str:
-    """One value of a table as text: four significant digits, ``none`` for what does not apply, NA as nothing."""
-    if value is pd.NA:
-        return ""
-    if isinstance(value, float) and value == float("inf"):
-        return "inf"
-    if isinstance(value, float) and value == value and not value.is_integer():
-        return f"{value:.4g}"
-    return plain(level_name(value), 80)
-
-
-def markdown_text(text: str) -> str:
-    """Text that Markdown shows as it is, whatever it holds."""
-    escaped = html.escape(text, quote=False)
-    return "".join(f"\\{c}" if c in "\\`*_[]|~$" else c for c in escaped)
-
-
-def markdown(table: pd.DataFrame) -> str:
-    """A frame as a Markdown table; of a long one the beginning."""
-    table = unordered(table)
-    header = " | ".join(markdown_text(plain(str(c))) for c in table.columns)
-    rules = " | ".join("---:" if pd.api.types.is_numeric_dtype(table[c]) else "---" for c in table.columns)
-    rows = [
-        " | ".join(markdown_text(cell(value)) for value in row)
-        for row in table.head(_ROWS_IN_MARKDOWN).itertuples(index=False)
-    ]
-    lines = [f"| {line} |" for line in (header, rules, *rows)]
-    if len(table) > _ROWS_IN_MARKDOWN:
-        lines += ["", f"The first {_ROWS_IN_MARKDOWN} of {len(table):,} rows; all are in the CSV file."]
-    return "\n".join(lines) + "\n"

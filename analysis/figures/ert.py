@@ -22,7 +22,7 @@ def ert(view: View) -> Drawing:
         raise NotApplicableError("no trial converged, so no number of epochs buys a success")
     costs = running_times(trials, layout.conditions)
     best = best_restarts(trials, layout.conditions)
-    hues = Hues.of(trials, layout.hue)
+    hues = Hues.of(trials, layout.hue, style.palette)
     figure, panels = panel_grid(trials, layout.panels, style, sharex=True, sharey=True)
     drawn = costs[np.isfinite(costs["estimate"])]
     top = drawn["estimate"].max() * 1.6

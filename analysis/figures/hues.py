@@ -35,14 +35,17 @@ class Hues:
     looks: dict[Any, Look]
 
     @classmethod
-    def of(cls, frame: pd.DataFrame, axis: str | None) -> "Hues":
+    def of(cls, frame: pd.DataFrame, axis: str | None, palette: str = "") -> "Hues":
         """Choose looks for the levels in a frame: a light-to-dark scale for numbers, distinct hues for names.
 
-        Both are safe for the colour-blind, and no level is told by its colour alone.
+        Both are safe for the colour-blind, and no level is told by its colour alone. A `palette` of seaborn's takes
+        the place of both.
         """
         found = levels(frame[axis]) if axis else [None]
-        if len(found) == 1:
-            colors: Any = [SINGLE]
+        if palette:
+            colors: Any = sns.color_palette(palette, len(found))
+        elif len(found) == 1:
+            colors = [SINGLE]
         elif all(map(is_number, found)) or len(found) > 8:
             brightest = 0.72 if len(found) <= 5 else 0.88
             colors = [mpl.colormaps["viridis"](v) for v in np.linspace(0, brightest, len(found))]

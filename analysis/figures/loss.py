@@ -23,7 +23,7 @@ def loss(view: View) -> Drawing:
         raise NotApplicableError("no run holds a loss curve that can be pooled with its condition's others")
     if positive.isna().all(axis=None):
         raise NotApplicableError("no loss is above 0 and finite, so none can be drawn on a logarithmic axis")
-    hues = Hues.of(bands, layout.hue)
+    hues = Hues.of(bands, layout.hue, style.palette)
     figure, panels = panel_grid(bands, layout.panels, style, sharex=True, sharey=True)
     log_axis(panels[0].ax, "x", 1, float(drawn["epoch"].max()))
     log_axis(panels[0].ax, "y", np.nanmin(positive) / 1.5, np.nanmax(positive) * 1.5)

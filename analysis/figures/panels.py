@@ -155,3 +155,5 @@ def finish(
     figure.supxlabel(text, x=0.01, ha="left", fontsize=size, color="#555555", linespacing=1.25)
     below = (text.count("\n") + 1) * 1.3 * size / 72
     figure.set_figheight(figure.get_figheight() + above + below + 0.1 + 1.2 * style.font / 72)
+    if style.figsize:
+        figure.set_size_inches(style.figsize)

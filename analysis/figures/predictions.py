@@ -25,7 +25,7 @@ def predictions(view: View) -> Drawing:
     layout = Layout(None, layout.hue, (*layout.panels, *([layout.x] if layout.x else [])))
     table = prediction_quantiles(view.trials, layout.conditions)
     patterns = sorted(table["pattern"].unique(), key=lambda p: (p.count("-"), p))
-    hues = Hues.of(table, layout.hue)
+    hues = Hues.of(table, layout.hue, style.palette)
     slot = 0.85 / len(hues)
     width = max(1.65, 0.45 + 0.06 * len(patterns) * len(hues))
     figure, panels = panel_grid(table, layout.panels, style, width=width, sharex=True, sharey=True)

@@ -22,7 +22,7 @@ def rate(view: View) -> Drawing:
     layout, style = view.layout, view.style
     x = str(layout.x)
     rates = convergence_rates(view.trials, layout.conditions)
-    hues = Hues.of(rates, layout.hue)
+    hues = Hues.of(rates, layout.hue, style.palette)
     scale = Scale.of(levels(rates[x]))
     crowd = len(hues) * len(scale.positions)
     width = max(2.2, 0.5 + 0.033 * crowd)

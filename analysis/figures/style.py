@@ -7,7 +7,7 @@ import matplotlib as mpl
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
-from analysis.figures.sizes import Style
+from analysis.figures.sizes import HOUSE_FONT, Style
 
 INK = "#222222"
 FAINT = "#8a8a8a"
@@ -18,7 +18,7 @@ def applied(style: Style) -> AbstractContextManager[None]:
     """Draw and save within the house style, the same bytes for the same data."""
     font = style.font
     values: dict[tuple[Any, ...], Any] = {
-        ("font.family",): "DejaVu Sans",  # comes with matplotlib: the same on every machine
+        ("font.family",): list(dict.fromkeys([style.family, HOUSE_FONT])),  # the second has most letters
         ("font.size", "axes.titlesize", "axes.labelsize"): font,
         ("xtick.labelsize", "ytick.labelsize", "legend.fontsize", "legend.title_fontsize"): 0.875 * font,
         ("legend.handlelength",): 2.2,
@@ -37,10 +37,11 @@ def applied(style: Style) -> AbstractContextManager[None]:
         ("lines.markersize",): 0.5 * font,
         ("figure.facecolor",): "white",
         ("figure.dpi",): 100,
-        ("savefig.dpi",): 250 / style.scale,
+        ("savefig.dpi",): style.dpi,
         ("text.parse_math",): False,  # a dollar sign in somebody's name is a dollar sign
         ("svg.hashsalt",): "convergence-atlas",
         ("svg.fonttype",): "path",
+        ("pdf.fonttype",): 42,  # TrueType: journals refuse Type 3
     }
     return mpl.rc_context({setting: value for settings, value in values.items() for setting in settings})
 

@@ -21,7 +21,7 @@ def survival(view: View) -> Drawing:
     layout, style = view.layout.along_epochs(), view.style
     trials = view.longest
     curves = survival_curves(trials, layout.conditions)
-    hues = Hues.of(curves, layout.hue)
+    hues = Hues.of(curves, layout.hue, style.palette)
     table_height = (len(hues) + 0.4) * _LINE * style.font
     figure, panels = panel_grid(
         trials, layout.panels, style, height=1.45 + table_height / 72 / style.scale, sharex=True, sharey=True

@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.axes import Layout, lay_out
 from analysis.command import Selection
-from analysis.figures.sizes import STYLES, Style
+from analysis.figures.sizes import Style
 from analysis.levels import assignment, level_name, level_names, levels, listed, plain
 from analysis.loading import Data, SelectionError, keep_longest, load
 from nn_core import parts
@@ -35,7 +35,7 @@ class View:
     style: Style
 
     @classmethod
-    def of(cls, selection: Selection, style: str) -> "View":
+    def of(cls, selection: Selection, style: Style) -> "View":
         """Load what is selected, and lay out its axes. Needs no library for drawing, whose import takes seconds.
 
         Raises `TrackingError` if the store cannot be read, and `SelectionError` if something named does not exist.
@@ -54,7 +54,7 @@ class View:
             raise SelectionError("\n".join(problems))
         data = replace(data, trials=trials.reset_index(drop=True))
         layout = lay_out(data.trials, data.parameters, selection.axes)
-        return cls(store, data, layout, selection, where, STYLES[style])
+        return cls(store, data, layout, selection, where, style)
 
     @property
     def trials(self) -> pd.DataFrame:

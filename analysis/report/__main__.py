@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from analysis.command import Selection, run
-from analysis.figures.catalog import with_figure_options
+from analysis.figures.catalog import FIGURES, with_figure_options
 from tracking.terminal import printing
 
 PURPOSE = "Write one self-contained HTML report of a sweep into figures/<sweep>/ and attach it to its parent run."
@@ -34,15 +34,17 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command; returns its exit code."""
 
     def write(options: ReportOptions) -> None:
+        from analysis.figures.sizes import STYLES
         from analysis.figures.view import View
 
-        view = View.of(options, "paper")
+        view = View.of(options, STYLES["paper"])
 
-        from analysis.figures.drawing import attach, folder_of
+        from analysis.figures.drawing import attach, folder_of, variant
         from analysis.report.page import command_of, page
         from tracking.disk import explained
 
-        path = folder_of(view) / "report.html"
+        chosen = {key: value for figure in FIGURES.values() for key, value in figure.chosen(view).items()}
+        path = folder_of(view) / f"report{variant(view, chosen)}.html"
         text = page(view, options.difference, command_of(view, arguments))
         with explained(path):
             path.write_text(text, "utf-8", newline="\n")

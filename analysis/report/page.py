@@ -15,13 +15,14 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 from analysis.figures.catalog import FIGURES
-from analysis.figures.drawing import Drawing, cell, settle
+from analysis.figures.drawing import Drawing, settle
 from analysis.figures.style import applied
 from analysis.figures.view import View, criterion
 from analysis.levels import level_name, levels, plain, unordered
 from analysis.loading import Sweep, counted
 from analysis.report.findings import findings, question
 from analysis.statistics import paired_rates, seeds_needed
+from analysis.tables import cell
 
 
 def page(view: View, difference: float, command: str) -> str:

@@ -54,7 +54,7 @@ def with_new_figure(demo, tmp_path_factory):
 def test_a_figure_is_one_new_file(with_new_figure, demo):
     done = with_new_figure("analysis.figures", "only=errors", "bins=5", "only_failures=true", "where.hidden=2")
     assert done.returncode == 0, done.stderr
-    (table,) = demo[0].glob("figures/*/errors.csv")
+    (table,) = demo[0].glob("figures/*/errors-bins-5-only_failures-true.csv")
     drawn = pd.read_csv(table)
     assert (drawn["max_error"] >= 0.4).all()
     assert drawn["bars"].unique().tolist() == [5]

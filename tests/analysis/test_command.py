@@ -42,6 +42,7 @@ def test_a_filter_is_text_and_stands_alone():
 
 def test_everything_wrong_is_reported_at_once():
     bad = ["hu=lr", "only=[rate,heetmap]", "style=poster", "lr", "pair=[1]", "labels=[a,b]", "where.lr=["]
+    bad += ["format=[png,pgn]", "tables=latex", "figsize=[3]", "dpi=5", "font=[Comic Sens,9,200]", "palette=virdis"]
     with pytest.raises(OptionError) as error:
         parse(FigureOptions, bad)
     message = str(error.value)
@@ -49,6 +50,14 @@ def test_everything_wrong_is_reported_at_once():
         "hu: no such key, did you mean hue?",
         "only=heetmap: no such figure, did you mean heatmap?",
         "style=poster: valid are paper, talk",
+        "format=pgn: valid are png, svg, pdf",
+        "tables=latex: valid are csv, md, tex, parquet",
+        "figsize=[3]: valid are two numbers of inches from 1 to 40, as [3.5,2.5]",
+        "dpi=5: valid are whole numbers from 20 to 1200",
+        "font=200: valid are sizes from 3 to 60 points",
+        "font=[Comic Sens,9,200]: valid is one family, one size in points, or both",
+        "font=Comic Sens: no such family is installed",
+        "palette=virdis: no such palette, did you mean viridis?; valid are deep, muted, pastel, bright, dark",
         "lr: arguments have the form key=value",
         "pair=[1]: two levels",
         "labels: 2 given for 0 compared sweeps",

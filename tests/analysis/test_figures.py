@@ -17,13 +17,14 @@ from matplotlib.text import Text
 from analysis.axes import Layout, lay_out
 from analysis.figures.__main__ import FigureOptions, main
 from analysis.figures.catalog import FIGURES
-from analysis.figures.drawing import Drawing, NotApplicableError, markdown, markdown_text, settle
+from analysis.figures.drawing import Drawing, NotApplicableError, settle
 from analysis.figures.scales import Scale
 from analysis.figures.sizes import STYLES
 from analysis.figures.style import applied, text_width, wrapped
 from analysis.figures.view import View
 from analysis.levels import level_names, levels, ordered, plain, unordered
 from analysis.loading import Data, Sweep
+from analysis.tables import markdown, markdown_text
 from nn_core import Uniform, layer_fans
 from nn_core.statistics import wilson_interval
 from tracking.client_reader import ClientReader
@@ -96,6 +97,38 @@ def test_vector_files_are_drawings_without_dates(drawn, name):
     root = ElementTree.parse(drawn[0] / f"{name}.svg").getroot()
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
     assert not [e for e in root.iter() if e.tag.endswith("}date")]
+
+
+def test_the_look_and_the_files_are_as_chosen(drawn, demo, monkeypatch, capsys):
+    folder = drawn[0]
+    default = (folder / "rate.png").read_bytes()
+    monkeypatch.chdir(demo[0])
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    command = ["only=rate", "x=hidden", "hue=lr", "figsize=[6,4]", "dpi=100", "font=[DejaVu Serif,9]", "palette=Set2"]
+    command += ["format=[png,svg,pdf]", "tables=[csv,md,tex,parquet]"]
+    written = []
+    for _ in range(2):
+        assert main(command) == 0
+        paths = sorted(folder.glob("rate-x-hidden-hue-lr.*"))
+        written.append({path.suffix: path.read_bytes() for path in paths})
+        for path in paths:
+            path.unlink()
+    first, again = written
+    assert set(first) == {".png", ".svg", ".pdf", ".csv", ".md", ".tex", ".parquet"}
+    assert [ending for ending in first if first[ending] != again[ending]] == []
+    assert (folder / "rate.png").read_bytes() == default  # other axes have names of their own
+    assert mpl.image.imread(io.BytesIO(first[".png"])).shape[:2] == (400, 600)
+    drawn_colors = first[".svg"].decode()
+    assert all(mpl.colors.to_hex(color) in drawn_colors for color in mpl.colormaps["Set2"].colors[:3])
+    assert b"DejaVuSerif" in first[".pdf"]
+    assert b"DejaVuSans" not in first[".pdf"]
+    read = pd.read_parquet(io.BytesIO(first[".parquet"]))
+    pd.testing.assert_frame_equal(read, pd.read_csv(io.BytesIO(first[".csv"])), check_dtype=False)
+    tex = first[".tex"].decode()
+    assert [tex.count(rule) for rule in (r"\toprule", r"\midrule", r"\bottomrule")] == [1, 1, 1]
+    body = tex.partition(r"\midrule")[2].partition(r"\bottomrule")[0].strip().splitlines()
+    conditions = [[float(text.replace(",", "")) for text in row.split(" & ")[:2]] for row in body]
+    assert conditions == read.iloc[:, :2].to_numpy().tolist()
 
 
 def as_loaded(trials, parameters):

@@ -2,6 +2,7 @@ import pandas as pd
 import pytest
 
 from analysis.figures.__main__ import FigureOptions, main
+from analysis.figures.sizes import STYLES
 from analysis.figures.view import View, criterion
 from analysis.levels import NONE
 from analysis.loading import SelectionError
@@ -15,12 +16,12 @@ def in_demo(demo, monkeypatch):
 
 
 def test_runs_that_are_not_one_are_named_with_their_count(in_demo):
-    run_ids = View.of(FigureOptions(), "paper").trials["run_id"]
+    run_ids = View.of(FigureOptions(), STYLES["paper"]).trials["run_id"]
     one = run_ids.iloc[0]
-    assert View.of(FigureOptions(runs=[one]), "paper").trials["run_id"].tolist() == run_ids.tolist()
+    assert View.of(FigureOptions(runs=[one]), STYLES["paper"]).trials["run_id"].tolist() == run_ids.tolist()
     shared = next(n for n in range(len(one)) if run_ids.str.startswith(one[: n + 1]).sum() < len(run_ids))
     with pytest.raises(SelectionError) as error:
-        View.of(FigureOptions(runs=["zzz", one, one[:shared]]), "paper")
+        View.of(FigureOptions(runs=["zzz", one, one[:shared]]), STYLES["paper"])
     none, several = str(error.value).splitlines()
     assert none == f"runs=zzz: no run of this selection has an id that begins so; one is {one}"
     assert several.startswith(f"runs={one[:shared]}: {len(run_ids)} runs of this selection have ids that begin so")
