@@ -69,6 +69,12 @@ class Entry:
         """Whether there is a finished run."""
         return self.state in (State.NEW, State.REUSED)
 
+    @property
+    def seed(self) -> int:
+        """Its own seed: params may be those of another job of its condition."""
+        typed = (override for override in shlex.split(self.overrides) if _SEED.match(override))
+        return int(next(typed, "=").partition("=")[2] or self.params["seed"])
+
 
 class Ledger:
     """The jobs of a sweep, in their order, by config_hash."""

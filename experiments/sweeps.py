@@ -32,6 +32,9 @@ SHOWN_ID = 12
 
 UI_PORTS = range(5000, 5020)
 
+BEST = {"sweep": "latest", "by": "ert", "n": "10"}
+"""What `best` can be told, and what it takes otherwise."""
+
 MADE_BY = ("git_commit", "git_dirty", "command", "versions", "python", "machine", "host", "pid", "engine", "launcher")
 """Tags of a sweep, or of a run by itself, that say what made it."""
 
@@ -98,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
 
     status = command(_status, "a table of all sweeps: finished, failed, killed, running, stale")
     status.add_argument("--json", action="store_true", help="for scripts")
+    command(_ls, "what sweeps there are, as they themselves say: newest last, without a look at their runs")
     repair = command(
         _repair,
         "end runs that are called running although their process is dead",
@@ -109,6 +113,9 @@ def _parser() -> argparse.ArgumentParser:
     another = "another sweep: its run id, or the beginning of it, or its name"
     ui.add_argument("sweep", nargs="?", metavar="RUN", help=another)
     ui.add_argument("--port", type=_port, help=f"default: the first free one from {UI_PORTS[0]}")
+    best = command(_best, "the best and the worst conditions of a sweep, with intervals")
+    best.add_argument("assignments", nargs="*", type=_assignment, metavar="KEY=VALUE", help=f"{', '.join(BEST)}")
+    best.add_argument("--json", action="store_true", help="for scripts: all conditions")
     show = command(_show, "one run: the command that repeats it, its provenance, its result")
     show.add_argument("run_name", metavar="RUN", help="run id, the beginning of one, a run name, or latest")
     command(_sync, "upload runs that were kept on disk while the tracking server was away")
@@ -124,19 +131,50 @@ def _status(options: argparse.Namespace) -> int:
         print(f"No sweeps yet in {without_secrets(tracking_uri())}.")
         return 0
     counts = ("jobs", "finished", "reused", "failed", "killed", "running")
-    table = [("sweep", "experiment", "state", "jobs", "done", *counts[2:], "rate", "started", "took", "name")]
+    table = [["sweep", "experiment", "state", "jobs", "done", *counts[2:], "rate", "started", "took", "name"]]
     for state in states:
         identity = state["run_id"][:SHOWN_ID], _printable(state["experiment"]), state["state"]
         rate = "" if state["convergence_rate"] is None else f"{state['convergence_rate']:.3f}"
         took = str(timedelta(seconds=round(state["seconds"])))
         when = state["started"].replace("T", " "), took
-        table.append((*identity, *(f"{state[count]:,}" for count in counts), rate, *when, _printable(state["name"])))
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    line = "  ".join(f"{{:{'>' if 3 <= place <= 9 else '<'}{width}}}" for place, width in enumerate(widths))
-    for row in table:
-        print(line.format(*row).rstrip())
+        table.append([*identity, *(f"{state[count]:,}" for count in counts), rate, *when, _printable(state["name"])])
+    _print_table(table, range(3, 10))
     if any(state["state"] == "stale" for state in states):
         print("\nstale: the process is dead. To say so in MLflow: python -m experiments.sweeps repair")
+    return 0
+
+
+def _ls(_: argparse.Namespace) -> int:
+    """What status says, as far as the parents say it."""
+    counts = ("jobs", "finished", "reused", "failed")
+    table = [["sweep", "experiment", "state", *counts, "started", "name"]]
+    found = [(store, sweep) for store in find_stores() for sweep in store.reader.sweeps()]
+    for store, sweep in sorted(found, key=lambda pair: pair[1].start_ms):
+        dead = sweep.status == "RUNNING" and stale.life(sweep.tags) is stale.Life.DEAD
+        identity = sweep.run_id[:SHOWN_ID], _printable(store.experiment), "stale" if dead else sweep.status.lower()
+        counted = [f"{sweep.metrics[count]:,.0f}" if count in sweep.metrics else "?" for count in counts]
+        table.append([*identity, *counted, _local_time(sweep.start_ms).replace("T", " "), _printable(sweep.name)])
+    if len(table) > 1:
+        _print_table(table, range(3, 7))
+    else:
+        print(f"No sweeps yet in {without_secrets(tracking_uri())}.")
+    return 0
+
+
+def _best(options: argparse.Namespace) -> int:
+    from experiments.conditions import of_sweep
+    from experiments.leaderboard import as_records, leaderboard
+
+    given = {**BEST, **dict(options.assignments)}
+    store, sweep = _find_sweep(find_stores(), given["sweep"])
+    conditions = of_sweep(store, sweep)
+    if not conditions:
+        raise TrackingError(f"no run of sweep {sweep.run_id} ({_printable(sweep.name)}) is finished")
+    if options.json:
+        print(json.dumps(as_records(conditions, given["by"]), indent=2))
+        return 0
+    print(f"sweep {sweep.run_id} in experiment {_printable(store.experiment)}\n{_printable(sweep.name)}")
+    print(leaderboard(conditions, given["by"], int(given["n"]), given["sweep"]))
     return 0
 
 
@@ -220,9 +258,8 @@ def _ui_page(stores: Sequence[Store], wanted: str | None) -> str:
         if sweep.tags.get(names.KIND) != names.SWEEP:
             return f"#/experiments/{store.experiment_id}/runs/{sweep.run_id}"
         return save_view(store, sweep)
-    sweeps = [(store, sweep) for store in stores for sweep in store.reader.sweeps()]
-    if sweeps:
-        return save_view(*max(sweeps, key=lambda pair: (pair[1].start_ms, pair[1].run_id)))
+    if any(store.reader.sweeps() for store in stores):
+        return save_view(*_find_sweep(stores, "latest"))
     return runs_page(stores[-1].experiment_id) if stores else "#/experiments"
 
 
@@ -238,6 +275,33 @@ def _find(stores: Sequence[Store], wanted: str) -> tuple[Store, Run]:
         listed = "\n".join(f"  {run.run_id}  {_printable(run.name)}" for _, run in found[:20])
         raise TrackingError(f"{len(found):,} runs are meant by {wanted!r}; take an id:\n{listed}")
     return found[0]
+
+
+def _find_sweep(stores: Sequence[Store], wanted: str) -> tuple[Store, Run]:
+    """Find the sweep that an id, the beginning of one, a name or ``latest``, the newest, stands for."""
+    if wanted == "latest":
+        sweeps = [(store, sweep) for store in stores for sweep in store.reader.sweeps()]
+        if not sweeps:
+            raise TrackingError(f"no sweeps yet in {without_secrets(tracking_uri())}")
+        return max(sweeps, key=lambda pair: (pair[1].start_ms, pair[1].run_id))
+    store, run = _find(stores, wanted)
+    if run.tags.get(names.KIND) != names.SWEEP:
+        raise TrackingError(f"{_printable(run.name)} ({run.run_id}) is no sweep; sweeps status lists them")
+    return store, run
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    """Read an argument of `best` in the manner of the other commands: ``by=median``."""
+    from experiments.conditions import RANKINGS
+
+    key, _, value = text.partition("=")
+    valid = {"sweep": "latest, a run id, the beginning of one, or a name", "by": ", ".join(RANKINGS), "n": "1 or more"}
+    if key not in BEST:
+        raise argparse.ArgumentTypeError(f"{text!r}: valid are {', '.join(f'{key}=...' for key in BEST)}")
+    whole = re.fullmatch("[0-9]{1,6}", value) and int(value)
+    if not {"sweep": value, "by": value in RANKINGS, "n": whole}[key]:
+        raise argparse.ArgumentTypeError(f"{text!r}: valid is {valid[key]}")
+    return key, value
 
 
 def _port(text: str) -> int:
@@ -276,6 +340,14 @@ def _hydra_literal(text: str) -> str:
 def _printable(text: str) -> str:
     """Escape what would move the cursor or turn the direction of writing."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def _print_table(table: Sequence[Sequence[str]], numbers: range) -> None:
+    """Print rows below each other; the columns of numbers are flush right."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    line = "  ".join(f"{{:{'>' if place in numbers else '<'}{width}}}" for place, width in enumerate(widths))
+    for row in table:
+        print(line.format(*row).rstrip())
 
 
 def _print_pairs(pairs: Mapping[str, str]) -> None:

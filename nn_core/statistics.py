@@ -6,7 +6,7 @@ and not a missing value: every function counts it.
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri, stdtrit
+from scipy.special import bdtr, ndtri, stdtrit
 
 
 def wilson_interval(
@@ -120,6 +120,29 @@ def median_epochs(epochs_to_converge: ArrayLike) -> float:
     """
     times = np.sort(_times(epochs_to_converge))
     return float(times[(times.size - 1) // 2])
+
+
+def median_interval(values: ArrayLike, confidence: float = 0.95) -> tuple[float, float]:
+    """Interval for the median of what values were drawn from, whatever its distribution: two of the values.
+
+    The number of values below the median is binomial(n, 1/2), so that the k-th smallest and the k-th largest value
+    enclose it with probability 1 - 2 P(B < k); k is the largest that leaves at least the confidence (G. Noether,
+    Introduction to Statistics (1991), ch. 14). Without such a k, with fewer than six values at 95%, nothing is known:
+    (-inf, inf). Values may be infinite: failures count. `ValueError` if one is NaN.
+
+    Examples
+    --------
+    >>> median_interval(range(10)), median_interval(range(5))
+    ((1.0, 8.0), (-inf, inf))
+    """
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must lie in (0, 1), not {confidence}")
+    found = np.sort(np.asarray(values, np.float64))
+    if np.isnan(found).any():
+        raise ValueError("a value that is not known has no rank")
+    fewer = bdtr(np.arange(found.size), found.size, 0.5)  # P(B < 1), P(B < 2), ...
+    k = int((fewer <= (1 - confidence) / 2).sum())
+    return (float(found[k - 1]), float(found[-k])) if k else (-np.inf, np.inf)
 
 
 def _times(epochs_to_converge: ArrayLike) -> NDArray[np.float64]:

@@ -1,0 +1,106 @@
+"""Networks that differ in nothing but their seeds: how often they converged, how fast, and whether it lasted."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nn_core.statistics import (
+    expected_running_time,
+    median_epochs,
+    median_interval,
+    running_time_interval,
+    wilson_interval,
+)
+from tracking import names
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number, and the ends of its 95% interval; infinite where nothing is known of an end."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, eq=False)
+class Trials:
+    """Trained networks that differ in their seeds; all arrays have the shape (trials,)."""
+
+    cutoff: int  # epochs
+    epochs_to_converge: Array  # inf for a network that did not
+    at_end: Array  # 1 where the last pass meets the criterion, else 0; nan in runs that are too old to say so
+    final_loss: Array  # inf where it is not finite
+
+    def __len__(self) -> int:
+        return len(self.epochs_to_converge)
+
+    @property
+    def converged(self) -> NDArray[np.bool_]:
+        """Whether each met the criterion, at its first pass that did."""
+        return np.isfinite(self.epochs_to_converge)
+
+    @cached_property
+    def rate(self) -> Estimate:
+        """Share of trials that converged."""
+        return _share(self.converged)
+
+    @cached_property
+    def rate_at_end(self) -> Estimate:
+        """Share of trials whose last pass meets the criterion; nan where that is not known of all."""
+        return _share(self.at_end)
+
+    @cached_property
+    def lost(self) -> Estimate:
+        """Share of trials that converged and do not meet the criterion at the end; nan like `rate_at_end`."""
+        return _share(np.where(np.isnan(self.at_end), np.nan, self.converged & (self.at_end == 0)))
+
+    @cached_property
+    def ert(self) -> Estimate:
+        """Expected running time at the cut-off, in epochs; infinite if none converged."""
+        low, high = running_time_interval(self.epochs_to_converge, self.cutoff)
+        return Estimate(float(expected_running_time(self.epochs_to_converge, self.cutoff)), float(low), float(high))
+
+    @cached_property
+    def median(self) -> Estimate:
+        """Median epochs to converge; infinite if more than half did not."""
+        low, high = median_interval(self.epochs_to_converge)
+        return Estimate(median_epochs(self.epochs_to_converge), max(low, 0.0), high)
+
+    @cached_property
+    def median_loss(self) -> Estimate:
+        """Median of the final losses."""
+        low, high = median_interval(self.final_loss)
+        return Estimate(float(np.median(self.final_loss)), low, high)
+
+    @property
+    def unlearn(self) -> bool:
+        """Whether fewer trials hold at the end than converged, by more than the intervals of both."""
+        return self.rate_at_end.high < self.rate.low
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """What a run says of several trials; not all of it need be finite."""
+        intervals = {
+            names.CONVERGENCE_RATE: self.rate,
+            names.CONVERGED_AT_END: self.rate_at_end,
+            names.LOST_AT_END: self.lost,
+            names.ERT: self.ert,
+        }
+        found = {names.MEDIAN_EPOCHS_TO_CONVERGE: self.median.value}
+        for name, one in intervals.items():
+            found |= {name: one.value, f"{name}/low": one.low, f"{name}/high": one.high}
+        return found
+
+
+def _share(which: NDArray[np.generic]) -> Estimate:
+    """Share of trials, with Wilson's interval; nan where it is not known of all."""
+    successes = float(np.sum(which))
+    if np.isnan(successes):
+        return Estimate(np.nan, np.nan, np.nan)
+    low, high = wilson_interval(successes, len(which))
+    return Estimate(successes / len(which), float(low), float(high))
