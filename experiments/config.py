@@ -181,6 +181,13 @@ def from_schemas(config: Config) -> Config:
     return replace(config, **made)
 
 
+def coded(config: Config) -> Config:
+    """Write out the values that the task leaves to the activation; the same configuration if there are none."""
+    activation = parts("activation").get(config.activation)
+    task = config.task.coded_for(activation) if activation else config.task
+    return config if task is config.task else replace(config, task=task)
+
+
 def register() -> None:
     """Make schema and group options known to Hydra, and the names of parts to its help."""
     store = ConfigStore.instance()

@@ -32,7 +32,11 @@ def literal(value: Any) -> str:
 
 def params(config: Config) -> dict[str, str]:
     """Flatten a configuration into MLflow params, which are also the overrides that repeat the run."""
-    flat = {key: literal(value) for key, _, value in entries(config) if key not in NOT_PART_OF_A_RUN}
+    flat = {
+        key: literal(value)
+        for key, entry, value in entries(config)
+        if key not in NOT_PART_OF_A_RUN and not entry.metadata.get("shorthand")
+    }
     layers = hidden_layers(config.hidden)
     return {**flat, "hidden": literal(layers[0] if len(layers) == 1 else layers)}
 

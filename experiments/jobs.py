@@ -26,6 +26,7 @@ from experiments.config import (
     GROUPS,
     Config,
     Record,
+    coded,
     declared,
     from_schemas,
     known_keys,
@@ -67,10 +68,15 @@ class Job:
 
 
 def typed(composed: DictConfig) -> Config:
-    """Turn a composed configuration (with or without its `hydra` node) into a typed one.
+    """Turn a composed configuration (with or without its `hydra` node) into a typed one, with nothing left open.
 
     Raises `ConfigurationError` if a key does not exist, or a value is missing or of the wrong type.
     """
+    return coded(_uncoded(composed))
+
+
+def _uncoded(composed: DictConfig) -> Config:
+    """Turn it into one in which the task may leave values to the activation, as sweeps put others in its place."""
     own = _without_hydra(composed)
     if OmegaConf.get_type(own) is not Config:
         raise ConfigurationError("the primary configuration: valid is one with train_schema first in its defaults")
@@ -307,7 +313,7 @@ def _job_maker(load: Load, composed: DictConfig, axes: Sequence[_Axis]) -> Calla
     first = base.copy()  # with values for keys that have none but in the sweep
     for axis in swept.values():
         OmegaConf.update(first, axis.path, values[axis.values[0]])
-    config = typed(first)
+    config = _uncoded(first)
     params = identity.params(config)
     # What each value changes: a job's params are put together from these, which takes less time and memory.
     changes = {
@@ -318,10 +324,14 @@ def _job_maker(load: Load, composed: DictConfig, axes: Sequence[_Axis]) -> Calla
 
     def job(overrides: tuple[str, ...]) -> Job:
         lines = {axis.path: overrides[place] for place, axis in swept.items()}
+        uncoded = _with_values(config, {path: values[line] for path, line in lines.items()})
+        complete = coded(uncoded)
+        if complete is not uncoded:
+            return Job(overrides, complete)
         own = dict(params)
         for line in lines.values():
             own.update(changes[line])
-        return Job(overrides, _with_values(config, {path: values[line] for path, line in lines.items()}), own)
+        return Job(overrides, complete, own)
 
     return job
 

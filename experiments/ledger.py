@@ -177,7 +177,12 @@ class Ledger:
 
     @property
     def swept(self) -> tuple[str, ...]:
-        """Params that differ between jobs, in the order in which params are listed; one that a job lacks differs."""
+        """Params that tell jobs apart, in the order in which params are listed.
+
+        One that a job lacks differs. What takes one value for each value of another, as an option does that only one
+        of two optimizers has, tells nothing that the other does not; of two that follow each other the choice stays,
+        rather than an option.
+        """
         all_params = [entry.params for entry in self if entry.params]
         first = all_params[0] if all_params else {}
         keys = dict.fromkeys(first)
@@ -187,7 +192,12 @@ class Ledger:
                 keys.update(dict.fromkeys(params))
                 swept.update(first.keys() ^ params.keys())
             swept.update(key for key, value in params.items() if first.get(key, value) != value)
-        return tuple(key for key in keys if key in swept)
+        telling: list[str] = []
+        for key in sorted((key for key in keys if key in swept and key != "seed"), key=lambda key: "." in key):
+            pairs = ({(params.get(other), params.get(key)) for params in all_params} for other in telling)
+            if not any(len(pair) == len({value for value, _ in pair}) for pair in pairs):
+                telling.append(key)
+        return tuple(key for key in keys if key in telling or (key == "seed" and key in swept))
 
     @property
     def table(self) -> bytes:

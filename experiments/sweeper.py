@@ -15,13 +15,15 @@ from experiments import batches, interruption
 from experiments import jobs as command_line
 from experiments.identity import NOT_PART_OF_A_RUN
 from experiments.jobs import ConfigurationError, Job, refuse
-from experiments.launchers import HydraLauncher, Launcher, log_into_folder
+from experiments.launchers import EnsembleLauncher, HydraLauncher, Launcher, log_into_folder
 from experiments.ledger import Ledger, plan, preview
 from experiments.session import SweepSession
 from tracking import disk
 from tracking.errors import TrackingError, without_secrets
 from tracking.record import Ending
 from tracking.store import find_store, open_store
+
+_JOB_NUMBER = "${hydra.job.num}"  # the name that Hydra gives a job's folder if nobody asks for another
 
 
 def run_sweep(
@@ -42,6 +44,7 @@ def run_sweep(
     )
     job = str(config.hydra.job.name)
     refuse([f"hydra.job.name={job}: valid is a name without /, that of the log file"] if "/" in job else [])
+    refuse(_needless_folders(config))
     grids = _grids(jobs)
     plugin = Plugins.instance().instantiate_launcher(hydra_context=hydra_context, task_function=task, config=config)
     launcher = plugin if isinstance(plugin, Launcher) else HydraLauncher(plugin, hydra_context, task, config)
@@ -61,6 +64,15 @@ def run_sweep(
     interruption.check()
     if set(endings) - {"FINISHED"}:
         sys.exit(1)
+
+
+def _needless_folders(config: DictConfig) -> Iterator[str]:
+    """Find a folder that is asked for each job, where none gets one."""
+    typed = OmegaConf.to_container(config.hydra.sweep, resolve=False)
+    assert isinstance(typed, dict)
+    if config.hydra.runtime.choices["hydra/launcher"] == EnsembleLauncher.name and typed["subdir"] != _JOB_NUMBER:
+        told = "valid is its default, or hydra/launcher=basic or joblib; ensemble makes no folders for jobs"
+        yield f"hydra.sweep.subdir={typed['subdir']}: {told}"
 
 
 def _grids(jobs: Sequence[Job]) -> list[list[Job]]:

@@ -60,9 +60,10 @@ def number(
 ) -> Any:
     """Declare a finite number; of an optimizer, each network of an ensemble may have its own.
 
-    Of the bounds, only `at_least` is itself valid. Facts may be ``key``, where a configuration has it if not among the
-    part's own options, and ``later=True`` if the option joined a part that runs had been made with: at its default
-    value it is left out of what tells runs apart.
+    Of the bounds, only `at_least` is itself valid. Facts, which all kinds of options may have, are ``key``, where a
+    configuration has it if not among the part's own options; ``later=True`` if the option joined a part that runs had
+    been made with, and at its default value is left out of what tells runs apart; and ``shorthand=True`` if it stands
+    for values of other options, and so is left out of what is written of a run.
     """
     words = "a finite number"
     words += f" above {above:g}" if above > -inf else f", {at_least:g} or above" if at_least > -inf else ""
@@ -180,7 +181,7 @@ def _is_missing(value: Any) -> bool:
 def _typed(entry: Field[Any], value: Any) -> Any:
     if isinstance(entry.default, bool):
         return str(value).lower() == "true"
-    if isinstance(entry.default, int | float):
+    if isinstance(entry.default, int | float | str):
         return type(entry.default)(value)
     return tuple(float(each) for each in (value.strip("[]").split(",") if isinstance(value, str) else value))
 
@@ -188,9 +189,13 @@ def _typed(entry: Field[Any], value: Any) -> Any:
 def require_valid(part: Part) -> None:
     """Refuse a part that no table or network can be made of: `ValueError` if the value of an option is not valid."""
     for option in options(type(part)):
-        value, valid = getattr(part, option.name), option.metadata["valid"]
+        value, valid = getattr(part, option.name), option.metadata["valid"] or _among(option.metadata["names"]())
         if not valid.holds(value):
             raise ValueError(f"{part.kind}.{option.name}={value}: valid is {valid.words}")
+
+
+def _among(names: Iterable[str]) -> Valid:
+    return Valid(f"one of {', '.join(names)}", lambda value: value in names)
 
 
 def summary(of: type[Part]) -> str:

@@ -149,6 +149,7 @@ SWEEPS = {
     ),
     "trials=1,3 seed=7": ("seed=7 trials=1 and seed=7 trials=3 both train seed 7",),
     "init=fixed init.weights=[0,0,0,0] hidden=1 seed=5,6": ("seed=5,6 with init=fixed: valid is one seed",),
+    "hydra.sweep.subdir=x": ("hydra.sweep.subdir=x: valid is its default, or hydra/launcher=basic or joblib",),
     "hydra/launcher=slurm": ("hydra/launcher=slurm: valid is one of basic, ensemble, joblib",),
     "hydra/launcher=joblib hydra.launcher.n_jobs=0": ("hydra.launcher.n_jobs=0: valid is what joblib.Parallel takes",),
     "hydra/launcher=joblib hydra.launcher.n_jobs=100000": ("n_jobs=100000: valid are at most 1,024 processes",),

@@ -127,7 +127,8 @@ def test_every_option_of_a_group_is_pasted_back(expand, group):
         assert again.config == job.config
         assert again.config_hash == job.config_hash
         shown = {key for key in job.params if key.startswith(f"{group}.")}
-        assert shown == {f"{group}.{entry.name}" for entry in options(of)}
+        written = [entry for entry in options(of) if not entry.metadata.get("shorthand")]
+        assert shown == {f"{group}.{entry.name}" for entry in written}
 
 
 @pytest.mark.parametrize(
@@ -145,6 +146,18 @@ def test_every_option_of_a_group_is_pasted_back(expand, group):
         ("task=xor", ""),
         ("record.per_decade=80", "record={}"),
         ("hidden=[8,4]", "hidden=[8,\t4]"),
+        ("task.coding=auto", ""),
+        (
+            "task.coding=auto activation=symmetric_sigmoid",
+            "activation=symmetric_sigmoid task.target_low=-0.5 task.target_high=0.5",
+        ),
+        ("task.coding=symmetric activation=tanh", "task.low=-1 task.target_low=-1 activation=tanh"),
+        ("task.coding=symmetric task.low=-0.5", "task.low=-0.5 task.target_low=-1"),
+        (
+            "task=encoder task.coding=auto activation=scaled_tanh",
+            "task=encoder task.target_low=-1 activation=scaled_tanh",
+        ),
+        ("task.coding=auto activation=relu", "activation=relu"),
         ("+study=hamey_1991_xor experiment=mine", "+study=hamey_1991_xor experiment=yours"),
     ],
 )
@@ -182,6 +195,8 @@ def variations() -> dict[str, Config]:
             usual = of(weights=[0.0]) if of is Fixed else of()
             found[f"{group}={name}"] = replace(DEFAULT, **{group: usual})
             for entry in options(of):
+                if entry.metadata.get("shorthand"):
+                    continue
                 as_usual = getattr(usual, entry.name)
                 value = [1.0] if of is Fixed else not as_usual if as_usual is True else different[type(as_usual)]
                 changed = replace(usual, **{entry.name: value})

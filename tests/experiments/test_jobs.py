@@ -217,6 +217,7 @@ def test_a_job_carries_its_params_and_their_hash(expand):
     [
         "lr=1,2 hidden=4,[2,3],[4] bias=null,1 trials=1,5",
         "optimizer=momentum optimizer.scaled=false,true task=parity task.bits=2,3 task.low=-1,0",
+        "activation=sigmoid,tanh,relu task.coding=auto,unit task=parity task.low=0,0.5 loss=sse,half_sse",
         "init=fixed init.weights=[1,2],[3,4] record={per_decade:3},{per_decade:4} criterion.tolerance=0.1,.2",
     ],
 )

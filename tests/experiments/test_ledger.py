@@ -83,15 +83,20 @@ def test_the_plan_in_one_line(expand, counts, line):
     assert plan(list(found)) == line
 
 
-def test_swept_keys_are_the_params_that_differ(expand):
+def test_swept_keys_are_the_params_that_tell_jobs_apart(expand):
     def keys(*arguments):
         return Ledger(expand(*arguments)).swept
 
     assert keys() == ()
     assert keys("lr=0.1,0.2", "seed=range(2)", "hidden=4") == ("lr", "seed")
     assert keys("hidden=4,[2,2]", "bias=null,1") == ("hidden", "bias")
-    assert keys("task=xor,parity") == ("task", "task.bits")
-    assert keys("optimizer=gradient_descent,momentum") == ("optimizer", "optimizer.momentum", "optimizer.scaled")
+    assert keys("task=xor,parity") == ("task",)
+    assert keys("optimizer=gradient_descent,momentum", "seed=0,1") == ("seed", "optimizer")
+    both = [*expand(), *expand("optimizer=momentum", "optimizer.momentum=0.5,0.9")]
+    assert Ledger(both).swept == ("optimizer", "optimizer.momentum")
+    assert keys("activation=sigmoid,tanh,relu", "task.coding=auto") == ("activation",)
+    assert keys("activation=tanh", "task.coding=unit,symmetric") == ("task.low",)
+    assert keys("activation=sigmoid,tanh", "task.coding=auto", "task.low=0,-1") == ("task.low", "activation")
     assert Ledger().swept == ()
 
 
@@ -215,8 +220,9 @@ def test_convergence_counts_trials_and_leaves_out_jobs_without_a_run(expand):
 
 
 def test_conditions_that_lack_a_key_have_an_empty_cell(expand):
-    _, _, *found = cells(convergence(expand("task=xor,parity"), [1.0, 1.0]))
-    assert [row[:2] for row in found] == [["xor", ""], ["parity", "2"]]
+    jobs = [*expand(), *expand("task=parity", "task.bits=2,3")]
+    _, _, *found = cells(convergence(jobs, [1.0, 1.0, 1.0]))
+    assert [row[:2] for row in found] == [["xor", ""], ["parity", "2"], ["parity", "3"]]
 
 
 def test_a_table_of_many_conditions_is_cut(expand):

@@ -28,9 +28,10 @@ def test_every_part_is_complete(of):
         made(of).name = "another"
     for option in options(of):
         assert option.metadata["about"]
-        assert option.metadata["valid"].words
+        names, valid = option.metadata.get("names"), option.metadata["valid"]
+        assert list(names()) if names else valid.words
         if option.default is not MISSING:
-            assert option.metadata["valid"].holds(option.default)
+            assert option.default in names() if names else valid.holds(option.default)
     require_valid(made(of))
 
 

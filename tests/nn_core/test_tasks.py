@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nn_core import Encoder, Parity, Xor
+from nn_core import Encoder, Parity, Tanh, Xor
+from nn_core.parts import parts
 
 
 def test_xor_is_the_lessons_table():
@@ -63,6 +64,29 @@ def test_a_task_cannot_be_spoilt_for_the_next_user():
 def test_too_small(make, argument, message):
     with pytest.raises(ValueError, match=message):
         make(argument).inputs  # noqa: B018
+
+
+@pytest.mark.parametrize("activation", parts("activation").values())
+@pytest.mark.parametrize("of", [Xor, Parity, Encoder])
+def test_targets_follow_the_range_of_the_activation(of, activation):
+    coded = of(coding="auto").coded_for(activation)
+    assert np.ptp(coded.targets) == min(activation.high - activation.low, 1.0 if activation.high == np.inf else np.inf)
+    assert coded.targets.min() == activation.low
+    np.testing.assert_array_equal(coded.inputs, of().inputs)
+    assert coded.coded_for(activation) is coded
+    assert of(coding="auto", target_low=-3.0).coded_for(activation).targets.min() == -3.0
+
+
+def test_a_symmetric_coding_is_of_inputs_and_targets():
+    coded = Xor(coding="symmetric", target_high=0.5).coded_for(Tanh)
+    assert coded == Xor(low=-1.0, target_low=-1.0, target_high=0.5)
+    assert Xor(coding="unit").coded_for(Tanh).targets.tolist() == Xor().targets.tolist()
+
+
+@pytest.mark.parametrize("coding", ["auto", "symmetric", "bipolar"])
+def test_a_table_needs_values(coding):
+    with pytest.raises(ValueError, match=f"task.coding={coding}"):
+        _ = Xor(coding=coding).inputs
 
 
 def test_tables_are_float64():
