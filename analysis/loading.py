@@ -17,6 +17,7 @@ from nn_core import PartError, Training, part
 from nn_core.parts import options
 from tracking import names
 from tracking.errors import FilterError, UnreadableFileError
+from tracking.lookup import LATEST, originals
 from tracking.reader import Condition, Reader
 from tracking.record import Run
 
@@ -172,7 +173,7 @@ def _find_sweeps(reader: Reader, wanted: Sequence[str]) -> list[Run]:
     found: list[Run] = []
     problems = []
     for name in wanted:
-        matches = parents[:1] if name == "latest" else [p for p in parents if p.run_id.startswith(name)]
+        matches = originals(parents)[:1] if name == LATEST else [p for p in parents if p.run_id.startswith(name)]
         found += matches
         if len(matches) != 1:
             what = f"the beginning of {len(matches)} run ids" if matches else "no sweep here"

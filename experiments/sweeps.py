@@ -21,10 +21,11 @@ from tracking import names, stale
 from tracking.addresses import is_server, tracking_uri
 from tracking.creation import artifact_root
 from tracking.errors import TrackingError, without_secrets
-from tracking.record import Run, RunUpdate, now_ms
+from tracking.lookup import find_run, find_sweep
+from tracking.record import RunUpdate, now_ms
 from tracking.store import Store, find_stores
 from tracking.sync import sync
-from tracking.terminal import printing
+from tracking.terminal import printable, printing
 from tracking.view import runs_page, save_view
 
 SHOWN_ID = 12
@@ -133,11 +134,11 @@ def _status(options: argparse.Namespace) -> int:
     counts = ("jobs", "finished", "reused", "failed", "killed", "running")
     table = [["sweep", "experiment", "state", "jobs", "done", *counts[2:], "rate", "started", "took", "name"]]
     for state in states:
-        identity = state["run_id"][:SHOWN_ID], _printable(state["experiment"]), state["state"]
+        identity = state["run_id"][:SHOWN_ID], printable(state["experiment"]), state["state"]
         rate = "" if state["convergence_rate"] is None else f"{state['convergence_rate']:.3f}"
         took = str(timedelta(seconds=round(state["seconds"])))
         when = state["started"].replace("T", " "), took
-        table.append([*identity, *(f"{state[count]:,}" for count in counts), rate, *when, _printable(state["name"])])
+        table.append([*identity, *(f"{state[count]:,}" for count in counts), rate, *when, printable(state["name"])])
     _print_table(table, range(3, 10))
     if any(state["state"] == "stale" for state in states):
         print("\nstale: the process is dead. To say so in MLflow: python -m experiments.sweeps repair")
@@ -151,9 +152,9 @@ def _ls(_: argparse.Namespace) -> int:
     found = [(store, sweep) for store in find_stores() for sweep in store.reader.sweeps()]
     for store, sweep in sorted(found, key=lambda pair: pair[1].start_ms):
         dead = sweep.status == "RUNNING" and stale.life(sweep.tags) is stale.Life.DEAD
-        identity = sweep.run_id[:SHOWN_ID], _printable(store.experiment), "stale" if dead else sweep.status.lower()
+        identity = sweep.run_id[:SHOWN_ID], printable(store.experiment), "stale" if dead else sweep.status.lower()
         counted = [f"{sweep.metrics[count]:,.0f}" if count in sweep.metrics else "?" for count in counts]
-        table.append([*identity, *counted, _local_time(sweep.start_ms).replace("T", " "), _printable(sweep.name)])
+        table.append([*identity, *counted, _local_time(sweep.start_ms).replace("T", " "), printable(sweep.name)])
     if len(table) > 1:
         _print_table(table, range(3, 7))
     else:
@@ -166,14 +167,14 @@ def _best(options: argparse.Namespace) -> int:
     from experiments.leaderboard import as_records, leaderboard
 
     given = {**BEST, **dict(options.assignments)}
-    store, sweep = _find_sweep(find_stores(), given["sweep"])
+    store, sweep = find_sweep(find_stores(), given["sweep"])
     conditions = of_sweep(store, sweep)
     if not conditions:
-        raise TrackingError(f"no run of sweep {sweep.run_id} ({_printable(sweep.name)}) is finished")
+        raise TrackingError(f"no run of sweep {sweep.run_id} ({printable(sweep.name)}) is finished")
     if options.json:
         print(json.dumps(as_records(conditions, given["by"]), indent=2))
         return 0
-    print(f"sweep {sweep.run_id} in experiment {_printable(store.experiment)}\n{_printable(sweep.name)}")
+    print(f"sweep {sweep.run_id} in experiment {printable(store.experiment)}\n{printable(sweep.name)}")
     print(leaderboard(conditions, given["by"], int(given["n"]), given["sweep"]))
     return 0
 
@@ -181,37 +182,37 @@ def _best(options: argparse.Namespace) -> int:
 def _repair(options: argparse.Namespace) -> int:
     stores = find_stores()
     for wanted in options.runs:
-        store, run = _find(stores, wanted)
+        store, run = find_run(stores, wanted)
         if run.status != "RUNNING":
-            raise TrackingError(f"{_printable(run.name)} ({run.run_id}) is {run.status}; there is nothing to mend")
+            raise TrackingError(f"{printable(run.name)} ({run.run_id}) is {run.status}; there is nothing to mend")
         store.writer.update(run.run_id, RunUpdate(status="KILLED"), now_ms())
-        print(f"KILLED  {run.run_id}  {_printable(run.name)}")
+        print(f"KILLED  {run.run_id}  {printable(run.name)}")
     for store in stores:
         for stale_run in stale.repair(store):
-            print(f"KILLED  {stale_run.run_id}  {_printable(stale_run.name)} (process {stale_run.pid} is dead)")
+            print(f"KILLED  {stale_run.run_id}  {printable(stale_run.name)} (process {stale_run.pid} is dead)")
         if removed := store.writer.remove_abandoned_files():
             killed = f"{removed:,} runs in {store.experiment} that were killed before they were stored"
             print(f"removed the files of {killed}")
     left = [(run, stale.life(run.tags)) for store in stores for run in store.reader.running()]
     print(f"{len(left):,} runs are under way." if left else "No run is under way.")
     for run, life in left:
-        print(f"  {run.run_id}  {_printable(run.name)}: {life.value}, {run.tags.get('host', 'unknown host')}")
+        print(f"  {run.run_id}  {printable(run.name)}: {life.value}, {run.tags.get('host', 'unknown host')}")
     return 0
 
 
 def _show(options: argparse.Namespace) -> int:
     stores = find_stores()
-    store, run = _find(stores, options.run_name)
+    store, run = find_run(stores, options.run_name)
     parent = store.reader.run(run.tags[names.SWEEP_ID]) if names.SWEEP_ID in run.tags else None
     origin = run if parent is None else parent
     took = "" if run.end_ms is None else f", {(run.end_ms - run.start_ms) / 1000:.1f} s"
-    print(f"{_printable(run.name)}: {run.status}, {_local_time(run.start_ms)}{took}")
-    print(f"run {run.run_id} in experiment {_printable(store.experiment)}")
+    print(f"{printable(run.name)}: {run.status}, {_local_time(run.start_ms)}{took}")
+    print(f"run {run.run_id} in experiment {printable(store.experiment)}")
     if parent is not None:
-        print(f"of sweep {parent.run_id} ({_printable(parent.name)})")
+        print(f"of sweep {parent.run_id} ({printable(parent.name)})")
     print("\nTo repeat it:")
     if run.tags.get(names.KIND) == names.SWEEP:
-        print(f"  {_printable(run.tags.get('command', 'unknown'))}")
+        print(f"  {printable(run.tags.get('command', 'unknown'))}")
     else:
         print(f"  {repeat_command(run.params, experiment=store.experiment, engine=origin.tags.get('engine'))}")
     print("\nResult")
@@ -254,40 +255,13 @@ def _ui(options: argparse.Namespace) -> int:
 def _ui_page(stores: Sequence[Store], wanted: str | None) -> str:
     """Where to open the UI: the sweep that is meant, the newest one, or what there is."""
     if wanted is not None:
-        store, sweep = _find(stores, wanted)
+        store, sweep = find_run(stores, wanted)
         if sweep.tags.get(names.KIND) != names.SWEEP:
             return f"#/experiments/{store.experiment_id}/runs/{sweep.run_id}"
         return save_view(store, sweep)
     if any(store.reader.sweeps() for store in stores):
-        return save_view(*_find_sweep(stores, "latest"))
+        return save_view(*find_sweep(stores, "latest"))
     return runs_page(stores[-1].experiment_id) if stores else "#/experiments"
-
-
-def _find(stores: Sequence[Store], wanted: str) -> tuple[Store, Run]:
-    """Find the one run that an id, the beginning of one, a name or ``latest`` stands for."""
-    found = [(store, run) for store in stores for run in store.reader.matching(wanted)]
-    if not found:
-        uri = without_secrets(tracking_uri())
-        raise TrackingError(f"no run {wanted!r} in {uri}; python -m experiments.sweeps status lists the sweeps")
-    if wanted == "latest":
-        return max(found, key=lambda pair: (pair[1].start_ms, pair[1].run_id))
-    if len(found) > 1:
-        listed = "\n".join(f"  {run.run_id}  {_printable(run.name)}" for _, run in found[:20])
-        raise TrackingError(f"{len(found):,} runs are meant by {wanted!r}; take an id:\n{listed}")
-    return found[0]
-
-
-def _find_sweep(stores: Sequence[Store], wanted: str) -> tuple[Store, Run]:
-    """Find the sweep that an id, the beginning of one, a name or ``latest``, the newest, stands for."""
-    if wanted == "latest":
-        sweeps = [(store, sweep) for store in stores for sweep in store.reader.sweeps()]
-        if not sweeps:
-            raise TrackingError(f"no sweeps yet in {without_secrets(tracking_uri())}")
-        return max(sweeps, key=lambda pair: (pair[1].start_ms, pair[1].run_id))
-    store, run = _find(stores, wanted)
-    if run.tags.get(names.KIND) != names.SWEEP:
-        raise TrackingError(f"{_printable(run.name)} ({run.run_id}) is no sweep; sweeps status lists them")
-    return store, run
 
 
 def _assignment(text: str) -> tuple[str, str]:
@@ -337,11 +311,6 @@ def _hydra_literal(text: str) -> str:
     return "'{}'".format(re.sub(r"(\\*)('|$)", lambda m: m[1] * 2 + ("\\'" if m[2] else ""), no_interpolation))
 
 
-def _printable(text: str) -> str:
-    """Escape what would move the cursor or turn the direction of writing."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
 def _print_table(table: Sequence[Sequence[str]], numbers: range) -> None:
     """Print rows below each other; the columns of numbers are flush right."""
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
@@ -353,7 +322,7 @@ def _print_table(table: Sequence[Sequence[str]], numbers: range) -> None:
 def _print_pairs(pairs: Mapping[str, str]) -> None:
     width = max(map(len, pairs), default=0)
     for key, value in pairs.items():
-        print(f"  {key.ljust(width)}  {_printable(value)}")
+        print(f"  {key.ljust(width)}  {printable(value)}")
 
 
 def _local_time(ms: int) -> str:

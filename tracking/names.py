@@ -4,6 +4,7 @@
 KIND = "kind"  # `SWEEP` for the run of a sweep, the parent of its jobs' runs
 SWEEP = "sweep"
 SWEEP_ID = "sweep_id"  # the run of the sweep that made this one
+CONFIRMS = "confirms"  # of a sweep on fresh seeds: the run of the sweep whose best conditions it tries again
 PARENT = "mlflow.parentRunId"  # the same, for MLflow's UI
 CONFIG_HASH = "config_hash"  # of every run that trains something; the same for the same configuration
 DIVERGED = "diverged"  # the epoch at which weights overflowed

@@ -38,6 +38,11 @@ def printing() -> Iterator[None]:
         sys.exit(141 if isinstance(error, BrokenPipeError) else f"the output cannot be written: {reason}")
 
 
+def printable(text: str) -> str:
+    """Escape what would move the cursor or turn the direction of writing."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def _send_nowhere(number: int) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     if nowhere != number:
