@@ -42,7 +42,7 @@ def ert(view: View) -> Drawing:
         "Expected running time: epochs spent by all trials over successes, if each trial is abandoned at the cut-off "
         f"and another one begun; n = {spread(costs['n'])} trials a curve, bands of 95% intervals at each cut-off by "
         "itself. Marked: the best restart, which is picked on the same trials, so its cost is understated and has no "
-        f"interval.{_without_line(best, layout.conditions)}",
+        f"interval.{_without_line(best, layout.conditions)}{view.sharing}",
         trials,
     )
     finish(figure, style, caption, hues)

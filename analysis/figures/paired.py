@@ -80,9 +80,10 @@ def paired(view: View, *, pair: tuple[Any, Any] | tuple[()] = ()) -> Drawing:
         f"Epochs to converge with first {sides[0]} and second {sides[1]} from the same initial weights, one dot a "
         f"seed, n = {spread(tests['n'])} pairs a panel; below the diagonal the second is sooner.{thinned}"
         f"{_left_out(pair, axis, present, name_of, names)} Above: convergence rate of the second minus that of the "
-        f"first with 95% interval (Bonett-Price), and McNemar's exact test{f' ({over})' if over else ''}; in how many "
-        "of the pairs with a winner the second was sooner, a failure being later than any success and pairs without "
-        f"winner left out, and the exact sign test{f' ({over})' if over else ''}.",
+        f"first with 95% interval (Bonett-Price), and McNemar's exact test{f' ({over})' if over else ''}; median "
+        "epochs, failures counted, and the second's over the first's with 95% interval (bootstrap over pairs); in how "
+        "many of the pairs with a winner the second was sooner, a failure being later than any success and pairs "
+        f"without winner left out, and the exact sign test{f' ({over})' if over else ''}.",
         trials,
     )
     finish(figure, style, caption)
@@ -91,15 +92,24 @@ def paired(view: View, *, pair: tuple[Any, Any] | tuple[()] = ()) -> Drawing:
 
 
 def _results(tests: pd.DataFrame, second: str) -> list[str]:
-    """Two results in words: of the rates, and of the speeds."""
+    """Three results in words: of the rates, of the median epochs, and of who was sooner."""
     test = tests.to_dict("records")[0]
     points = [f"{round(100 * test[c]) + 0:+d}" for c in ("estimate", "low", "high")]
     interval = f"[{points[1]},\N{NO-BREAK SPACE}{points[2]}]"
     decided = test["first_sooner"] + test["second_sooner"]
     return [
         f"convergence rate: {points[0]} points {interval}, McNemar {_p(test['p_holm'])}",
+        f"median {_ratio(test)}",
         f"{second} sooner in {test['second_sooner']} of {decided} pairs, sign test {_p(test['p_sooner_holm'])}",
     ]
+
+
+def _ratio(test: Mapping[Any, float]) -> str:
+    """Both medians, and how many times the first the second is with its interval."""
+    first, second = ("none" if np.isinf(m) else f"{m:,.0f}" for m in (test["median_first"], test["median_second"]))
+    low, high = (f"{end:.2g}" if 0 < end < np.inf else "no limit" for end in (test["ratio_low"], test["ratio_high"]))
+    times = f"{test['ratio']:.2g} times " if 0 < test["ratio"] < np.inf else ""
+    return f"{first} to {second} epochs, {times}[{low},\N{NO-BREAK SPACE}{high}]"
 
 
 def _p(value: float) -> str:

@@ -56,7 +56,7 @@ def rate(view: View) -> Drawing:
     beside = f" Points beside each other belong to the same {parameter_name(x)}."
     caption = view.caption(
         f"Fraction of trials that converged, with 95% Wilson intervals; n = {spread(rates['n'])} trials a point."
-        f"{beside if len(hues) > 1 else ''}{_at_end(rates, 'open symbols')}",
+        f"{beside if len(hues) > 1 else ''}{_at_end(rates, 'open symbols')}{view.sharing}",
         view.trials,
     )
     finish(figure, style, caption, hues)

@@ -11,7 +11,8 @@ from analysis.figures.scales import log_axis
 from analysis.figures.sizes import Style
 from analysis.figures.view import View
 from analysis.levels import level_names, parameter_name
-from analysis.statistics import at_risk, logrank_tests, median_times, survival_curves
+from analysis.loading import counted
+from analysis.statistics import LOGRANK, SIGN, at_risk, median_times, speed_tests, survival_curves
 
 _LINE = 1.12  # height of a line of the numbers at risk, in multiples of the font size
 
@@ -50,10 +51,10 @@ def survival(view: View) -> Drawing:
     label_outer(panels, "epoch", "fraction converged")
     medians = median_times(trials, layout.conditions)
     caption = view.caption(
-        f"Fraction of trials converged by each epoch (1 - Kaplan-Meier, 95% intervals) of n = {spread(medians['n'])} "
-        "trials a curve, each counted once, at its longest cut-off, where it is censored. Below each tick: trials at "
-        "risk there, those that had neither converged nor been cut off before that epoch."
-        f"{_logrank_sentence(trials, layout.hue, layout.panels)}",
+        "Fraction of trials converged by each epoch (1 - Kaplan-Meier, 95% intervals at each epoch by itself) of "
+        f"n = {spread(medians['n'])} trials a curve, each counted once, at its longest cut-off, where it is censored. "
+        "Below each tick: trials at risk there, those that had neither converged nor been cut off before that epoch."
+        f"{_tests_sentence(trials, layout.hue, layout.panels)}",
         trials,
     )
     finish(figure, style, caption, hues, markers=False)
@@ -83,11 +84,17 @@ def _numbers_at_risk(panel: Panel, trials: pd.DataFrame, hues: Hues, style: Styl
             ax.text(tick, 0, f"{count:,}", transform=at_ticks, fontsize=size, ha="center", va="center")
 
 
-def _logrank_sentence(trials: pd.DataFrame, hue: str | None, panels: tuple[str, ...]) -> str:
-    if hue is None or (tests := logrank_tests(trials, hue, panels)).empty:
+def _tests_sentence(trials: pd.DataFrame, hue: str | None, panels: tuple[str, ...]) -> str:
+    """How many levels of the hue differ, and by which test."""
+    if hue is None or (tests := speed_tests(trials, hue, panels)).empty:
         return ""
+    kinds = {
+        SIGN: "exact sign test on pairs from the same initial weights, a failure being later than any success",
+        LOGRANK: "log-rank between other initial weights",
+    }
+    used = [text for kind, text in kinds.items() if tests["test"].eq(kind).any()]
     different = int((tests["p_holm"] < 0.05).sum())
     return (
-        f" Log-rank between levels of {parameter_name(hue)} within panels: {different} of {len(tests)} pairs differ "
-        "(p < 0.05 after Holm's correction)."
+        f" Of {counted(len(tests), 'pair')} of levels of {parameter_name(hue)} within panels, {different} "
+        f"{'differs' if different == 1 else 'differ'} ({'; '.join(used)}; p < 0.05 after Holm's correction)."
     )

@@ -10,8 +10,9 @@ import pandas as pd
 from analysis.axes import Layout, lay_out
 from analysis.command import Selection
 from analysis.figures.sizes import Style
-from analysis.levels import assignment, level_name, level_names, levels, listed, plain
+from analysis.levels import assignment, level_name, level_names, levels, listed, parameter_name, plain
 from analysis.loading import Data, SelectionError, keep_longest, load
+from analysis.statistics import share_weights
 from nn_core import parts
 from tracking.reader import Reader
 from tracking.store import open_reader
@@ -65,6 +66,19 @@ class View:
     def longest(self) -> pd.DataFrame:
         """Each network once, at its longest cut-off."""
         return keep_longest(self.trials, self.data.parameters)
+
+    @property
+    def sharing(self) -> str:
+        """Which levels are not independent, as a sentence; empty if all are."""
+        axes = [axis for axis in self.layout.conditions if axis != "epochs"]
+        others = {axis: [other for other in self.layout.conditions if other != axis] for axis in axes}
+        shared = [parameter_name(axis) for axis in axes if share_weights(self.trials, axis, others[axis])]
+        if not shared:
+            return ""
+        return (
+            f" Levels of {listed(shared)} share their initial weights: whether intervals overlap is no test of their "
+            "difference, a paired comparison is."
+        )
 
     def caption(self, text: str, trials: pd.DataFrame) -> str:
         """Complete a caption with what every figure must say: criterion, cut-off, selection, sweep, commit."""

@@ -9,11 +9,13 @@ from analysis.statistics.paired import mcnemar, paired_difference, paired_rates,
 from analysis.statistics.rates import convergence_rates, seeds_for_pairs, seeds_needed, unlearned
 from analysis.statistics.resampling import percentile_interval, resampled_quantile, resamples
 from analysis.statistics.running_time import best_restarts, running_times
-from analysis.statistics.survival import at_risk, logrank_tests, median_times, survival_curves
+from analysis.statistics.speeds import LOGRANK, SIGN, share_weights, speed_tests
+from analysis.statistics.survival import at_risk, logrank, median_times, survival_curves
 
 __all__ = [
-    "at_risk", "best_restarts", "by_condition", "convergence_rates", "holm", "logrank_tests", "loss_bands", "mcnemar",
-    "median_final_losses", "median_times", "paired_difference", "paired_rates", "paired_speeds", "pairs",
-    "percentile_interval", "prediction_quantiles", "resampled_quantile", "resamples", "running_times",
-    "seeds_for_pairs", "seeds_needed", "survival_curves", "unlearned",
+    "LOGRANK", "SIGN", "at_risk", "best_restarts", "by_condition", "convergence_rates", "holm", "logrank",
+    "loss_bands", "mcnemar", "median_final_losses", "median_times", "paired_difference", "paired_rates",
+    "paired_speeds", "pairs", "percentile_interval", "prediction_quantiles", "resampled_quantile", "resamples",
+    "running_times", "seeds_for_pairs", "seeds_needed", "share_weights", "speed_tests", "survival_curves",
+    "unlearned",
 ]  # fmt: skip

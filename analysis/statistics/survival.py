@@ -3,18 +3,17 @@
 All functions take each network once, at its longest cut-off.
 """
 
-import itertools
 import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy.stats
 from numpy.typing import NDArray
-from scipy.stats import CensoredData, ecdf, logrank
+from scipy.stats import CensoredData, ecdf
 
-from analysis.levels import levels
-from analysis.statistics.conditions import by_condition, holm
+from analysis.statistics.conditions import by_condition
 from nn_core.statistics import wilson_interval
 
 
@@ -82,28 +81,14 @@ def median_times(trials: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     return by_condition(trials, by, median)
 
 
-def logrank_tests(trials: pd.DataFrame, axis: str, by: Sequence[str]) -> pd.DataFrame:
-    """Compare the epochs to converge of every two levels of `axis`, within each condition, by log-rank tests.
+def logrank(first: pd.DataFrame, second: pd.DataFrame) -> tuple[float, float]:
+    """Compare the epochs to converge of two independent groups of trials by the log-rank test.
 
-    N. Mantel, Cancer Chemother. Rep. 50 (1966) 163-170, is their source.
-
-    Columns: `by`, first, second, statistic (positive where the second converges faster), p (two-sided), p_holm (over
-    all rows), n_first, n_second.
+    Returns the statistic (positive where the second converges faster) and the two-sided p-value (N. Mantel, Cancer
+    Chemother. Rep. 50 (1966) 163-170). If nothing happened while both were at risk, nothing speaks for a difference.
     """
-    columns = ["first", "second", "statistic", "p", "n_first", "n_second"]
-
-    def compare(members: pd.DataFrame) -> pd.DataFrame:
-        rows = []
-        for first, second in itertools.combinations(levels(members[axis]), 2):
-            a, b = (members[members[axis] == level] for level in (first, second))
-            result = (0.0, 1.0)  # if nothing happened while both were at risk, nothing speaks for a difference
-            if a["converged"].any() or b["converged"].any():
-                with np.errstate(divide="ignore", invalid="ignore"):  # 0 / 0 if they never were at risk together
-                    test = logrank(_censored(b), _censored(a))
-                result = (float(test.statistic), float(test.pvalue)) if np.isfinite(test.statistic) else result
-            rows.append([first, second, *result, len(a), len(b)])
-        return pd.DataFrame(rows, columns=columns)
-
-    table = by_condition(trials, by, compare)
-    table.insert(len(by) + 4, "p_holm", holm(table["p"]))
-    return table
+    if not (first["converged"].any() or second["converged"].any()):
+        return 0.0, 1.0
+    with np.errstate(divide="ignore", invalid="ignore"):  # 0 / 0 if they never were at risk together
+        test = scipy.stats.logrank(_censored(second), _censored(first))
+    return (float(test.statistic), float(test.pvalue)) if np.isfinite(test.statistic) else (0.0, 1.0)

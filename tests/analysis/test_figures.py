@@ -444,7 +444,7 @@ def test_where_nothing_converged_no_restart_is_best(view_of, make_trials):
     drawing = FIGURES["ert"].function(replace(view, data=replace(view.data, trials=trials)))
     assert "No line, because no trial converged: (learning rate = 0.1)." in drawing.caption
     failed, converged = (line.split("|")[1:-1] for line in markdown(drawing.table).splitlines()[2:])
-    assert [text.strip() for text in failed] == ["0.1", "", "", "", "", "inf", "inf", "0", "2"]
+    assert [text.strip() for text in failed] == ["0.1", "", "", "inf", "52", "inf", "inf", "0", "2"]
     assert "." not in "".join(converged[1:])  # whole epochs
     plt.close(drawing.figure)
 
