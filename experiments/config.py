@@ -11,6 +11,7 @@ from dataclasses import MISSING as NO_DEFAULT
 from dataclasses import Field, dataclass, field, fields, is_dataclass, make_dataclass, replace
 from difflib import get_close_matches
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
@@ -19,6 +20,8 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 import nn_core
 from nn_core import Optimizer, Part
 from nn_core.parts import Valid, flag, is_whole, number, number_or_null, one_of, options, parts, whole
+
+CONF = Path(__file__).resolve().parent.parent / "conf"
 
 GROUPS = ("task", "init", "optimizer", "criterion")
 """Kinds of parts that have options, and so are groups of Hydra's; other kinds are chosen by a plain value."""

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from experiments.jobs import Job
     from tracking.store import Store
 
+MOST_JOBS = 200_000
+"""Jobs of a sweep, unless the user allows more."""
+
 MOST_WORKERS = 1024
 """Processes of joblib's, which starts all that it is told to, be there jobs for them or not."""
 

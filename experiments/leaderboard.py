@@ -1,7 +1,7 @@
 """The best and the worst conditions of a sweep, as a terminal shows them, and as scripts read them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments.conditions import Condition, ranked
@@ -14,6 +14,10 @@ WORDS = {
     "final_loss": "median final loss",
 }
 """What conditions are ranked by, in words."""
+
+RESULTS = (
+    "trials", "rate", "interval", "at end", "interval", "ERT", "interval", "median", "interval", "final loss",
+)  # fmt: skip
 
 CAUTION = (
     "Intervals are 95%, of each condition by itself. The best and the worst of many were picked after the fact,\n"
@@ -28,36 +32,27 @@ def leaderboard(conditions: Sequence[Condition], by: str, most: int, sweep_id: s
     parts = {"best": order[:most], "worst": order[max(most, len(order) - most) :]}
     parts["converged, but did not last: never called best"] = [one for one in conditions if one.trials.unlearn][:most]
     keys = list(dict.fromkeys(key for condition in conditions for key in condition.swept))
-    results = [
-        "trials",
-        "rate",
-        "interval",
-        "at end",
-        "interval",
-        "ERT",
-        "interval",
-        "median",
-        "interval",
-        "final loss",
-    ]
     rows = {
         title: [[str(place.get(id(one), "-")), *_values(one, keys), *_results(one)] for one in members]
         for title, members in parts.items()
     }
-    header = ["#", *keys, *results]
-    widths = [
-        max(map(len, column)) for column in zip(header, *(row for part in rows.values() for row in part), strict=True)
-    ]
-
-    def line(cells: Sequence[str]) -> str:
-        return "  ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
-
-    lines = [f"{len(conditions):,} conditions, by {WORDS[by]}", "", line(header)]
-    for title, part in rows.items():
-        if part:
-            lines += [title, *map(line, part)]
+    lines = [f"{len(conditions):,} conditions, by {WORDS[by]}", "", *_table(keys, rows)]
     confirm = f"  python -m experiments.confirm sweep={sweep_id} best=3"
     return "\n".join([*lines, "", CAUTION, "", confirm])
+
+
+def beside(picked: Sequence[Condition], again: Sequence[Condition], by: str) -> str:
+    """Tabulate conditions as they were when they were picked, each with itself on fresh seeds."""
+    keys = list(dict.fromkeys(key for condition in picked for key in condition.swept))
+    parts = {
+        "picked": [[str(place), *_values(one, keys), *_results(one)] for place, one in enumerate(picked, start=1)],
+        "on fresh seeds": [
+            [str(place), *_values(old, keys), *_results(new)]
+            for place, (old, new) in enumerate(zip(picked, again, strict=True), start=1)
+        ],
+    }
+    told = f"the best by {WORDS[by]}, as picked and on seeds that had no part in picking them"
+    return "\n".join([told, "", *_table(keys, parts)])
 
 
 def as_records(conditions: Sequence[Condition], by: str) -> list[dict[str, Any]]:
@@ -75,6 +70,22 @@ def as_records(conditions: Sequence[Condition], by: str) -> list[dict[str, Any]]
         }  # fmt: skip
         records.append(record)
     return records
+
+
+def _table(keys: Sequence[str], parts: Mapping[str, Sequence[Sequence[str]]]) -> list[str]:
+    """Lay out rows under what they share, each part under its title."""
+    header = ["#", *keys, *RESULTS]
+    columns = zip(header, *(row for part in parts.values() for row in part), strict=True)
+    widths = [max(map(len, column)) for column in columns]
+
+    def line(cells: Sequence[str]) -> str:
+        return "  ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
+
+    lines = [line(header)]
+    for title, rows in parts.items():
+        if rows:
+            lines += [title, *map(line, rows)]
+    return lines
 
 
 def _values(condition: Condition, keys: Sequence[str]) -> list[str]:

@@ -44,8 +44,9 @@ class SweepSession:
             second = session.run(better(first))
 
     All jobs share where and how to run, the `settings` ``experiment``, ``engine``, ``resume`` and ``fail_fast``. The
-    parent run has a `name`, and from the first jobs on the `artifacts` that the sweep keeps of itself; a `folder` gets
-    a copy of the table of jobs in the end. All jobs so far are in the `ledger`; `ending` is None until the sweep ends.
+    parent run has a `name` and `tags`, and from the first jobs on the `artifacts` that the sweep keeps of itself; a
+    `folder` gets a copy of the table of jobs in the end. All jobs so far are in the `ledger`; `ending` is None until
+    the sweep ends.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class SweepSession:
         artifacts: Mapping[str, bytes] = MappingProxyType({}),
         folder: Path | None = None,
         store: Store | None = None,
+        tags: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.ledger = Ledger()
         self.ending: Ending | None = None
@@ -64,6 +66,7 @@ class SweepSession:
         self._made_by = provenance(engine=settings.engine, launcher=launcher.name)
         self._artifacts = {**self._made_by.artifacts, **artifacts}
         self._process = {tag: self._made_by.tags[tag] for tag in ("host", "pid", "process")}
+        self._tags = {names.KIND: names.SWEEP, **self._made_by.tags, **tags}
         self._run_id = ""
         self._engines: dict[str, set[str]] = {}
         self._origins: set[str] = set()  # of reused runs, those that have been looked at
@@ -71,13 +74,18 @@ class SweepSession:
         self._under_way: list[Outcome] = []
         self._lost: StoreUnreachableError | None = None
 
+    @property
+    def run_id(self) -> str:
+        """The parent run; empty until the sweep is open."""
+        return self._run_id
+
     def open(self) -> None:
         """Start the parent run, and mend what dead sweeps have left; `TrackingError` if the store cannot be used."""
         for run in repair(self._store):
             log.warning("%s was called RUNNING, but its process is dead; it is KILLED now", run.name)
         try:
             with interruption.held():
-                self._run_id = self._store.start_parent(self._name, {names.KIND: names.SWEEP, **self._made_by.tags})
+                self._run_id = self._store.start_parent(self._name, self._tags)
         except Interrupted:
             if not self._run_id:
                 raise  # else it takes effect in `run`, which knows what is left

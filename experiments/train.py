@@ -5,7 +5,6 @@ import re
 import sys
 import traceback
 from contextlib import nullcontext
-from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +13,6 @@ from tracking.terminal import printing
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
-
-CONF = Path(__file__).resolve().parent.parent / "conf"
 
 
 def task(composed: "DictConfig", **surroundings: Any) -> None:
@@ -67,7 +64,9 @@ def _hydra() -> None:
         sys.exit(
             f"{folder}: Hydra would read the name of this folder as a reference: rename it, or work in another one"
         )
-    run = trust.only_in_known_code()(hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")(task))
+    run = trust.only_in_known_code()(
+        hydra.main(config_path=str(config.CONF), config_name="train", version_base="1.3")(task)
+    )
     if os.environ.get("HYDRA_FULL_ERROR") == "1":
         run()
         return

@@ -47,7 +47,7 @@ class AtlasSweeper(Sweeper):
 class _SweeperOptions:
     _target_: str = "hydra_plugins.atlas.AtlasSweeper"
     params: dict[str, Any] = field(default_factory=dict)
-    max_jobs: int = 200_000
+    max_jobs: int = launchers.MOST_JOBS
 
 
 @dataclass

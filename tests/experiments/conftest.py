@@ -20,7 +20,7 @@ def loader() -> Iterator[ConfigLoader]:
     """Hydra's, over the folder that users get."""
     config.register()
     GlobalHydra.instance().clear()
-    with initialize_config_dir(str(train.CONF), version_base="1.3"):
+    with initialize_config_dir(str(config.CONF), version_base="1.3"):
         found = GlobalHydra.instance().config_loader()
         GlobalHydra.instance().clear()  # the command line, run in this process, wants it clear
         yield found

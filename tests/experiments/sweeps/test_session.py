@@ -114,7 +114,7 @@ def fatal(self, records):
 Store.write = fatal
 
 config.register()
-with initialize_config_dir(str(train.CONF), version_base="1.3"):
+with initialize_config_dir(str(config.CONF), version_base="1.3"):
     loader = GlobalHydra.instance().config_loader()
 
     def jobs(rates):

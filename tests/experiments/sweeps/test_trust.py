@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import CompactHydraException
 
 from experiments import config, trust
-from experiments.train import CONF
+from experiments.config import CONF
 from tracking.store import open_reader
 
 HOSTILE = {
