@@ -107,7 +107,7 @@ def _sample_size(view: View, difference: float) -> str:
     needed = seeds_needed(comparisons, difference)
     lead = (
         f"To find a difference of {100 * difference:g} percentage points between two values of {axis} with a power "
-        "of 80% at the 5% level (McNemar, same seeds), this sweep as a pilot suggests "
+        "of 80% at the 5% level (McNemar's exact test, same seeds), this sweep as a pilot suggests "
         f"{needed['estimate'].min():,.0f} to {needed['estimate'].max():,.0f} seeds; to be safe, plan with the "
         "column high, which allows for the pilot's own uncertainty."
     )
