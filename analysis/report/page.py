@@ -20,6 +20,7 @@ from analysis.figures.style import applied
 from analysis.figures.view import View, criterion
 from analysis.levels import level_name, levels, plain, unordered
 from analysis.loading import Sweep, counted
+from analysis.report.confirmed import confirmed, told
 from analysis.report.findings import findings, question
 from analysis.statistics import paired_rates, seeds_needed
 from analysis.tables import cell
@@ -30,15 +31,20 @@ def page(view: View, difference: float, command: str) -> str:
 
     It says how many seeds would find a `difference` of convergence rates, and which `command` makes this report.
     """
+    again = confirmed(view)
     title = plain("; ".join(sweep.title for sweep in view.data.sweeps) or view.data.run_filter, 120)
     body = [
         f"<h1>{_text(title)}</h1>",
         f"<p class=question>{_text(question(view.layout, levels(view.trials['task'])))}</p>",
         "<h2>The answer</h2>",
-        *(f"<p>{_text(finding.text)}</p>" for finding in findings(view.trials, view.longest, view.layout)),
+        *(
+            f"<p>{_text(finding.text)}</p>"
+            for finding in [*findings(view.trials, view.longest, view.layout), *told(again)]
+        ),
         "<h2>The design</h2>",
         f"<p>{_text(criterion(view.trials))}</p>",
         _table(_design(view)),
+        *(["<h2>On fresh seeds</h2>", _table(again)] if len(again) else []),
         "<h2>Figures</h2>",
     ]
     skipped = ""

@@ -196,6 +196,12 @@ def make_trials():
     return make
 
 
+@pytest.fixture(name="train")
+def train_fixture():
+    """Train every combination of learning rates, widths, cut-offs and seeds."""
+    return train
+
+
 @pytest.fixture
 def retrain():
     """The trainings behind `demo`, once more."""
