@@ -16,7 +16,7 @@ from analysis.statistics.survival import at_risk, logrank, median_times, surviva
 __all__ = [
     "LOGRANK", "SIGN", "at_risk", "best_restarts", "by_condition", "convergence_rates", "holm", "logrank",
     "loss_bands", "mcnemar", "mcnemar_power", "median_final_losses", "median_times", "paired_difference",
-    "paired_rates", "paired_speeds", "pairs", "percentile_interval", "prediction_quantiles", "resampled_quantile", "resamples",
-    "running_times", "seeds_for_pairs", "seeds_needed", "share_weights", "speed_tests", "survival_curves",
-    "unlearned",
+    "paired_rates", "paired_speeds", "pairs", "percentile_interval", "prediction_quantiles", "resampled_quantile",
+    "resamples", "running_times", "seeds_for_pairs", "seeds_needed", "share_weights", "speed_tests",
+    "survival_curves", "unlearned",
 ]  # fmt: skip
