@@ -6,7 +6,7 @@ and not a missing value: every function counts it.
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import bdtr, ndtri, stdtrit
+from scipy.special import bdtr, betaincinv, ndtri, stdtrit
 
 
 def wilson_interval(
@@ -27,11 +27,7 @@ def wilson_interval(
     >>> low.round(4).tolist(), high.round(4).tolist()
     ([0.0, 0.4902, 0.7225], [0.2775, 0.9433, 1.0])
     """
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence must lie in (0, 1), not {confidence}")
-    k, n = np.broadcast_arrays(np.asarray(successes, np.float64), np.asarray(trials, np.float64))
-    if not np.all((k >= 0) & (k <= n)):
-        raise ValueError("successes must lie between 0 and the number of trials")
+    k, n = _counts(successes, trials, confidence)
     z = ndtri((1 + confidence) / 2)
     with np.errstate(invalid="ignore"):  # 0/0 where there are no trials; k - k*k/n is then 0 all the same
         variance = np.where(n > 0, k - k * k / n, 0.0)
@@ -39,6 +35,29 @@ def wilson_interval(
     half_width = z * np.sqrt(variance + z * z / 4) / (n + z * z)
     # At the ends the two terms cancel exactly on paper, and only there must not leave a rounding error.
     return np.where(k == 0, 0.0, centre - half_width), np.where(k == n, 1.0, centre + half_width)
+
+
+def exact_interval(
+    successes: ArrayLike, trials: ArrayLike, confidence: float = 0.95
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Interval for a success probability that holds the truth at least as often as it says, whatever that is.
+
+    The ends are the p at which a count as high, or as low, would just be too rare (C. Clopper & E. Pearson, Biometrika
+    26 (1934) 404-413). It is wider than Wilson's, which holds on average over p only: take it where the level is so
+    high, to speak of many conditions at once, that an average is of no use. Shapes and errors are those of
+    `wilson_interval`.
+
+    Examples
+    --------
+    >>> low, high = exact_interval([0, 8, 10], 10)
+    >>> low.round(4).tolist(), high.round(4).tolist()
+    ([0.0, 0.4439, 0.6915], [0.3085, 0.9748, 1.0])
+    """
+    k, n = _counts(successes, trials, confidence)
+    tail = (1 - confidence) / 2
+    low = np.where(k > 0, betaincinv(np.maximum(k, 1), n - k + 1, tail), 0.0)
+    high = np.where(k < n, betaincinv(k + 1, np.maximum(n - k, 1), 1 - tail), 1.0)
+    return low, high
 
 
 def expected_running_time(epochs_to_converge: ArrayLike, cutoff: ArrayLike) -> NDArray[np.float64]:
@@ -143,6 +162,17 @@ def median_interval(values: ArrayLike, confidence: float = 0.95) -> tuple[float,
     fewer = bdtr(np.arange(found.size), found.size, 0.5)  # P(B < 1), P(B < 2), ...
     k = int((fewer <= (1 - confidence) / 2).sum())
     return (float(found[k - 1]), float(found[-k])) if k else (-np.inf, np.inf)
+
+
+def _counts(
+    successes: ArrayLike, trials: ArrayLike, confidence: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must lie in (0, 1), not {confidence}")
+    k, n = np.broadcast_arrays(np.asarray(successes, np.float64), np.asarray(trials, np.float64))
+    if not np.all((k >= 0) & (k <= n)):
+        raise ValueError("successes must lie between 0 and the number of trials")
+    return k, n
 
 
 def _times(epochs_to_converge: ArrayLike) -> NDArray[np.float64]:

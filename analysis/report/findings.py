@@ -8,8 +8,15 @@ import pandas as pd
 
 from analysis.axes import Layout
 from analysis.levels import EVERYDAY, level_name, levels, listed, unordered
-from analysis.loading import counted
-from analysis.statistics import best_restarts, convergence_rates, median_times, unlearned
+from analysis.loading import Sweep, counted
+from analysis.statistics import (
+    best_restarts,
+    convergence_rates,
+    median_times,
+    medians_at_once,
+    rates_at_once,
+    unlearned,
+)
 
 _FEW = 3  # conditions that are named one by one
 
@@ -36,16 +43,23 @@ def question(layout: Layout, tasks: Sequence[str]) -> str:
     return f"{opening} does backpropagation learn {listed(tasks)}, and how fast?"
 
 
-def findings(trials: pd.DataFrame, longest: pd.DataFrame, layout: Layout) -> list[Finding]:
+def findings(
+    trials: pd.DataFrame, longest: pd.DataFrame, layout: Layout, sweeps: Sequence[Sweep] = ()
+) -> list[Finding]:
     """What was found: how often, by when, at what cost; more if networks unlearn, or parameters varied only together.
 
     Every number is of one condition of the layout. Pooled over conditions it would depend on which of them the sweep
     happened to hold. `longest` has each network once, at its longest cut-off. Conditions whose networks converge and
     do not stay so are never called the soonest or the cheapest.
+
+    What is picked after the fact, the best or the worst of several conditions, has an interval that holds for all of
+    them at once, or none and the word for it, and a command that tries it again, if one of the `sweeps` can be meant.
     """
     by = layout.along_epochs().conditions
     rates = convergence_rates(longest, by)
     lost = unlearned(rates)
+    rates = rates_at_once(rates)
+    medians = medians_at_once(longest, by)
     confounded = [axis for axis, _ in layout.together]
     found = [Finding(_how_often(longest, rates, by), ("conditions",))]
     found += [Finding(text, ("conditions",)) for text in _what_is_lost(rates[lost], rates, by)]
@@ -54,9 +68,21 @@ def findings(trials: pd.DataFrame, longest: pd.DataFrame, layout: Layout) -> lis
         if lost.any():
             among = " among those that last"
             trials, longest = (_only(frame, rates[~lost], by) for frame in (trials, longest))
-        found.append(Finding(_by_when(trials, longest, by, among), ("survival", "rate")))
+        found.append(Finding(_by_when(trials, longest, medians[~lost], by, among, len(rates)), ("survival", "rate")))
         found.append(Finding(_at_what_cost(longest, by, confounded, among), ("ert",)))
+        if len(rates) > 1 and len(sweeps) == 1:
+            found.append(Finding(_remedy(sweeps[0], trials), ("ert",)))
     return [*found, Finding(layout.warning, ("design",))] if layout.warning else found
+
+
+def _remedy(sweep: Sweep, trials: pd.DataFrame) -> str:
+    """How to learn what picked conditions are worth: on the first hundred seeds from the next thousand on."""
+    first = (int(trials["seed"].max()) // 1000 + 1) * 1000
+    return (
+        "What is called the fastest, the soonest or the cheapest was picked on the networks that tell its numbers. To "
+        f"confirm it on fresh seeds: python -m experiments.confirm sweep={sweep.short_id} best=3 "
+        f"'seed=range({first},{first + 100})'"
+    )
 
 
 def _only(trials: pd.DataFrame, conditions: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
@@ -82,12 +108,17 @@ def _how_often(longest: pd.DataFrame, rates: pd.DataFrame, by: Sequence[str]) ->
     text = f"In {len(rates):,} conditions of {networks} each, the fraction of networks that {within} is"
     best, worst = (rates["estimate"] == end for end in (rates["estimate"].max(), rates["estimate"].min()))
     if best.all():
-        return f"{text} {_rate(rates)} everywhere."
+        return f"{text} {_rate(rates)} everywhere. {_at_once(len(rates))}"
     lowest, highest = (f"{_rate(rates[tied])} {_where(rates[tied], len(rates), by)}" for tied in (worst, best))
     if best.sum() > _FEW and rates["estimate"].max() > 0:
         fastest = _least(median_times(longest, by)[best])  # the same conditions in the same order
         highest += f", fastest {_where(fastest, len(rates), by)}"
-    return f"{text} from {lowest} to {highest}."
+    return f"{text} from {lowest} to {highest}. {_at_once(len(rates))}"
+
+
+def _at_once(conditions: int) -> str:
+    """What intervals of picked conditions are, as a sentence."""
+    return f"These 95% intervals hold for all {conditions:,} conditions at once, so for whichever is picked."
 
 
 def _what_is_lost(lost: pd.DataFrame, rates: pd.DataFrame, by: Sequence[str]) -> list[str]:
@@ -95,16 +126,18 @@ def _what_is_lost(lost: pd.DataFrame, rates: pd.DataFrame, by: Sequence[str]) ->
     if lost.empty:
         return []
     worst = lost.loc[[(lost["estimate"] - lost["at_end"]).idxmax()]]
-    row = worst.iloc[0]
-    counts = f"{row['estimate']:.0%} had converged at some pass, and {row['at_end']:.0%} meet the criterion at the end"
+    at_end = worst[["at_end", "at_end_low", "at_end_high"]].set_axis(["estimate", "low", "high"], axis=1)
+    counts = f"{_rate(worst)} had converged at some pass, and {_rate(at_end)} meet the criterion at the end"
     if len(rates) == 1:
         return [f"Converging did not last: {counts}."]
     where = _where(worst, len(rates), by)
     return [f"Converging did not last in {len(lost)} of {len(rates)} conditions; most of all {where}: {counts}."]
 
 
-def _by_when(trials: pd.DataFrame, longest: pd.DataFrame, by: Sequence[str], among: str) -> str:
-    medians = median_times(longest, by)
+def _by_when(
+    trials: pd.DataFrame, longest: pd.DataFrame, medians: pd.DataFrame, by: Sequence[str], among: str, conditions: int
+) -> str:
+    """How many conditions converge by when, and which is the soonest of those that `medians` holds of them all."""
     total = len(medians)
     reached = {
         level_name(cutoff): convergence_rates(trials[trials["epochs"] == cutoff], by)["estimate"]
@@ -118,6 +151,7 @@ def _by_when(trials: pd.DataFrame, longest: pd.DataFrame, by: Sequence[str], amo
         of = "any condition" if total > 1 else "the networks"
         return f"Fewer than half of {of} converged within {_cutoffs(longest)} epochs, so there is no median time."
     interval = f", 95% interval {_end(row['low'])} to {_end(row['high'])}" if len(least) == 1 else ""
+    interval += f" for all {conditions:,} conditions at once" if interval and conditions > 1 else ""
     soonest = f"{row['estimate']:,.0f} epochs (median{interval}, failures counted)"
     if total == 1:
         return f"Half of the networks had converged after {soonest}."
@@ -135,6 +169,9 @@ def _at_what_cost(longest: pd.DataFrame, by: Sequence[str], confounded: Sequence
         return "No network converged, so no number of epochs buys a success here."
     where = f" {_where(least, len(costs), by)}" if by else ""
     text = f"A success is cheapest{among}{where}: {row['estimate']:,.0f} epochs"
+    interval = f"95% interval {_end(row['at_cutoff_low'])} to {_end(row['at_cutoff_high'])}"
+    if len(costs) == 1 and row["estimate"] == row["at_cutoff"]:
+        text += f" ({interval})"  # nothing was picked
     if row["converged"] == row["n"] and row["without_restart"] <= 1.01 * row["estimate"]:
         text += "; every trial converges there, so giving up early gains nothing."
     else:
@@ -143,13 +180,18 @@ def _at_what_cost(longest: pd.DataFrame, by: Sequence[str], confounded: Sequence
             without = "would never end, because some fail"
         text += f" if a trial is abandoned after {row['cutoff']:,.0f} epochs and another one begun; "
         text += f"waiting for every trial {without}."
-    return text + _caveat(least, costs, [axis for axis in by if axis not in confounded])
+    if len(costs) > 1:
+        return text + _caveat(least, costs, [axis for axis in by if axis not in confounded])
+    if row["estimate"] < row["at_cutoff"]:
+        text += (
+            " That cut-off is picked after the fact, so the cost is understated and has no interval; abandoned at "
+            f"{_cutoffs(longest)} epochs, a success costs {row['at_cutoff']:,.0f} ({interval})."
+        )
+    return text
 
 
 def _caveat(least: pd.DataFrame, costs: pd.DataFrame, axes: Sequence[str]) -> str:
     """What picking the best of several conditions after the fact does to its numbers, and which axes it ends on."""
-    if len(costs) == 1:
-        return ""
     best, tried = unordered(least).iloc[0], unordered(costs)
     numeric = [axis for axis in sorted(axes, key=_everyday) if tried[axis].dtype.kind in "if"]
     ends = {axis: (tried[axis].min(), tried[axis].max()) for axis in numeric if len(least) == 1}
@@ -160,7 +202,8 @@ def _caveat(least: pd.DataFrame, costs: pd.DataFrame, axes: Sequence[str]) -> st
     ]
     at = f"{listed(edges)} {'is at the edge' if len(edges) == 1 else 'are at the edges'} of what was tried"
     beyond = f"; {at}, so beyond may be better" if edges else ""
-    return f" It is the lowest of {len(costs)} conditions, picked after the fact, so somewhat optimistic{beyond}."
+    picked = f"It is the lowest of {len(costs):,} conditions and of all cut-offs, picked after the fact"
+    return f" {picked}, so it is understated and has no interval{beyond}."
 
 
 def _least(rows: pd.DataFrame) -> pd.DataFrame:

@@ -39,7 +39,10 @@ def page(view: View, difference: float, command: str) -> str:
         "<h2>The answer</h2>",
         *(
             f"<p>{_text(finding.text)}</p>"
-            for finding in [*findings(view.trials, view.longest, view.layout), *told(again)]
+            for finding in [
+                *findings(view.trials, view.longest, view.layout, view.data.sweeps if again.empty else ()),
+                *told(again),
+            ]
         ),
         "<h2>The design</h2>",
         f"<p>{_text(criterion(view.trials))}</p>",

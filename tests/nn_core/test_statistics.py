@@ -8,6 +8,7 @@ from scipy.special import ndtr
 from scipy.stats import binom, binomtest
 
 from nn_core.statistics import (
+    exact_interval,
     expected_running_time,
     median_epochs,
     median_interval,
@@ -24,6 +25,14 @@ def test_wilson_is_scipys(n, data, confidence):
     oracle = binomtest(k, n).proportion_ci(confidence, method="wilson")
     low, high = wilson_interval(k, n, confidence)
     assert (low, high) == pytest.approx((oracle.low, oracle.high), abs=1e-12)
+
+
+@given(st.integers(1, 400), st.data(), st.sampled_from([0.5, 0.9, 0.95, 0.9967]))
+def test_the_exact_interval_is_scipys(n, data, confidence):
+    k = data.draw(st.integers(0, n))
+    oracle = binomtest(k, n).proportion_ci(confidence, method="exact")
+    low, high = exact_interval(k, n, confidence)
+    assert (float(low), float(high)) == (pytest.approx(oracle.low, abs=1e-9), pytest.approx(oracle.high, abs=1e-9))
 
 
 def test_wilson_worked_by_hand():
