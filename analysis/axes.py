@@ -17,7 +17,8 @@ MAX_PANELS = 48
 class Layout:
     """What each axis of a figure shows: a column of the trials each, or nothing.
 
-    There is one panel for each combination of `panels`; of exactly two, the first makes rows and the second columns.
+    There is one panel for each combination of `panels`; the last of several makes columns, the others rows. A single
+    one makes rows if it is `stacked`, and else wraps.
     `together` are the axes on which more was varied than their name says, with what varies only along with them.
     """
 
@@ -25,6 +26,7 @@ class Layout:
     hue: str | None
     panels: tuple[str, ...]
     together: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    stacked: bool = False
 
     @property
     def conditions(self) -> list[str]:
@@ -34,8 +36,14 @@ class Layout:
     def along_epochs(self) -> "Layout":
         """Rearrange for a figure whose horizontal axis is training time: what was along x becomes panels."""
         shown = [axis for axis in (self.hue, self.x) if axis and axis != "epochs"]
-        panels = (*(p for p in self.panels if p != "epochs"), *shown[1:])
-        return Layout(None, shown[0] if shown else None, panels, self.together)
+        kept = replace(self, x=None, hue=None, panels=tuple(p for p in self.panels if p != "epochs"))
+        return replace(kept.with_panel(*shown[1:]), hue=shown[0] if shown else None)
+
+    def with_panel(self, *axes: str) -> "Layout":
+        """More panels: rows, so that what makes columns stays there, unless rows are all there is."""
+        rows = self.panels if self.stacked else self.panels[:-1]
+        panels = (*rows, *axes, *self.panels[len(rows) :])
+        return replace(self, panels=panels, stacked=self.stacked and len(panels) == 1)
 
     @property
     def warning(self) -> str:
@@ -97,7 +105,9 @@ def lay_out(trials: pd.DataFrame, parameters: Sequence[str], chosen: Mapping[str
     if x is None:
         x, col = (col, None) if "col" not in chosen and col else ("lr", col)
     hue = chosen.get("hue") or _pop(free, "hidden", *free)
-    layout = Layout(x, hue, tuple(axis for axis in (chosen.get("row"), *free, col) if axis))
+    free.sort(key=lambda axis: -trials[axis].nunique())  # a page is higher than wide
+    panels = tuple(axis for axis in (chosen.get("row"), *free, col) if axis)
+    layout = Layout(x, hue, panels, stacked=panels == (chosen.get("row"),))
     shown = layout.conditions
     together = ((axis, _together(trials, parameters, axis, shown)) for axis in shown)
     layout = replace(layout, together=tuple((axis, others) for axis, others in together if others))

@@ -117,9 +117,9 @@ def assignment(axis: str, name: str) -> str:
     return f"{parameter_name(axis)} = {name}"
 
 
-def names_by_axis(frame: pd.DataFrame, axes: Sequence[str]) -> dict[str, dict[Any, str]]:
+def names_by_axis(frame: pd.DataFrame, axes: Sequence[str], longest: int = 40) -> dict[str, dict[Any, str]]:
     """How the levels of several parameters are written, as for `assignments`."""
-    return {axis: level_names(levels(frame[axis]), 40) for axis in axes}
+    return {axis: level_names(levels(frame[axis]), longest) for axis in axes}
 
 
 def assignments(condition: "Mapping[str, Any] | pd.Series[Any]", names: Mapping[str, Mapping[Any, str]]) -> list[str]:

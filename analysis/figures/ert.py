@@ -23,7 +23,7 @@ def ert(view: View) -> Drawing:
     costs = running_times(trials, layout.conditions)
     best = best_restarts(trials, layout.conditions)
     hues = Hues.of(trials, layout.hue, style.palette)
-    figure, panels = panel_grid(trials, layout.panels, style, sharex=True, sharey=True)
+    figure, panels = panel_grid(trials, layout.panels, style, stacked=layout.stacked, sharex=True, sharey=True)
     drawn = costs[np.isfinite(costs["estimate"])]
     top = drawn["estimate"].max() * 1.6
     drawn = drawn.assign(high=drawn["high"].clip(upper=top * 10))

@@ -15,7 +15,7 @@ from analysis.figures.style import SINGLE
 from analysis.levels import is_number, levels
 
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
-_LINESTYLES = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (5, 1.5, 1.5, 1.5)))
+_LINESTYLES = ("-", (0, (4, 1.6)), (0, (1, 1.2)), (0, (6, 1.4, 1, 1.4)), (0, (9, 2)), (0, (3, 1.2, 1, 1.2, 1, 1.2)))
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,21 @@
 """Two conditions seed by seed: the same initial weights under both."""
 
+import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.figures.drawing import Drawing, NotApplicableError
-from analysis.figures.panels import finish, label_outer, panel_grid, spread
+from analysis.figures.panels import Panel, finish, label_outer, panel_grid, spread
 from analysis.figures.scales import log_axis
-from analysis.figures.style import FAINT, SINGLE, wrapped
+from analysis.figures.sizes import Style
+from analysis.figures.style import FAINT, SINGLE, filled, text_width, wrapped
 from analysis.figures.view import View
 from analysis.levels import assignment, is_number, level_name, level_names, levels, listed, parameter_name
 from analysis.loading import SelectionError
@@ -33,7 +37,8 @@ def paired(view: View, *, pair: tuple[Any, Any] | tuple[()] = ()) -> Drawing:
     axis = "sweep" if "sweep" in layout.conditions else (view.layout.x or "")
     if axis not in layout.conditions or len(levels(trials[axis])) < 2:
         raise NotApplicableError("a paired comparison needs two levels of the parameter along x")
-    by = [a for a in layout.conditions if a != axis]
+    whole = replace(view.layout, x=None, hue=None).with_panel(*filter(None, [view.layout.x, view.layout.hue]))
+    by = [a for a in whole.panels if a not in (axis, "epochs")]
     present = levels(trials[axis])
     first, second = _chosen(pair, axis, present)
     matched = pairs(trials, axis, first, second, by)
@@ -54,7 +59,6 @@ def paired(view: View, *, pair: tuple[Any, Any] | tuple[()] = ()) -> Drawing:
     name_of = level_names(present, 24)
     names = [name_of[first], name_of[second]]
     sides = [assignment(axis, name) for name in names]
-    small = 0.875 * style.font
     for which in ("x", "y"):
         log_axis(panels[0].ax, which, low, never * 1.6, never)
     for panel in panels:
@@ -68,12 +72,9 @@ def paired(view: View, *, pair: tuple[Any, Any] | tuple[()] = ()) -> Drawing:
             ax=panel.ax, color=SINGLE, s=(0.42 * style.font) ** 2, alpha=0.6, linewidth=0, legend=False,
         )  # fmt: skip
         panel.ax.set_box_aspect(1)
-        results = wrapped("\n".join(_results(panel.of(tests), sides[1])), panel.width + 0.2 * style.scale, small)
-        panel.ax.set_title(f"{panel.ax.get_title()}\n{results}".strip(), fontsize=small)
-    label_outer(panels, f"epochs, {sides[0]}", wrapped(f"epochs, {sides[1]}", 2.0 * style.scale, style.font))
-    rows = len({panel.place[0] for panel in panels})
-    lines = max(panel.ax.get_title().count("\n") + panel.ax.get_xlabel().count("\n") for panel in panels) + 1
-    figure.set_figheight(figure.get_figheight() + rows * lines * 1.25 * style.font / 72)
+    room = 0.85 * panels[0].width
+    label_outer(panels, *(wrapped(filled(["epochs", side], room, style.font), room, style.font) for side in sides))
+    _write_above(figure, panels, [_results(panel.of(tests), sides[1]) for panel in panels], style)
     thinned = f" At most {_MOST_DOTS} dots a panel." if len(matched) > _MOST_DOTS * len(panels) else ""
     over = f"Holm over the {len(tests)} panels" if len(tests) > 1 else ""
     caption = view.caption(
@@ -91,30 +92,51 @@ def paired(view: View, *, pair: tuple[Any, Any] | tuple[()] = ()) -> Drawing:
     return Drawing("paired", "Paired comparison", caption, figure, matched, table)
 
 
+def _write_above(figure: Figure, panels: Sequence[Panel], results: Sequence[Sequence[str]], style: Style) -> None:
+    """Put the results under each panel's title in lines that break between them, and make the figure higher by these.
+
+    Where the longest has no room on a line, the letters shrink.
+    """
+    room = panels[0].width
+    titles = [panel.ax.get_title() for panel in panels]
+    size = 0.875 * style.font
+    longest = max(text_width(line, size) for text in (*titles, *itertools.chain(*results)) for line in text.split("\n"))
+    size *= min(1.0, room / longest)
+    texts = [
+        "\n".join(filter(None, [title, filled(facts, room, size)]))
+        for title, facts in zip(titles, results, strict=True)
+    ]
+    for panel, text in zip(panels, texts, strict=True):
+        panel.ax.set_title(text, fontsize=size)
+    added = max(text.count("\n") for text in texts) - max(title.count("\n") for title in titles)
+    rows, last = len({panel.place[0] for panel in panels}), panels[-1].ax.get_xlabel().count("\n")
+    figure.set_figheight(figure.get_figheight() + (rows * added * 1.4 * size + 2 + last * 1.3 * style.font) / 72)
+
+
 def _results(tests: pd.DataFrame, second: str) -> list[str]:
-    """Three results in words: of the rates, of the median epochs, and of who was sooner."""
+    """Results in words, a fact each: of the rates, of the median epochs, and of who was sooner."""
     test = tests.to_dict("records")[0]
     points = [f"{round(100 * test[c]) + 0:+d}" for c in ("estimate", "low", "high")]
-    interval = f"[{points[1]},\N{NO-BREAK SPACE}{points[2]}]"
     decided = test["first_sooner"] + test["second_sooner"]
     return [
-        f"convergence rate: {points[0]} points {interval}, McNemar {_p(test['p_holm'])}",
-        f"median {_ratio(test)}",
-        f"{second} sooner in {test['second_sooner']} of {decided} pairs, sign test {_p(test['p_sooner_holm'])}",
+        f"convergence rate: {points[0]} points [{points[1]}, {points[2]}]",
+        f"McNemar {_p(test['p_holm'])}",
+        *_ratio(test),
+        f"{second} sooner in {test['second_sooner']} of {decided} pairs",
+        f"sign test {_p(test['p_sooner_holm'])}",
     ]
 
 
-def _ratio(test: Mapping[Any, float]) -> str:
+def _ratio(test: Mapping[Any, float]) -> list[str]:
     """Both medians, and how many times the first the second is with its interval."""
     first, second = ("none" if np.isinf(m) else f"{m:,.0f}" for m in (test["median_first"], test["median_second"]))
     low, high = (f"{end:.2g}" if 0 < end < np.inf else "no limit" for end in (test["ratio_low"], test["ratio_high"]))
     times = f"{test['ratio']:.2g} times " if 0 < test["ratio"] < np.inf else ""
-    return f"{first} to {second} epochs, {times}[{low},\N{NO-BREAK SPACE}{high}]"
+    return [f"median {first} to {second} epochs", f"{times}[{low}, {high}]"]
 
 
 def _p(value: float) -> str:
-    text = "p < 0.001" if value < 0.001 else f"p = {value:.2g}"
-    return text.replace(" ", "\N{NO-BREAK SPACE}")
+    return "p < 0.001" if value < 0.001 else f"p = {value:.2g}"
 
 
 def _left_out(

@@ -1,7 +1,7 @@
 """What figures are made of: panels, legend and room for the caption."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from matplotlib.ticker import FixedFormatter
 from analysis.figures.hues import Hues
 from analysis.figures.sizes import Style
 from analysis.figures.style import text_width, wrapped
-from analysis.levels import assignments, axis_name, level_names, names_by_axis
+from analysis.levels import assignment, assignments, axis_name, level_names, levels, names_by_axis
 
 
 def spread(n: "pd.Series[int]") -> str:
@@ -51,40 +51,53 @@ def panel_grid(
     width: float = 1.65,
     height: float = 1.45,
     square: bool = False,
+    stacked: bool = False,
+    same_y: str | None = None,
     **subplots: Any,
 ) -> tuple[Figure, list[Panel]]:
     """Make a figure with one panel for each combination of levels of the columns `axes` that occurs in a frame.
 
-    Of two axes, the first makes rows and the second columns where the page is wide enough; else panels wrap. In a
-    paper a panel has this `height`, and at least this `width`, in inches; it widens to fill the page if it need not
-    be `square`. ``Figure.subplots`` takes the rest.
+    The last of several axes makes columns, the others rows. A single one wraps at the edge of the page, unless its
+    panels are to be `stacked`. In a paper a panel has this `height`, and this `width` in inches or more; it widens
+    to fill the page if it need not be `square`, as high as wide. Where the columns of a grid do not fit, they
+    shrink a little, and then the figure is wider than a page. Panels that share their level of the column `same_y`
+    have the same vertical axis. ``Figure.subplots`` takes the rest.
     """
-    names = names_by_axis(frame, axes)
-    rank = {axis: {level: i for i, level in enumerate(names[axis])} for axis in axes}
     found = frame[list(axes)].drop_duplicates().sort_values(list(axes)) if axes else None
     conditions: list[dict[str, Any]] = [{}] if found is None else found.to_dict("records")  # type: ignore[assignment]
-    fit = max(1, int(style.page / (width * style.scale)))
-    rows = math.ceil(len(conditions) / fit)
-    columns = math.ceil(len(conditions) / rows)
-    by_rows = len(axes) == 2 and len(rank[axes[1]]) <= fit
-    if by_rows:
-        rows, columns = (len(rank[axis]) for axis in axes)
-    page = style.column if len(conditions) == 1 and width * style.scale <= style.column else style.page
-    if square:
-        page = min(style.page, max(style.column, (columns * width + 0.5) * style.scale))
-    room = page / columns - 0.3 * style.scale
-    titles = [wrapped(", ".join(assignments(condition, names)), room, style.font) for condition in conditions]
-    lines = max(title.count("\n") for title in titles)
-    tall = rows * (height * style.scale + lines * 1.3 * style.font / 72)
+    beside = 0.3 * style.scale  # what a title is narrower than its column
+    narrowest = max(0.7 * width * style.scale, _longest_fact(names_by_axis(frame, axes, 12), style.font) + beside)
+    page = style.page
+    if len(axes) > 1 or stacked:
+        lines = list(dict.fromkeys(tuple(condition[a] for a in axes[:-1]) for condition in conditions))
+        columns_of = [] if stacked else levels(frame[axes[-1]])
+        places = [
+            (i, 0) if stacked else (lines.index(tuple(c[a] for a in axes[:-1])), columns_of.index(c[axes[-1]]))
+            for i, c in enumerate(conditions)
+        ]
+        rows, columns = (1 + max(place[i] for place in places) for i in (0, 1))
+        page = page if style.figsize else max(page, columns * narrowest)
+    else:
+        fit = max(1, int(page / max(width * style.scale, narrowest)))
+        rows = math.ceil(len(conditions) / fit)
+        columns = math.ceil(len(conditions) / rows)
+        places = [divmod(i, columns) for i in range(len(conditions))]
+    if columns == 1 and max(width * style.scale, narrowest) <= style.column:
+        page = style.column
+    elif square and not style.figsize:
+        page = min(page, max(style.column, (columns * width + 0.5) * style.scale))
+    room = page / columns - beside
+    titles, size = _titles(frame, axes, conditions, room, style.font)
+    side = page / columns if square else height * style.scale
+    tall = rows * (side + max(title.count("\n") + 1 for title in titles) * 1.3 * style.font / 72)
     figure = empty_figure(page, tall, style)
     grid = figure.subplots(rows, columns, squeeze=False, **subplots)
     panels = []
-    for i, (condition, title) in enumerate(zip(conditions, titles, strict=True)):
-        place = divmod(i, columns)
-        if by_rows:
-            place = (rank[axes[0]][condition[axes[0]]], rank[axes[1]][condition[axes[1]]])
-        grid[place].set_title(title)
+    for condition, title, place in zip(conditions, titles, places, strict=True):
+        grid[place].set_title(title, fontsize=size)
         panels.append(Panel(grid[place], condition, place, page / columns - 0.6 * style.scale))
+    if same_y is not None:
+        _share_y(panels, same_y)
     used = {panel.place for panel in panels}
     for place in np.ndindex(rows, columns):
         if place not in used:
@@ -92,6 +105,41 @@ def panel_grid(
         elif (place[0] + 1, place[1]) not in used:
             grid[place].xaxis.set_tick_params(labelbottom=True)  # the lowest of its column
     return figure, panels
+
+
+def _share_y(panels: Sequence[Panel], axis: str) -> None:
+    """Give panels of one level of an axis one vertical scale, written once a row."""
+    first: dict[Any, Panel] = {}
+    for panel in panels:
+        model = first.setdefault(panel.condition[axis], panel)
+        if model is not panel:
+            panel.ax.sharey(model.ax)
+        rowmates = [p.condition[axis] for p in panels if p.place[0] == panel.place[0]]
+        panel.ax.yaxis.set_tick_params(labelleft=len(set(rowmates)) > 1)
+
+
+def _longest_fact(names: Mapping[str, Mapping[Any, str]], size: float) -> float:
+    """Width in inches of the longest of all assignments."""
+    facts = (assignment(axis, name) for axis, of_levels in names.items() for name in of_levels.values())
+    return max((text_width(fact, size) for fact in facts), default=0.0)
+
+
+def _titles(
+    frame: pd.DataFrame, axes: Sequence[str], conditions: Sequence[Mapping[str, Any]], room: float, size: float
+) -> tuple[list[str], float]:
+    """What panels are called, in lines that break between facts and never within one, and the size of the font.
+
+    Names of levels are shortened until a fact has room on a line; if that is not enough, letters shrink.
+    """
+    for longest in (40, 30, 24, 18, 12):
+        names = names_by_axis(frame, axes, longest)
+        widest = _longest_fact(names, size)
+        if widest <= room:
+            break
+    size *= min(1.0, room / widest) if widest else 1.0
+    facts = [assignments(condition, names) for condition in conditions]
+    fits = all(text_width(", ".join(these), size) <= room for these in facts)
+    return [(", " if fits else ",\n").join(these) for these in facts], size
 
 
 def empty_figure(width: float, height: float, style: Style) -> Figure:

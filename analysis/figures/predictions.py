@@ -1,13 +1,13 @@
 """What the trained networks answer."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.lines import Line2D
 
-from analysis.axes import Layout
 from analysis.figures.drawing import Drawing, NotApplicableError
 from analysis.figures.hues import Hues
 from analysis.figures.panels import finish, label_outer, panel_grid, spread
@@ -22,13 +22,15 @@ def predictions(view: View) -> Drawing:
     layout, style = view.layout, view.style
     if not any(str(c).startswith("prediction/") for c in view.trials):
         raise NotApplicableError("predictions are kept for tasks with one output and up to 16 patterns")
-    layout = Layout(None, layout.hue, (*layout.panels, *([layout.x] if layout.x else [])))
+    layout = replace(layout, x=None).with_panel(*([layout.x] if layout.x else []))
     table = prediction_quantiles(view.trials, layout.conditions)
     patterns = sorted(table["pattern"].unique(), key=lambda p: (p.count("-"), p))
     hues = Hues.of(table, layout.hue, style.palette)
     slot = 0.85 / len(hues)
     width = max(1.65, 0.45 + 0.06 * len(patterns) * len(hues))
-    figure, panels = panel_grid(table, layout.panels, style, width=width, sharex=True, sharey=True)
+    figure, panels = panel_grid(
+        table, layout.panels, style, stacked=layout.stacked, width=width, sharex=True, sharey=True
+    )
     for panel in panels:
         for p, target in _targets(panel.of(view.trials), patterns):
             panel.ax.hlines(target, p - 0.46, p + 0.46, color=INK, linewidth=0.1 * style.font, zorder=1)

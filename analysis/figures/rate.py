@@ -25,9 +25,9 @@ def rate(view: View) -> Drawing:
     hues = Hues.of(rates, layout.hue, style.palette)
     scale = Scale.of(levels(rates[x]))
     crowd = len(hues) * len(scale.positions)
-    width = max(2.2, 0.5 + 0.033 * crowd)
+    width = max(2.2, 0.5 + 0.033 * crowd, scale.width(style.font) / style.scale + 0.6)
     figure, panels = panel_grid(
-        rates, layout.panels, style, width=width, height=1.7 if crowd < 60 else 2.1, sharey=True
+        rates, layout.panels, style, stacked=layout.stacked, width=width, height=1.7 if crowd < 60 else 2.1, sharey=True
     )
     # Names have room between them; beside a number a point would seem to belong to another one.
     step = min(0.7 / len(hues), 0.12) if scale.by_name else 0.1 / len(hues)
@@ -88,7 +88,12 @@ def heatmap(view: View) -> Drawing:
     columns, rows = level_names(levels(rates[x]), 18), level_names(levels(rates[y])[::-1], 18)
     cell = 0.24 if max(len(rows), len(columns)) > 6 else 0.36
     figure, panels = panel_grid(
-        rates, layout.panels, style, width=max(2.0, 0.9 + cell * len(columns)), height=0.75 + cell * len(rows)
+        rates,
+        layout.panels,
+        style,
+        stacked=layout.stacked,
+        width=max(2.0, 0.9 + cell * len(columns)),
+        height=0.75 + cell * len(rows),
     )
     colors = mpl.colormaps["cividis"].with_extremes(bad="#e6e6e6")
     cell_width = panels[0].width * 0.95 / len(columns)

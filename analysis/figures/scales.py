@@ -9,7 +9,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
+from analysis.figures.style import text_width
 from analysis.levels import NONE, is_number, level_name, level_names
+
+_MARGIN = 0.6  # beyond the first and last level, in multiples of the smallest distance
+_LINE = 1.15  # of an upright name, in multiples of the font size
+_MOST_APART = 16  # the smallest distance fits as often into the whole, or names would have no room
 
 
 def power(exponent: int) -> str:
@@ -29,7 +34,7 @@ def log_axis(ax: Axes, which: str, low: float, high: float, never: float | None 
         finer = [m * 10.0**e for e in decades for m in (1, 2, 5)]
         ticks = {tick: level_name(float(f"{tick:.6g}")) for tick in finer if low <= tick <= high}
     if never is not None:
-        ticks = {tick: name for tick, name in ticks.items() if tick < never / 2} | {never: "never"}
+        ticks = {tick: name for tick, name in ticks.items() if tick < never / 4} | {never: "never"}
     ax.set(**{f"{which}scale": "log", f"{which}lim": (low, high)})
     axis = ax.xaxis if which == "x" else ax.yaxis
     axis.set_major_locator(FixedLocator(list(ticks)))
@@ -59,17 +64,25 @@ class Scale:
         if values.min() > 0 and values.max() / 8 >= values.min():
             values = np.log10(values)
         gaps = np.diff(values)
-        close = gaps.min() < (values[-1] - values[0]) / 30
+        close = gaps.min() < (values[-1] - values[0]) / _MOST_APART
         return even if close else cls(dict(zip(levels, (values / gaps.min()).tolist(), strict=True)))
 
+    @property
+    def span(self) -> float:
+        """From edge to edge, with a margin beyond the first and the last level."""
+        positions = list(self.positions.values())
+        return positions[-1] - positions[0] + 2 * _MARGIN
+
+    def width(self, font: float) -> float:
+        """Inches in which every level has room for its name, if that stands upright."""
+        return self.span * _LINE * font / 72
+
     def label(self, ax: Axes, width: float, font: float) -> None:
-        """Put ticks at the levels along x, and the names of as many as have room on `width` inches."""
-        positions, margin = list(self.positions.values()), 0.6
-        low, high = positions[0] - margin, positions[-1] + margin
-        names, right = [], -math.inf
-        for name, position in zip(level_names(list(self.positions), 18).values(), positions, strict=True):
-            centre, half = position * width / (high - low), 0.31 * font / 72 * (len(name) + 1)
-            fits = centre - half >= right
-            names.append(name if fits else "")
-            right = centre + half if fits else right
-        ax.set(xticks=positions, xticklabels=names, xlim=(low, high))
+        """Put ticks at the levels along x with their names, which stand upright if `width` inches are too few."""
+        names = list(level_names(list(self.positions), 18).values())
+        positions = list(self.positions.values())
+        ax.set(xticks=positions, xlim=(positions[0] - _MARGIN, positions[-1] + _MARGIN))
+        room = np.diff(positions) * width / self.span
+        widths = np.array([text_width(name, 0.875 * font) for name in names])
+        crowded = bool(np.any((widths[1:] + widths[:-1]) / 2 + 0.5 * font / 72 > room))
+        ax.set_xticks(positions, names, rotation=90 if crowded else 0)

@@ -1,5 +1,6 @@
 """The house style: fonts, sizes, and text that fits."""
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -21,7 +22,7 @@ def applied(style: Style) -> AbstractContextManager[None]:
         ("font.family",): list(dict.fromkeys([style.family, HOUSE_FONT])),  # the second has most letters
         ("font.size", "axes.titlesize", "axes.labelsize"): font,
         ("xtick.labelsize", "ytick.labelsize", "legend.fontsize", "legend.title_fontsize"): 0.875 * font,
-        ("legend.handlelength",): 2.2,
+        ("legend.handlelength",): 3.4,
         ("legend.columnspacing",): 1.2,
         ("legend.handletextpad",): 0.4,
         ("legend.borderaxespad",): 0.6,
@@ -49,6 +50,18 @@ def applied(style: Style) -> AbstractContextManager[None]:
 def text_width(text: str, size: float) -> float:
     """Width of one line of text in inches, in a font of `size` points."""
     return float(text_to_path.get_text_width_height_descent(text, FontProperties(size=size), False)[0]) / 72
+
+
+def filled(facts: Sequence[str], width: float, size: float) -> str:
+    """Facts divided by commas, in lines of at most `width` inches that break between facts, never within one."""
+    lines: list[str] = []
+    for fact in facts:
+        joined = f"{lines[-1]}, {fact}" if lines else ""
+        if joined and text_width(joined + ",", size) <= width:
+            lines[-1] = joined
+        else:
+            lines.append(fact)
+    return ",\n".join(lines)
 
 
 def wrapped(text: str, width: float, size: float) -> str:

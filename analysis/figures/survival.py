@@ -25,7 +25,13 @@ def survival(view: View) -> Drawing:
     hues = Hues.of(curves, layout.hue, style.palette)
     table_height = (len(hues) + 0.4) * _LINE * style.font
     figure, panels = panel_grid(
-        trials, layout.panels, style, height=1.45 + table_height / 72 / style.scale, sharex=True, sharey=True
+        trials,
+        layout.panels,
+        style,
+        stacked=layout.stacked,
+        height=1.45 + table_height / 72 / style.scale,
+        sharex=True,
+        sharey=True,
     )
     end = float(trials["epochs"].max())
     begin = max(1.0, 10.0 ** np.floor(np.log10(max(1.0, curves.loc[curves["estimate"] > 0, "epoch"].min()))))

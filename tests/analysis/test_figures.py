@@ -1,5 +1,6 @@
 import io
 import itertools
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -22,7 +23,7 @@ from analysis.figures.scales import Scale
 from analysis.figures.sizes import STYLES
 from analysis.figures.style import applied, text_width, wrapped
 from analysis.figures.view import View
-from analysis.levels import level_names, levels, ordered, plain, unordered
+from analysis.levels import level_name, level_names, levels, ordered, plain, unordered
 from analysis.loading import Data, Sweep
 from analysis.tables import markdown, markdown_text
 from nn_core import Uniform, layer_fans
@@ -219,12 +220,18 @@ def test_nothing_overlaps_and_nothing_is_clipped(view_of, name, count, style):
     for text in shown:
         box = text.get_window_extent(renderer)
         inside = whole.x0 <= box.x0 and box.x1 <= whole.x1 and whole.y0 <= box.y0 and box.y1 <= whole.y1
-        assert inside or off_the_axes(text), f"{text.get_text()!r} leaves the figure"
+        assert inside or off_the_axes(text), f"{text.get_text()!r} leaves the figure: {box} not in {whole}"
     axes = [ax for ax in figure.axes if ax.get_visible()]
     for ax in axes:
         for labels in tick_labels(ax):
             boxes = [label.get_window_extent(renderer) for label in labels]
             assert not overlaps(boxes), f"tick labels overlap in {ax.get_title()!r}"
+    for ax in axes if name in ("rate", "heatmap") else ():
+        if not ax.get_ylabel().startswith("converged"):  # a panel, not a colour bar
+            labels = [label.get_text() for label in ax.get_xticklabels()]
+            assert labels == [level_name(level) for level in LEVELS[count]["lr"]]
+    for fact in (fact for ax in axes for line in ax.get_title().split("\n") for fact in line.rstrip(",").split(", ")):
+        assert name == "paired" or " = " in fact or not fact, f"{fact!r} is broken"
     titles = [ax.title.get_window_extent(renderer) for ax in axes if ax.get_title()]
     assert not overlaps(titles)
     assert all(whole.x0 <= t.x0 and t.x1 <= whole.x1 and t.y1 <= whole.y1 for t in titles)
@@ -232,6 +239,56 @@ def test_nothing_overlaps_and_nothing_is_clipped(view_of, name, count, style):
     assert not overlaps([*legends, *titles])
     assert all(whole.x0 <= box.x0 and box.x1 <= whole.x1 for box in legends)
     plt.close(figure)
+
+
+@pytest.mark.parametrize("name", ["rate", "loss", "predictions", "paired"])
+def test_factors_of_panels_make_rows_and_columns(view_of, name):
+    factors = {"weight_decay": [0.0, 0.001, 0.01, 0.1, 1.0], "optimizer.momentum": [0.0, 0.5, 0.9]}
+    view = view_of(lr=[0.1, 1.0], **factors)
+    chosen = {"x": "lr", "row": "optimizer.momentum", "col": "weight_decay"}
+    view = replace(view, layout=lay_out(view.trials, view.data.parameters, chosen))
+    with applied(view.style):
+        figure = FIGURES[name].function(view).figure
+        settle(figure)
+    panels = [ax for ax in figure.axes if ax.get_visible()]
+    lefts, bottoms = {}, {}
+    for ax in panels:
+        facts = dict(fact.split(" = ", 1) for fact in re.split(r",?\n|, ", ax.get_title()) if " = " in fact)
+        down = (facts["momentum"], facts.get("learning rate") if name == "predictions" else None)
+        lefts.setdefault(facts["weight_decay"], set()).add(round(ax.get_position().x0, 6))
+        bottoms.setdefault(down, set()).add(round(ax.get_position().y0, 6))
+    assert all(len(places) == 1 for places in (*lefts.values(), *bottoms.values()))
+    across, down = ([place for (place,) in places.values()] for places in (lefts, bottoms))
+    assert across == sorted(across)
+    assert len(across) == 5
+    assert down == sorted(down, reverse=True)
+    assert len(down) == (6 if name == "predictions" else 3)
+    assert len(panels) == 5 * len(down)
+    plt.close(figure)
+
+
+def test_rows_alone_are_stacked(view_of):
+    view = view_of(lr=[0.1, 1.0], weight_decay=[0.0, 0.1, 1.0])
+    view = replace(view, layout=lay_out(view.trials, view.data.parameters, {"row": "weight_decay"}))
+    figure = FIGURES["rate"].function(view).figure
+    assert figure.axes[0].get_subplotspec().get_gridspec().get_geometry() == (3, 1)
+    plt.close(figure)
+
+
+def test_losses_of_different_kinds_have_axes_of_their_own(view_of):
+    view = view_of(lr=[0.1, 1.0], loss=["half_sse", "sse"], weight_decay=[0.0, 0.1])
+    view = replace(view, layout=lay_out(view.trials, view.data.parameters, {"hue": "loss"}))
+    scaled = view.data.curves.merge(view.trials[["run_id", "loss"]].rename(columns={"loss": "kind"}), on="run_id")
+    curves = view.data.curves.assign(loss=scaled["loss"] * np.where(scaled["kind"] == "sse", 1000.0, 1.0))
+    drawing = FIGURES["loss"].function(replace(view, data=replace(view.data, curves=curves)))
+    limits = {}
+    for ax in drawing.figure.axes:
+        limits.setdefault(ax.get_title().split(",")[0], set()).add(ax.get_ylim())
+    assert {kind: len(found) for kind, found in limits.items()} == {"loss = half_sse": 1, "loss = sse": 1}
+    ((low, _),), ((_, high),) = limits["loss = sse"], limits["loss = half_sse"]
+    assert low > high / 1000
+    assert limits["loss = sse"] != limits["loss = half_sse"]
+    plt.close(drawing.figure)
 
 
 @pytest.mark.parametrize("style", ["paper", "talk"])
@@ -424,7 +481,7 @@ def test_the_paired_figure_tells_rates_from_speeds(view_of, make_trials):
     assert row[["first_sooner", "second_sooner", "neither_sooner"]].tolist() == [1, 4, 1]
     title = " ".join(drawing.figure.axes[0].get_title().replace("\N{NO-BREAK SPACE}", " ").split())
     assert title.startswith("convergence rate: +17 points [")
-    assert "McNemar p = 1 " in title
+    assert ", McNemar p = 1, median " in title
     assert title.endswith("learning rate = 1 sooner in 4 of 5 pairs, sign test p = 0.38")
     assert "the lowest and the highest are compared; left out: 0.5." in drawing.caption
     plt.close(drawing.figure)
