@@ -87,7 +87,7 @@ def test_a_study_of_a_new_task_with_a_new_optimizer_is_swept_tracked_and_drawn(r
     assert "10 already finished" in run("experiments.train", "+study=majority_2013")
 
     assert "errors" in run("analysis.figures", "sweep=latest", "only=[errors,predictions]", "bins=5")
-    (drawn,) = run.folder.glob("figures/*/errors.csv")
+    (drawn,) = run.folder.glob("figures/*/errors*.csv")
     assert pd.read_csv(drawn)["max_error"].between(0, 0.4).all()
     assert "majority" in run("analysis.report", "sweep=latest") or next(run.folder.glob("figures/*/report.html"))
 

@@ -96,7 +96,8 @@ def test_studies_of_different_experiments_are_sweeps_of_their_own(folder) -> Non
 def test_hydra_s_own_options(folder, tmp_path: Path) -> None:
     shown = yaml.safe_load(folder.train("lr=0.7", "--cfg", "job", "--resolve"))
     assert shown["lr"] == 0.7
-    assert shown["task"] == {"name": "xor", "low": 0.0, "high": 1.0, "target_low": 0.0, "target_high": 1.0}
+    values = {"low": 0.0, "high": 1.0, "target_low": 0.0, "target_high": 1.0}
+    assert shown["task"] == {"name": "xor", **values, "coding": "unit"}
     assert "AtlasSweeper" in folder.train("--cfg", "hydra", "--package", "hydra.sweeper")
     assert "EnsembleLauncher" in folder.train("--info", "plugins")
     usage = folder.train("--help")
