@@ -18,7 +18,7 @@ from nn_core.parts import options
 from tracking import names
 from tracking.errors import FilterError, UnreadableFileError
 from tracking.lookup import LATEST, originals
-from tracking.reader import Condition, Reader
+from tracking.reader import NO_SUMMARY, Condition, Reader
 from tracking.record import Run
 
 log = logging.getLogger(__name__)
@@ -163,7 +163,7 @@ def _find_sweeps(reader: Reader, wanted: Sequence[str]) -> list[Run]:
     parents = reader.sweeps()[::-1]
     known = ", ".join(f"{p.run_id[:_SHORT]} ({p.name})" for p in parents[:5])
     if not parents:
-        single = sum(1 for _ in reader.rows(["attributes.run_id"], ("params.lr", "LIKE", "%"), _FINISHED))
+        single = sum(1 for _ in reader.rows(["attributes.run_id"], ("params.lr", "LIKE", "%"), NO_SUMMARY, _FINISHED))
         way_out = (
             f"; it holds {counted(single, 'finished single run')}, which a filter draws, as "
             f"\"filter=attributes.status = 'FINISHED'\" or {_A_FILTER}"
@@ -206,7 +206,7 @@ def _confounded(sweeps: Sequence[Sequence[Run]]) -> bool:
 
 def _members(reader: Reader, sweep: Run) -> tuple[int, list[Run]]:
     """How many jobs a sweep has, and the finished runs that belong to it, as its table of jobs says if it has one."""
-    made = reader.runs((f"tags.{names.SWEEP_ID}", "=", sweep.run_id), _FINISHED)
+    made = reader.trials((f"tags.{names.SWEEP_ID}", "=", sweep.run_id), _FINISHED)
     latest = {run.tags.get(names.CONFIG_HASH, run.run_id): run for run in made}
     table = reader.jobs(sweep)
     if not table:
@@ -221,7 +221,12 @@ def _members(reader: Reader, sweep: Run) -> tuple[int, list[Run]]:
 
 def _finished(reader: Reader, run_ids: Sequence[str]) -> dict[str, Run]:
     """The finished runs among some."""
-    return {run_id: run for run_id, run in reader.by_ids(run_ids).items() if run.status == "FINISHED"}
+    found = reader.by_ids(run_ids).items()
+    return {
+        run_id: run
+        for run_id, run in found
+        if run.status == "FINISHED" and run.tags.get(names.KIND, names.TRIAL) == names.TRIAL
+    }
 
 
 def _read(reader: Reader, runs: Sequence[Run], networks: dict[str, list[dict[str, Any]]]) -> list[Run]:

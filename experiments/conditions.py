@@ -4,25 +4,25 @@ Their trials are those that belong to the sweep, made by it or reused, as its le
 """
 
 import io
+import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from experiments.identity import run_name
+from experiments.identity import NO_CONDITION, condition_hash, run_name
 from experiments.ledger import Entry, Ledger, ledgers
-from experiments.trials import Trials
+from experiments.ledger import revise as revised
+from experiments.trials import Trials, finite_or_inf, loss_quantiles
+from nn_core import recorded_epochs
 from tracking import names
 from tracking.errors import UnreadableFileError
-from tracking.reader import Reader
-from tracking.record import Outcome, Run
+from tracking.reader import Reader, of_kind
+from tracking.record import Curve, Outcome, Run, RunRecord, now_ms
 from tracking.store import Store
 
 log = logging.getLogger(__name__)
-
-NO_CONDITION = ("seed", "trials")
-"""Params that tell trials of a condition apart, and are no part of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +37,15 @@ class Condition:
 
     @property
     def name(self) -> str:
-        """What tells it from the sweep's other conditions: ``lr=0.5 hidden=4``; empty if there is no other."""
-        return run_name(self.swept, tuple(self.swept))
+        """What tells it from the sweep's other conditions: ``lr=0.5 hidden=4``."""
+        return run_name(self.swept or self.params, tuple(self.swept))
 
+
+MOST_CURVES = 500
+"""The most conditions whose loss curves are read back; of more, nobody could look at them."""
+
+PER_DECADE = 20
+"""Epochs per factor of ten at which a condition's curves have points: a quarter of what its trials usually have."""
 
 RANKINGS: dict[str, Callable[[Trials], tuple[float, ...]]] = {
     "ert": lambda trials: (trials.ert.value, -trials.rate.value, trials.median_loss.value),
@@ -79,6 +85,87 @@ def of_ledger(reader: Reader, ledger: Ledger) -> list[Condition]:
     return [condition for condition in made if len(condition.trials)]
 
 
+def track(store: Store, sweep_id: str, ledger: Ledger) -> int:
+    """Make a run of each condition of a sweep whose trials are runs that differ in their seeds; returns how many.
+
+    All of them at once, or none; none either where they are there already, where no condition has several runs, or
+    where a run holds several networks, and is a condition by itself.
+    """
+    conditions = of_ledger(store.reader, ledger)
+    trials = [run for condition in conditions for run in condition.runs]
+    if max((len(condition.runs) for condition in conditions), default=0) < 2 or any(run.trials > 1 for run in trials):
+        return 0
+    there: Iterable[object] = store.reader.rows(["attributes.run_id"], *of_kind(names.CONDITION, sweep_id), newest=1)
+    if list(there):
+        return 0
+    with_curves = len(conditions) <= MOST_CURVES
+    start_ms = now_ms()
+    ranks = {id(condition): float(rank) for rank, condition in enumerate(ranked(conditions), start=1)}
+    records = [
+        _record(condition, store.reader, sweep_id, start_ms, ranks.get(id(condition), np.nan), with_curves)
+        for condition in conditions
+    ]
+    store.write_together(records)
+    return len(records)
+
+
+def revise(store: Store, sweep_id: str, now_ms: int) -> None:
+    """Have a sweep that has ended say what is there of it now, and track its conditions; again changes nothing."""
+    if (ledger := revised(store, sweep_id, now_ms)) is not None:
+        track(store, sweep_id, ledger)
+
+
+def _record(
+    condition: Condition, reader: Reader, sweep_id: str, start_ms: int, rank: float, with_curves: bool
+) -> RunRecord:
+    trials = condition.trials
+    metrics = {names.TRIALS: float(len(trials)), names.RANK: rank, **trials.metrics}
+    return RunRecord(
+        name=condition.name,
+        params=condition.params,
+        metrics={key: value for key, value in metrics.items() if np.isfinite(value)},
+        step=trials.cutoff,
+        curves=_curves(condition, reader) if with_curves else {},
+        tags={
+            names.KIND: names.CONDITION,
+            names.SWEEP_ID: sweep_id,
+            names.PARENT: sweep_id,
+            names.CONDITION_HASH: condition_hash(condition.params),
+            names.TABLES: json.dumps([{"path": names.TRIALS_JSON, "type": "table"}]),
+        },
+        artifacts={names.TRIALS_JSON: _trials_table(condition)},
+        start_ms=start_ms,
+        end_ms=now_ms(),
+    )
+
+
+def _trials_table(condition: Condition) -> bytes:
+    """Write an MLflow table with a row per trial, the fastest first."""
+    trials = condition.trials
+    columns = (trials.converged, trials.at_end, trials.epochs_to_converge, trials.final_loss)
+    rows = [
+        [seed, *(float(value) if np.isfinite(value) else None for value in values), run.run_id]
+        for seed, run, *values in zip(condition.seeds, condition.runs, *columns, strict=True)
+    ]
+    order = np.lexsort((trials.final_loss, trials.epochs_to_converge)).tolist()
+    header = ["seed", names.CONVERGED, names.CONVERGED_AT_END, names.EPOCHS_TO_CONVERGE, names.FINAL_LOSS, "run_id"]
+    return json.dumps({"columns": header, "data": [rows[place] for place in order]}).encode()
+
+
+def _curves(condition: Condition, reader: Reader) -> dict[str, Curve]:
+    """Quantiles of the trials' loss curves, at a few of the epochs that these have, and at the end."""
+    trials, per_decade = condition.trials, int(condition.params["record.per_decade"])
+    grid = recorded_epochs(per_decade if per_decade % PER_DECADE else PER_DECADE, trials.cutoff)
+    steps = np.unique(np.append(grid, trials.cutoff))
+    points = reader.histories([run.run_id for run in condition.runs], [names.LOSS], grid.tolist())
+    losses = np.full((len(trials), len(steps)), np.nan)
+    losses[points.run, np.searchsorted(steps, points.step)] = points.value
+    losses[:, -1] = trials.final_loss
+    quantiles = loss_quantiles(losses, trials.final_loss)
+    finite = {key: np.isfinite(curve) for key, curve in quantiles.items()}
+    return {key: Curve(steps[finite[key]], curve[finite[key]]) for key, curve in quantiles.items()}
+
+
 def _condition(entries: Sequence[Entry], swept: Sequence[str], several: Mapping[str, "_Columns"]) -> Condition:
     params = {key: value for key, value in entries[0].params.items() if key not in NO_CONDITION}
     readable = [entry for entry in entries if entry.run.trials == 1 or entry.run.run_id in several]
@@ -86,13 +173,12 @@ def _condition(entries: Sequence[Entry], swept: Sequence[str], several: Mapping[
     epochs, at_end, losses = (
         np.concatenate([np.empty(0), *(getattr(one, key) for one in columns)]) for key in _OUTCOME
     )
-    losses = np.where(np.isfinite(losses), losses, np.inf)
     return Condition(
         params,
         {key: params[key] for key in swept if key in params},
         tuple(entry.run for entry in readable),
         tuple(int(seed) for one in columns for seed in one.seed),
-        Trials(int(params["epochs"]), epochs, at_end, losses),
+        Trials(int(params["epochs"]), epochs, at_end, finite_or_inf(losses)),
     )
 
 

@@ -14,9 +14,9 @@ from experiments import identity
 from experiments.config import Config, seeds
 from experiments.ensemble import Trained
 from experiments.jobs import Job
+from experiments.trials import Trials, finite_or_inf, loss_quantiles
 from nn_core import Part, Result, Task, recorded_epochs
 from nn_core.parts import options
-from nn_core.statistics import expected_running_time, median_epochs, wilson_interval
 from tracking import names
 from tracking.record import Curve, RunRecord
 
@@ -70,12 +70,20 @@ def describe(
         metrics={key: value for key, value in metrics.items() if np.isfinite(value)},
         step=max((result.epochs for result in results), default=0),
         curves=curves,
-        tags={**tags, names.CONFIG_HASH: trained.job.config_hash, **own_tags},
+        tags={**tags, **_identity(trained.job), **own_tags},
         artifacts={**own, names.CONFIG: config_yaml(config), **artifacts},
         start_ms=trained.start_ms,
         end_ms=trained.end_ms,
         status="FINISHED" if trained.error is None else "FAILED",
     )
+
+
+def _identity(job: Job) -> dict[str, str]:
+    return {
+        names.KIND: names.TRIAL,
+        names.CONFIG_HASH: job.config_hash,
+        names.CONDITION_HASH: identity.condition_hash(job.params),
+    }
 
 
 def config_yaml(config: Config) -> bytes:
@@ -105,7 +113,7 @@ def _yaml_value(value: Any) -> str:
 def report(config: Config, results: Sequence[Result]) -> str:
     """Say what came of a run: of one trial its final predictions beside the expected values, as the lesson does."""
     if config.trials > 1:
-        metrics = _convergence(config, results)
+        metrics = _together(config, results).metrics
         rate, low, high = (metrics[f"{names.CONVERGENCE_RATE}{end}"] for end in ("", "/low", "/high"))
         return (
             f"{sum(result.converged for result in results):,} of {config.trials:,} trials converged: "
@@ -151,33 +159,23 @@ def _of_one_trial(config: Config, result: Result) -> Measured:
     return metrics | _predictions(config.task, result), {names.LOSS: _finite(result.loss_epochs, result.losses)}
 
 
-def _convergence(config: Config, results: Sequence[Result]) -> dict[str, float]:
-    epochs = np.array([np.inf if r.epochs_to_converge is None else r.epochs_to_converge for r in results])
-    return {
-        **_rate(names.CONVERGENCE_RATE, [result.converged for result in results]),
-        **_rate(names.CONVERGED_AT_END, [result.converged_at_end for result in results]),
-        **_rate(names.LOST_AT_END, [result.lost_at_end for result in results]),
-        names.ERT: float(expected_running_time(epochs, config.epochs)),
-        names.MEDIAN_EPOCHS_TO_CONVERGE: float(median_epochs(epochs)),
-    }
-
-
-def _rate(name: str, outcomes: Sequence[bool]) -> dict[str, float]:
-    """A fraction of trials as three metrics: itself and the ends of its interval."""
-    low, high = wilson_interval(sum(outcomes), len(outcomes))
-    return {name: sum(outcomes) / len(outcomes), f"{name}/low": float(low), f"{name}/high": float(high)}
+def _together(config: Config, results: Sequence[Result]) -> Trials:
+    return Trials(
+        config.epochs,
+        np.array([np.inf if r.epochs_to_converge is None else r.epochs_to_converge for r in results], np.float64),
+        np.array([result.converged_at_end for result in results], np.float64),
+        finite_or_inf([result.final_loss for result in results]),
+    )
 
 
 def _of_many(config: Config, results: Sequence[Result]) -> Measured:
-    # Trials that ended early keep their last loss, so that every quantile is over all trials.
     steps = np.unique(np.append(recorded_epochs(config.record.per_decade, config.epochs), config.epochs))
-    losses = np.empty((len(results), len(steps)))
+    trials = _together(config, results)
+    losses = np.full((len(results), len(steps)), np.nan)
     for row, result in zip(losses, results, strict=True):
-        row[:] = result.final_loss
         row[: len(result.losses) - 1] = result.losses[:-1]
-    quantiles = np.quantile(losses, list(names.LOSS_QUANTILES.values()), axis=0)
-    curves = {key: _finite(steps, curve) for key, curve in zip(names.LOSS_QUANTILES, quantiles, strict=True)}
-    return _convergence(config, results), curves
+    quantiles = loss_quantiles(losses, trials.final_loss)
+    return trials.metrics, {key: _finite(steps, curve) for key, curve in quantiles.items()}
 
 
 def _files(config: Config, results: Sequence[Result]) -> dict[str, bytes]:

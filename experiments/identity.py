@@ -14,6 +14,9 @@ from experiments.config import Config, all_keys, declared, entries, hidden_layer
 
 NOT_PART_OF_A_RUN = frozenset({"experiment", "engine", "resume", "dry_run", "fail_fast"})
 
+NO_CONDITION = ("seed", "trials")
+"""Params that tell trials of a condition apart, and are no part of it."""
+
 _ORDER = {"lr": 0, "hidden": 1, "epochs": 2, "trials": 8, "seed": 9}  # in names: the seed last, other keys between
 
 
@@ -68,6 +71,11 @@ def config_hash(flat: Mapping[str, str]) -> str:
     }
     canonical = json.dumps(counted, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def condition_hash(flat: Mapping[str, str]) -> str:
+    """Hash params as far as they are a condition: equal for runs that differ in nothing but their seeds."""
+    return config_hash({key: value for key, value in flat.items() if key not in NO_CONDITION})
 
 
 def run_name(flat: Mapping[str, str], keys: Sequence[str] = ()) -> str:

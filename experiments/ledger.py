@@ -49,6 +49,7 @@ _RANK = {state: rank for rank, state in enumerate(State)}
 _BY_STATUS = {state.status: state for state in State}  # FINISHED is NEW: whoever reuses a run says so
 
 _SEED = re.compile(r"\+*seed=")
+_OWN_SEED = re.compile(r"(?:^|[ '+])seed=([0-9]+)")
 
 RESULTS = ("converged", "converged_at_end", "epochs_to_converge", "final_loss", "max_error")
 """Columns of the table of jobs that say what came of each."""
@@ -72,8 +73,8 @@ class Entry:
     @property
     def seed(self) -> int:
         """Its own seed: params may be those of another job of its condition."""
-        typed = (override for override in shlex.split(self.overrides) if _SEED.match(override))
-        return int(next(typed, "=").partition("=")[2] or self.params["seed"])
+        typed = _OWN_SEED.search(self.overrides)
+        return int(typed[1] if typed else self.params["seed"])
 
 
 class Ledger:
@@ -290,14 +291,17 @@ def ledgers(store: "Store", sweeps: "Iterable[Run]") -> Iterator[Ledger]:
         yield Ledger.read(store.reader.jobs(sweep), made.get(sweep.run_id, ()), runs)
 
 
-def revise(store: "Store", sweep_id: str, now_ms: int) -> None:
-    """Have a sweep that has ended say what is there of it now; doing so again changes nothing."""
+def revise(store: "Store", sweep_id: str, now_ms: int) -> Ledger | None:
+    """Have a sweep that has ended say what is there of it now; doing so again changes nothing.
+
+    Returned is what came of its jobs; None if nobody knows.
+    """
     sweep = store.reader.run(sweep_id)
     if sweep is None or sweep.end_ms is None:
-        return
+        return None
     (ledger,) = ledgers(store, [sweep])
     if not len(ledger) or len(ledger) < sweep.metrics.get(names.JOBS, 0):  # with a damaged table nobody knows
-        return
+        return None
     ledger.look_up(lambda run_id: run.params if (run := store.reader.run(run_id)) else {})
     update = ledger.update(None if ledger.left else ledger.ending(interrupted=False))
     says = update.status or sweep.status, update.metrics, update.tags[names.NOTE], update.artifacts[names.JOBS_CSV]
@@ -305,6 +309,7 @@ def revise(store: "Store", sweep_id: str, now_ms: int) -> None:
     if says != said:
         # Later than what it said itself when it ended, which MLflow's client would keep otherwise.
         store.writer.update(sweep_id, update, max(sweep.end_ms, now_ms) + 1)
+    return ledger
 
 
 def _jobs(count: int) -> str:

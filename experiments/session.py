@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
 
-from experiments import batches, ensemble, interruption
+from experiments import batches, conditions, ensemble, interruption
 from experiments.config import Config
 from experiments.description import Parent
 from experiments.identity import NOT_PART_OF_A_RUN, literal
@@ -146,6 +146,7 @@ class SweepSession:
             raise
         for run in self._under_way:  # through MLflow's client, a run is there before it is finished
             self._store.update_parent(run.run_id, RunUpdate(status="KILLED"))
+        self._track_conditions()
         ledger, ending = self.ledger, self.ledger.ending(interrupted=bool(interruption.exit_code()))
         self.ending = ending if complete or ending != "FINISHED" else "FAILED"
         update = ledger.update(self.ending)
@@ -165,6 +166,16 @@ class SweepSession:
             log.error("... and %s more that failed; all are in jobs.csv", f"{len(failed) - LONGEST_LIST:,}")
         if ledger.left:
             log.warning("%s jobs are left. To go on from here: %s", f"{ledger.left:,}", go_on)
+
+    def _track_conditions(self) -> None:
+        """Sum up the trials by condition; where that fails, the trials are there, and the sweep ends all the same."""
+        if self._store.spooled:
+            return  # whoever uploads what is on disk will know more
+        self._store.writer.analyze()
+        try:
+            conditions.track(self._store, self._run_id, self.ledger)
+        except TrackingError as error:
+            log.warning("The conditions of the sweep could not be tracked as runs: %s", error)
 
     def __enter__(self) -> Self:
         self.open()

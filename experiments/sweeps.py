@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Any
 
-from experiments.ledger import ledgers, revise
+from experiments.ledger import ledgers
 from experiments.startup import collect_garbage_seldom
 from tracking import names, stale
 from tracking.addresses import is_server, tracking_uri
@@ -226,6 +226,8 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _sync(_: argparse.Namespace) -> int:
+    from experiments.conditions import revise
+
     count = 0
     for count, _kept in enumerate(sync(revise), start=1):
         if sys.stderr.isatty():

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from nn_core.statistics import (
     expected_running_time,
@@ -95,6 +95,25 @@ class Trials:
         for name, one in intervals.items():
             found |= {name: one.value, f"{name}/low": one.low, f"{name}/high": one.high}
         return found
+
+
+def loss_quantiles(losses: Array, final_losses: Array) -> dict[str, Array]:
+    """Quantiles of loss curves at each epoch, by their names in MLflow.
+
+    Losses have shape (trials, epochs), final ones (trials,); quantiles have shape (epochs,). Trials that ended early
+    have no loss (nan) after that. They keep their last, so that every quantile is over all trials.
+    """
+    known = finite_or_inf(np.where(np.isnan(losses), final_losses[:, None], losses))
+    # Between two infinite ones there is nothing to interpolate, and a quantile is nan there.
+    with np.errstate(invalid="ignore"):
+        quantiles = np.quantile(known, list(names.LOSS_QUANTILES.values()), axis=0)
+    return dict(zip(names.LOSS_QUANTILES, quantiles, strict=True))
+
+
+def finite_or_inf(losses: ArrayLike) -> Array:
+    """Losses that are not finite are as large as can be: they come from weights that overflowed."""
+    found = np.asarray(losses, np.float64)
+    return np.where(np.isfinite(found), found, np.inf)
 
 
 def _share(which: NDArray[np.generic]) -> Estimate:

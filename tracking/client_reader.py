@@ -41,23 +41,28 @@ class ClientReader(Reader):
         for run in itertools.islice(self._search(conditions, newest), newest or None):
             yield tuple(_cell(run, column) for column in columns)
 
-    def histories(self, run_ids: Sequence[str], keys: Sequence[str]) -> Histories:
+    def histories(self, run_ids: Sequence[str], keys: Sequence[str], steps: Sequence[int] = ()) -> Histories:
         points: list[tuple[int, int, int, float]] = []
+        only = set(steps)
         wanted = [(r, k) for r in range(len(run_ids)) for k in range(len(keys))]
         with mlflow_errors(self.uri), ThreadPoolExecutor(_CONNECTIONS) as pool:
             histories = pool.map(lambda rk: self.client.get_metric_history(run_ids[rk[0]], keys[rk[1]]), wanted)
             for (r, k), history in tqdm(
                 zip(wanted, histories, strict=True), "loss curves", len(wanted), delay=2, leave=False, disable=None
             ):
-                points.extend((r, k, m.step, m.value) for m in history)
+                points.extend((r, k, m.step, m.value) for m in history if not only or m.step in only)
         return ordered(*np.array(points, np.float64).reshape(-1, 4).T)
 
     def _search(self, conditions: Sequence[Condition], newest: int = 0) -> "Iterator[entities.Run]":
-        matching = " AND ".join(f"{_quoted(column)} {how} {_literal(value)}" for column, how, value in conditions)
+        # In MLflow's language, a run that lacks a tag is not one whose tag is something else.
+        excluded = [(column, value) for column, how, value in conditions if how == "IS NOT"]
+        asked = [f"{_quoted(column)} {how} {_literal(value)}" for column, how, value in conditions if how != "IS NOT"]
+        at_once = newest if newest and not excluded else RUNS_A_PAGE
         with mlflow_errors(self.uri):
-            yield from search(
-                self.client, self._experiment_ids(), matching, newest or RUNS_A_PAGE, oldest_first=not newest
-            )
+            found = search(self.client, self._experiment_ids(), " AND ".join(asked), at_once, oldest_first=not newest)
+            for run in found:
+                if not any(_cell(run, column) == value for column, value in excluded):
+                    yield run
 
 
 def _run(run: "entities.Run") -> Run:

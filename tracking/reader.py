@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Condition = tuple[str, str, Any]
-"""A column, ``=`` or ``LIKE`` or ``IN``, and a value or a list of values.
+"""A column, ``=`` or ``LIKE`` or ``IN`` or ``IS NOT``, and a value or a list of values.
+
+``IS NOT`` is met by runs that lack the column, too.
 
 Columns are named as in MLflow's search: ``attributes.status``, ``params.lr``, ``metrics.converged``, ``tags.kind``.
 """
@@ -35,6 +37,10 @@ ATTRIBUTES = ("run_id", "experiment_id", "run_name", "status", "start_time", "en
 """MLflow's names for the first fields of a `Run`."""
 
 HAS_CONFIG_HASH: Condition = (f"tags.{names.CONFIG_HASH}", "LIKE", "%")
+"""Met by runs that train something, be they old or new."""
+
+NO_SUMMARY: Condition = (f"tags.{names.KIND}", "IS NOT", names.CONDITION)
+"""Met by all runs but those that sum up others: who counts or draws trials asks for it, or for `HAS_CONFIG_HASH`."""
 
 _JOBS_COLUMNS = {"config_hash", "overrides", "run_id", "origin"}
 
@@ -54,6 +60,11 @@ _OUTCOME = (
     f"metrics.{names.FINAL_LOSS}",
     f"metrics.{names.MAX_ERROR}",
 )
+
+
+def of_kind(kind: str, sweep_id: str) -> tuple[Condition, Condition]:
+    """Ask for the runs of a sweep that are of one kind."""
+    return (f"tags.{names.KIND}", "=", kind), (f"tags.{names.SWEEP_ID}", "=", sweep_id)
 
 
 @dataclass(frozen=True)
@@ -111,12 +122,16 @@ class Reader(ABC):
         """
 
     @abstractmethod
-    def histories(self, run_ids: Sequence[str], keys: Sequence[str]) -> Histories:
-        """Points of these metrics of these runs."""
+    def histories(self, run_ids: Sequence[str], keys: Sequence[str], steps: Sequence[int] = ()) -> Histories:
+        """Points of these metrics of these runs, at all steps or only at some."""
 
     def sweeps(self) -> list[Run]:
         """Runs of sweeps, oldest first."""
         return self.runs((f"tags.{names.KIND}", "=", names.SWEEP))
+
+    def trials(self, *conditions: Condition) -> list[Run]:
+        """Runs that train something and meet all conditions, oldest first: no sweep, no condition."""
+        return [run for run in self.runs(*conditions, NO_SUMMARY) if run.tags.get(names.KIND) != names.SWEEP]
 
     def running(self) -> list[Run]:
         """Runs under way, or so their status says."""
@@ -134,7 +149,7 @@ class Reader(ABC):
     def matching(self, wanted: str) -> list[Run]:
         """Find runs by id, by name, by the beginning of an id, or the one that was started last by ``latest``."""
         if wanted == "latest":
-            newest = list(self.rows(["attributes.run_id"], newest=1))
+            newest = list(self.rows(["attributes.run_id"], NO_SUMMARY, newest=1))
             return self.runs(("attributes.run_id", "=", newest[0][0])) if newest else []
         if _ID.fullmatch(wanted):
             return self.runs(("attributes.run_id", "=", wanted))

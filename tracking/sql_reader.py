@@ -75,7 +75,7 @@ class SqlReader(Reader):
         with self.database.reading() as connection:
             yield from map(tuple, connection.execute(query))
 
-    def histories(self, run_ids: Sequence[str], keys: Sequence[str]) -> Histories:
+    def histories(self, run_ids: Sequence[str], keys: Sequence[str], steps: Sequence[int] = ()) -> Histories:
         from sqlalchemy import select
 
         run_index = {run_id: r for r, run_id in enumerate(run_ids)}
@@ -88,12 +88,12 @@ class SqlReader(Reader):
         ):
             for chunk in chunks(run_ids):
                 # No condition on the key: SQLite would search by it, through every run of the store.
-                rows = connection.execute(
-                    select(table.run_uuid, table.key, table.step, table.value).where(table.run_uuid.in_(chunk))
-                )
+                query = select(table.run_uuid, table.key, table.step, table.value).where(table.run_uuid.in_(chunk))
                 points = [
                     (run_index[run_id], key_index[key], step, value)
-                    for run_id, key, step, value in rows
+                    for run_id, key, step, value in connection.execute(
+                        query.where(table.step.in_(steps)) if steps else query
+                    )
                     if key in key_index
                 ]
                 parts.append(np.array(points, np.float64).reshape(-1, 4))
@@ -105,10 +105,10 @@ class SqlReader(Reader):
         from sqlalchemy import and_, select
 
         runs = _table("runs")
-        required = {name for name, _, _ in conditions}
+        required = {name for name, how, _ in conditions if how != "IS NOT"}
         source: Any = runs
         found: dict[str, Any] = {}
-        for name in dict.fromkeys([*required, *columns]):
+        for name in dict.fromkeys([*(name for name, _, _ in conditions), *columns]):
             kind, _, key = name.partition(".")
             if kind == "attributes":
                 found[name] = runs.c[_COLUMNS.get(key, key)]
@@ -123,6 +123,6 @@ class SqlReader(Reader):
         )
         for name, comparator, value in conditions:
             column = found[name]
-            meet = {"=": column.__eq__, "IN": column.in_, "LIKE": column.like}
+            meet = {"=": column.__eq__, "IN": column.in_, "LIKE": column.like, "IS NOT": column.is_distinct_from}
             query = query.where(meet[comparator](value))
         return query

@@ -68,6 +68,10 @@ class Store:
         chunks = (records[first : first + size] for first in range(0, len(records), size))
         return [run_id for chunk in chunks for run_id in self._write(chunk)]
 
+    def write_together(self, records: Sequence[RunRecord]) -> list[str]:
+        """Store finished runs as `write` does; by SQL all of them, or none."""
+        return self._write(records)
+
     def start_parent(self, name: str, tags: Mapping[str, str]) -> str:
         """Create the run of a sweep that begins now, and return its id."""
         return self.writer.start(name, tags, now_ms())

@@ -102,3 +102,56 @@ def test_options_of_best_are_refused_with_what_is_valid(wrong: str, capsys: pyte
         main(["best", wrong])
     assert refused.value.code == 2
     assert "valid" in capsys.readouterr().err
+
+
+def test_a_condition_is_a_run_of_its_own(store: Store, train_here: Callable) -> None:
+    """With what its trials say together, made new or reused, and nobody who counts trials counts it."""
+    assert train_here("-m", "lr=1,2", "hidden=2,4", "seed=range(15)", "epochs=1500").code == 0
+    client = store.reader.client
+    first, widened = store.reader.sweeps()
+    for sweep, seeds in ((first, 12), (widened, 15)):
+        mine = f"tags.sweep_id = '{sweep.run_id}'"
+        found = client.search_runs(
+            [store.experiment_id], f"{mine} AND tags.kind = 'condition'", order_by=["metrics.rank"]
+        )
+        members = conditions.of_sweep(store, sweep)
+        assert [run.info.run_name for run in found] == [one.name for one in ranked(members)]
+        by_name = {one.name: one for one in members}
+        for run in found:
+            one = by_name[run.info.run_name]
+            assert run.data.params == one.params
+            assert run.data.tags["mlflow.parentRunId"] == sweep.run_id
+            assert "config_hash" not in run.data.tags
+            finite = {key: value for key, value in one.trials.metrics.items() if math.isfinite(value)}
+            assert finite.items() <= run.data.metrics.items()
+            assert run.data.metrics["trials"] == len(one.trials) == seeds
+            trials = client.search_runs(
+                [store.experiment_id],
+                f"tags.condition_hash = '{run.data.tags['condition_hash']}' AND tags.kind = 'trial'",
+            )
+            assert len(trials) == 15
+            shown = [trial for trial in trials if int(trial.data.params["seed"]) < seeds]
+            curves = [{m.step: m.value for m in client.get_metric_history(t.info.run_id, "loss")} for t in shown]
+            for key, quantile in (("loss/q10", 0.1), ("loss/q50", 0.5), ("loss/q90", 0.9)):
+                history = client.get_metric_history(run.info.run_id, key)
+                assert [point.step for point in history][:4] == [0, 1, 2, 3]
+                assert history[-1].step == 1500
+                expected = [np.quantile([curve[point.step] for curve in curves], quantile) for point in history]
+                assert [point.value for point in history] == pytest.approx(expected)
+            table = client.load_table(store.experiment_id, "trials.json", run_ids=[run.info.run_id])
+            assert set(table["run_id"]) == {trial.info.run_id for trial in shown}
+            assert sorted(table["seed"]) == list(range(seeds))
+    kinds = [run.data.tags["kind"] for run in client.search_runs([store.experiment_id])]
+    assert {kind: kinds.count(kind) for kind in kinds} == {"sweep": 2, "condition": 8, "trial": 60}
+    assert len(list(store.reader.outcomes())) == len(store.reader.trials()) == 60
+    (latest,) = store.reader.matching("latest")
+    assert latest.tags["kind"] != "condition"
+
+
+@pytest.mark.parametrize("sweep", [["lr=1,2"], ["lr=1,2", "trials=3", "seed=0,3"]])
+def test_without_several_seeds_there_are_no_conditions(
+    train_here: Callable, empty_store: Path, tmp_path: Path, sweep: list[str]
+) -> None:
+    (tmp_path / "mlflow.db").write_bytes(empty_store.read_bytes())
+    assert train_here("-m", "epochs=5", *sweep).code == 0
+    assert open_store("xor").reader.runs(("tags.kind", "=", "condition")) == []

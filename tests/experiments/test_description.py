@@ -16,6 +16,9 @@ from experiments import description
 from experiments.config import Record
 from experiments.ensemble import Trained, Unit, train_chunk
 from nn_core import Encoder, MeanSquaredError, Momentum, Parity, Quickprop, Uniform
+from nn_core.statistics import running_time_interval
+
+ERT = {"ert", "ert/low", "ert/high"}
 
 
 def trained(job):
@@ -69,9 +72,12 @@ def test_a_run_of_one_trial(make_job):
         "prediction/1-0-1": result.predictions[2, 0],
         "prediction/1-1-1": result.predictions[3, 0],
     }
+    other_seed = make_job(lr=2.0, epochs=1500, seed=8)
     assert record.tags == {
         "sweep_id": "x",
+        "kind": "trial",
         "config_hash": job.config_hash,
+        "condition_hash": recorded(other_seed)[1].tags["condition_hash"],
         "mlflow.loggedArtifacts": '[{"path": "predictions.json", "type": "table"}]',
     }
     assert record.artifacts.keys() == {"predictions.json", "weights.npz", "config.yaml", "provenance.json"}
@@ -182,9 +188,9 @@ def test_a_run_of_many_trials_counts_its_successes(make_job):
     assert 10 < len(epochs) < 40
     at_end = sum(result.max_error < 0.4 for result in outcome.results)
     lost = sum(result.converged and result.max_error >= 0.4 for result in outcome.results)
-    expected = {
-        "ert": (sum(epochs) + (40 - len(epochs)) * 300) / len(epochs),
-    }
+    expected = {"ert": (sum(epochs) + (40 - len(epochs)) * 300) / len(epochs)}
+    low, high = running_time_interval([*epochs, *[math.inf] * (40 - len(epochs))], 300)
+    expected |= {"ert/low": float(low), "ert/high": float(high)}
     for name, count in (("convergence_rate", len(epochs)), ("converged_at_end", at_end), ("lost_at_end", lost)):
         interval = binomtest(count, 40).proportion_ci(method="wilson")
         expected |= {name: count / 40, f"{name}/low": interval.low, f"{name}/high": interval.high}
@@ -199,7 +205,7 @@ def test_a_run_of_many_trials_counts_its_successes(make_job):
 
 
 @pytest.mark.parametrize(
-    ("successes", "present"), [(0, set()), (2, {"ert"}), (3, {"ert", "median_epochs_to_converge"})]
+    ("successes", "present"), [(0, {"ert/low"}), (2, ERT), (3, {*ERT, "median_epochs_to_converge"})]
 )
 def test_what_is_infinite_is_absent(make_job, successes, present):
     """Of five trials, whose epochs to converge are given: a median exists when more than half have converged."""

@@ -177,9 +177,15 @@ def test_a_run_is_found_by_the_beginning_of_its_id_or_by_name(store: Store, caps
         shown = capsys.readouterr().out
         assert sweep.tags["command"] in shown
         assert f"run {sweep.run_id}" in shown
-    for child in store.reader.client.search_runs([store.experiment_id], f"tags.sweep_id = '{widened.run_id}'"):
+    for child in store.reader.client.search_runs(
+        [store.experiment_id], f"tags.sweep_id = '{widened.run_id}' AND tags.kind = 'trial'"
+    ):
         assert main(["show", child.info.run_name]) == 0
         assert f"of sweep {widened.run_id}" in capsys.readouterr().out
+    assert main(["show", "lr=0.5 hidden=[2,2]"]) == 1  # a condition of either sweep
+    said = capsys.readouterr().err
+    assert said.startswith("2 runs are meant")
+    assert [line.split()[1:] for line in said.splitlines()[1:]] == [["lr=0.5", "hidden=[2,2]"]] * 2
     assert main(["show", "01"]) == 1
     assert "runs are meant" in capsys.readouterr().err
     for unknown in ("nothing", "", "'; DROP TABLE runs; --", "%", "ffffffffffffffffffffffffffffffff"):
@@ -222,14 +228,15 @@ print([name for name in ("mlflow", "pandas", "numba", "hydra") if name in sys.mo
 
 
 def test_the_view_has_what_the_sweep_varies() -> None:
-    plain = view("a" * 32, ["lr", "hidden"], ["loss", "final_loss", "converged"])
+    plain = view("tags.a = 'b'", ["lr", "hidden"], ["loss", "final_loss", "converged"])
     assert plain["selectedColumns"] == [
         "params.`lr`",
         "params.`hidden`",
         "metrics.`converged`",
         "metrics.`final_loss`",
     ]
-    trials = view(None, ["lr"], ["loss/q10", "loss/q50", "loss/q90", "convergence_rate"])
+    assert plain["searchFilter"] == "tags.a = 'b'"
+    trials = view("", ["lr"], ["loss/q10", "loss/q50", "loss/q90", "convergence_rate"])
     assert trials["compareRunCharts"][0]["selectedMetricKeys"] == ["loss/q10", "loss/q50", "loss/q90"]
     assert trials["searchFilter"] == ""
 

@@ -181,14 +181,14 @@ def test_a_sweep_is_told_of_its_uploaded_runs(
         run.info.run_id for run in store.reader.client.search_runs([store.experiment_id], "tags.kind = 'sweep'")
     )
     assert store.reader.client.get_run(parent).info.status == "RUNNING"
+    trials = f"tags.sweep_id = '{parent}' AND tags.kind = 'trial'"
     copy = empty_folder / "copy"
     shutil.copytree(empty_folder / "spool", copy)
     for _ in range(2):
         assert main(["sync"]) == 0
-        children = {
-            run.info.run_id
-            for run in store.reader.client.search_runs([store.experiment_id], f"tags.sweep_id = '{parent}'")
-        }
+        children = {run.info.run_id for run in store.reader.client.search_runs([store.experiment_id], trials)}
+        conditions = f"tags.sweep_id = '{parent}' AND tags.kind = 'condition'"
+        assert len(store.reader.client.search_runs([store.experiment_id], conditions)) == 3
         status, metrics, note, rows = told(store.reader.client, parent)
         assert status == "FINISHED"
         assert metrics == {"jobs": 6, "finished": 6, "reused": 0, "failed": 0}
@@ -233,7 +233,9 @@ def test_a_run_whose_answer_was_lost_has_a_twin_that_does_not_count(
     assert main(["sync"]) == 0
     children = {
         run.info.run_id: run.info.status
-        for run in store.reader.client.search_runs([store.experiment_id], f"tags.sweep_id = '{parent}'")
+        for run in store.reader.client.search_runs(
+            [store.experiment_id], f"tags.sweep_id = '{parent}' AND tags.kind = 'trial'"
+        )
     }
     assert sorted(children.values()) == ["FINISHED"] * 6 + ["KILLED"]
     status, metrics, note, rows = told(store.reader.client, parent)

@@ -161,12 +161,13 @@ class Folder:
         return MlflowClient(f"sqlite:///{self.path}/mlflow.db")
 
     def runs(self, matching: str = "", experiment: str = "xor") -> list[Run]:
-        """All runs of an experiment that match, in the order in which they were made."""
+        """All runs of an experiment that match, but those of conditions, in the order in which they were made."""
         found = self.client.get_experiment_by_name(experiment)
         if found is None:
             return []
         order = ["attributes.start_time ASC", "attributes.run_id ASC"]
-        return list(self.client.search_runs([found.experiment_id], matching, max_results=50_000, order_by=order))
+        found_runs = self.client.search_runs([found.experiment_id], matching, max_results=50_000, order_by=order)
+        return [run for run in found_runs if run.data.tags.get("kind") != "condition"]
 
     def sweeps(self, experiment: str = "xor") -> list[Run]:
         """The parent runs."""
@@ -175,8 +176,14 @@ class Folder:
     def children(self, sweep: Run) -> list[Run]:
         """The runs that a sweep made."""
         return self.runs(
-            f"tags.sweep_id = '{sweep.info.run_id}'", self.client.get_experiment(sweep.info.experiment_id).name
+            f"tags.sweep_id = '{sweep.info.run_id}' AND tags.kind = 'trial'",
+            self.client.get_experiment(sweep.info.experiment_id).name,
         )
+
+    def conditions(self, sweep: Run) -> list[Run]:
+        """The runs of a sweep that say what the trials of a condition say together."""
+        matching = f"tags.sweep_id = '{sweep.info.run_id}' AND tags.kind = 'condition'"
+        return list(self.client.search_runs([sweep.info.experiment_id], matching, order_by=["metrics.rank"]))
 
     def artifacts(self, run: Run) -> dict[str, bytes]:
         """Content of all of a run's files."""

@@ -134,7 +134,7 @@ def test_a_full_disk_in_mid_sweep(folder_with_store: Callable) -> None:
     assert len(folder.children(broken)) == len(folder.children(mended)) == 30
     assert {run.info.status for run in folder.runs("tags.config_hash != ''")} == {"FINISHED"}
     with_files = {path.parent.name for path in folder.path.glob("mlartifacts/*/*/artifacts")}
-    assert with_files == {run.info.run_id for run in folder.runs()}
+    assert with_files == {run.info.run_id for run in [*folder.runs(), *folder.conditions(mended)]}
 
 
 def test_a_job_that_cannot_have_its_folder(folder) -> None:

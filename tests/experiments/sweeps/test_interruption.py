@@ -29,7 +29,9 @@ def assert_all_or_nothing(folder) -> None:
         assert "final_loss" in run.data.metrics
         assert set(folder.artifacts(run)) == {"predictions.json", "weights.npz", "config.yaml"}
     with_files = {path.parent.name for path in folder.path.glob("mlartifacts/*/*/artifacts")}
-    assert with_files <= {run.info.run_id for run in runs}
+    conditions = [run for sweep in folder.sweeps() for run in folder.conditions(sweep)]
+    assert {run.info.status for run in conditions} <= {"FINISHED"}
+    assert with_files <= {run.info.run_id for run in [*runs, *conditions]}
 
 
 @pytest.mark.parametrize(

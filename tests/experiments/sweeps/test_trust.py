@@ -120,4 +120,4 @@ def test_a_folder_with_an_odd_name(new_folder: Callable) -> None:
         (sweep,) = reader.sweeps()
         assert len(reader.jobs(sweep)) == 2
     with sqlite3.connect(inside.path / "mlflow.db") as connection:
-        assert connection.execute("SELECT COUNT(*) FROM runs").fetchone() == (3,)
+        assert connection.execute("SELECT COUNT(*) FROM runs").fetchone() == (4,)  # two trials, condition, sweep
