@@ -44,9 +44,12 @@ def unordered(frame: pd.DataFrame) -> pd.DataFrame:
     """Give categorical columns their plain types again, for tables: none among numbers becomes NaN."""
     frame = frame.copy()
     for axis in frame.select_dtypes("category"):
-        numeric = all(map(is_number, frame[axis].cat.categories))
+        kinds = frame[axis].cat.categories
         values = frame[axis].astype(object)
-        frame[axis] = values.replace(NONE, np.nan).astype(float) if numeric else values.infer_objects()
+        if all(map(is_number, kinds)):
+            frame[axis] = values.replace(NONE, np.nan).astype(float) if NONE in kinds else values.astype(kinds.dtype)
+        else:
+            frame[axis] = values.infer_objects()
     return frame
 
 

@@ -2,6 +2,7 @@
 
 import html
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -87,3 +88,21 @@ def _no_formula(value: object) -> object:
 def save_parquet(table: pd.DataFrame, path: Path) -> None:
     """Write a frame for programs, its numbers and types as they are."""
     unordered(table).to_parquet(path, index=False)
+
+
+class Table(pd.DataFrame):
+    """A tidy frame of statistics, whose LaTeX is that of `latex`; the options of pandas give what pandas makes."""
+
+    @property
+    def _constructor(self) -> type["Table"]:
+        return Table
+
+    def to_latex(  # type: ignore[override]
+        self, buf: str | Path | None = None, *, caption: str = "", label: str = "", **pandas: Any
+    ) -> str | None:
+        """Write a booktabs table into a file, or return it."""
+        text = super().to_latex(caption=caption, label=label, **pandas) if pandas else latex(self, caption, label)
+        if buf is None:
+            return text
+        Path(buf).write_text(text, "utf-8", newline="\n")
+        return None

@@ -4,3 +4,7 @@ What belongs here is what a user of Hydra meets: commands, configuration, sweeps
 network learns is `nn_core`'s, how MLflow keeps it `tracking`'s, and what many runs say together `analysis`'s. Inside,
 commands know sweeps, sweeps know runs, and runs know configurations, never the other way round.
 """
+
+from experiments.notebook import SweepError, sweep
+
+__all__ = ["SweepError", "sweep"]

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.axes import Layout, lay_out
+from analysis.choice import chosen_levels, having
 from analysis.command import Selection
 from analysis.figures.sizes import Style
 from analysis.levels import assignment, level_name, level_names, levels, listed, parameter_name, plain
@@ -43,10 +44,8 @@ class View:
         """
         store = open_reader()
         data = load(store, selection.sweeps, selection.names_of_compared, selection.filter)
-        where, problems = _where(selection, data)
-        trials = data.trials
-        for axis, chosen in where.items():
-            trials = trials[trials[axis].isin(chosen)]
+        where, problems = chosen_levels(data, selection.where)
+        trials = having(data.trials, where)
         if not problems and trials.empty:
             problems.append("no trial has all the levels chosen by where")
         elif not problems:
@@ -110,24 +109,6 @@ def criterion(trials: pd.DataFrame) -> str:
     return f"Converged, at the first such pass: {'; or '.join(asked)}." if asked else ""
 
 
-def _where(selection: Selection, data: Data) -> tuple[dict[str, list[Any]], list[str]]:
-    """The levels chosen, as they are in the data, and what is wrong with the choice."""
-    chosen, problems = {}, []
-    for axis, value in selection.where.items():
-        wanted = value if isinstance(value, list) else [value]
-        if axis not in (*data.parameters, "sweep", "seed"):
-            problems.append(f"where.{axis}: not a parameter of these runs; valid are {', '.join(data.parameters)}")
-            continue
-        found = {_canonical(level): level for level in levels(data.trials[axis])}
-        missing = [str(w) for w in wanted if _canonical(w) not in found]
-        if missing:
-            present = ", ".join(level_name(level) for level in found.values())
-            problems.append(f"where.{axis}={', '.join(missing)}: the runs have {present}")
-        else:
-            chosen[axis] = [found[_canonical(w)] for w in wanted]
-    return chosen, problems
-
-
 def _unknown_runs(selection: Selection, run_ids: "pd.Series[str]") -> list[str]:
     """What is wrong with the runs that options of figures name."""
     found = []
@@ -139,12 +120,3 @@ def _unknown_runs(selection: Selection, run_ids: "pd.Series[str]") -> list[str]:
             if matches != 1:
                 found.append(f"{option}={name}: {several if matches else none}")
     return found
-
-
-def _canonical(value: Any) -> str | float:
-    """A level such that those a user would call the same are equal: 1 and 1.0, [8,4] and "[8, 4]", null and none."""
-    text = level_name(value) if value is None or isinstance(value, bool) else str(value)
-    try:
-        return float(text)
-    except ValueError:
-        return text.replace(" ", "").replace("'", "")
