@@ -6,14 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from analysis import loading, tables
-from analysis.axes import varied
+from analysis.axes import lay_out, varied
 from analysis.choice import chosen_levels, having
+from analysis.command import Selection, suggestion
+from analysis.figures.sizes import STYLES
+from analysis.figures.view import View
 from analysis.levels import level_names, levels, listed, parameter_name, plain, unordered
 from analysis.loading import Data, SelectionError, counted, keep_longest
 from analysis.statistics import (
@@ -30,6 +33,9 @@ from analysis.tables import Table
 from nn_core.statistics import expected_running_time, running_time_interval
 from tracking.reader import Reader
 from tracking.store import open_reader
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def load(*sweeps: str, labels: Sequence[str] = (), filter: str = "", uri: str | None = None) -> "Runs":  # noqa: A002 (MLflow's word)
@@ -174,6 +180,48 @@ class Runs:
             raise SelectionError(f"no two networks with {axis} {first} and {second} began from the same weights")
         rates = paired_rates(self._longest, axis, [(one, other)], by)
         return _tidy(pd.concat([rates, paired_speeds(matched, by).drop(columns=by)], axis=1))
+
+    def plot(self, figure: str, x: str = "", hue: str = "", ax: "Axes | None" = None, **options: Any) -> "Axes":
+        """Draw one of the figures onto axes, in the style that they have: ``plot("rate", x="lr", ax=ax)``.
+
+        Parameters
+        ----------
+        figure
+            rate, heatmap, loss, survival, ert, predictions or paired: one with a single panel. Whole figures with their
+            captions are made by ``python -m analysis.figures``
+        x, hue
+            the parameters along the horizontal axis and by colour; by default they are found from what varies
+        ax
+            matplotlib's axes; by default the current ones
+        options
+            of the figure, such as ``pair=(0.1, 0.5)``
+
+        Raises
+        ------
+        SelectionError
+            if there is no such figure, parameter or option
+        NotApplicableError
+            if it would need several panels, or makes no sense for these runs; the message says why
+        """
+        from matplotlib import pyplot as plt
+        from matplotlib import rcParams
+
+        from analysis.figures.catalog import FIGURES
+
+        if figure not in FIGURES:
+            raise SelectionError(
+                f"{figure}: no such figure{suggestion(figure, FIGURES)}; valid are {', '.join(FIGURES)}"
+            )
+        valid = [name for name, _, _ in FIGURES[figure].options]
+        if unknown := [name for name in options if name not in valid]:
+            raise SelectionError(f"{listed(unknown)}: no option of {figure}; valid are {', '.join(valid) or 'none'}")
+        chosen = {key: axis for key, axis in (("x", x), ("hue", hue)) if axis}
+        layout = lay_out(self.data.trials, self.data.parameters, chosen)
+        ax = ax or plt.gca()
+        style = replace(STYLES["paper"], font=float(rcParams["font.size"]), ax=ax)
+        view = View(self.store, self.data, layout, Selection(x=x, hue=hue), {}, style)
+        FIGURES[figure].function(view, **options)
+        return ax
 
     def to_parquet(self, folder: str | Path) -> list[Path]:
         """Write `trials`, `curves` and `conditions` into a folder, a file each; returns their paths."""

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.figures.drawing import Drawing, NotApplicableError
-from analysis.figures.panels import Panel, finish, label_outer, panel_grid, spread
+from analysis.figures.panels import Panel, finish, heighten, label_outer, panel_grid, spread
 from analysis.figures.scales import log_axis
 from analysis.figures.sizes import Style
 from analysis.figures.style import FAINT, SINGLE, filled, text_width, wrapped
@@ -110,7 +110,7 @@ def _write_above(figure: Figure, panels: Sequence[Panel], results: Sequence[Sequ
         panel.ax.set_title(text, fontsize=size)
     added = max(text.count("\n") for text in texts) - max(title.count("\n") for title in titles)
     rows, last = len({panel.place[0] for panel in panels}), panels[-1].ax.get_xlabel().count("\n")
-    figure.set_figheight(figure.get_figheight() + (rows * added * 1.4 * size + 2 + last * 1.3 * style.font) / 72)
+    heighten(figure, (rows * added * 1.4 * size + 2 + last * 1.3 * style.font) / 72, style)
 
 
 def _results(tests: pd.DataFrame, second: str) -> list[str]:

@@ -15,10 +15,20 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedFormatter
 
+from analysis.figures.drawing import NotApplicableError
 from analysis.figures.hues import Hues
 from analysis.figures.sizes import Style
 from analysis.figures.style import text_width, wrapped
-from analysis.levels import assignment, assignments, axis_name, level_names, levels, names_by_axis
+from analysis.levels import (
+    assignment,
+    assignments,
+    axis_name,
+    level_names,
+    levels,
+    listed,
+    names_by_axis,
+    parameter_name,
+)
 
 
 def spread(n: "pd.Series[int]") -> str:
@@ -62,9 +72,13 @@ def panel_grid(
     to fill the page if it need not be `square`, as high as wide. Where the columns of a grid do not fit, they
     shrink a little, and then the figure is wider than a page. Panels that share their level of the column `same_y`
     have the same vertical axis. ``Figure.subplots`` takes the rest.
+
+    On somebody else's axes a single panel can be drawn; `NotApplicableError` says so if there are more.
     """
     found = frame[list(axes)].drop_duplicates().sort_values(list(axes)) if axes else None
     conditions: list[dict[str, Any]] = [{}] if found is None else found.to_dict("records")  # type: ignore[assignment]
+    if style.ax is not None:
+        return _on_axes(style.ax, axes, conditions)
     beside = 0.3 * style.scale  # what a title is narrower than its column
     narrowest = max(0.7 * width * style.scale, _longest_fact(names_by_axis(frame, axes, 12), style.font) + beside)
     page = style.page
@@ -107,6 +121,24 @@ def panel_grid(
     return figure, panels
 
 
+def _on_axes(ax: Axes, axes: Sequence[str], conditions: Sequence[dict[str, Any]]) -> tuple[Figure, list[Panel]]:
+    """The one panel that somebody else's axes are."""
+    if len(conditions) > 1:
+        which = listed([parameter_name(axis) for axis in axes])
+        raise NotApplicableError(
+            f"{which} would make {len(conditions)} panels, and axes hold one: choose levels with where(...)"
+        )
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    return figure, [Panel(ax, conditions[0], (0, 0), ax.get_window_extent().width / figure.dpi)]
+
+
+def heighten(figure: Figure, inches: float, style: Style) -> None:
+    """Make a figure higher for what it has to say, unless it is somebody else's."""
+    if style.ax is None:
+        figure.set_figheight(figure.get_figheight() + inches)
+
+
 def _share_y(panels: Sequence[Panel], axis: str) -> None:
     """Give panels of one level of an axis one vertical scale, written once a row."""
     first: dict[Any, Panel] = {}
@@ -144,6 +176,8 @@ def _titles(
 
 def empty_figure(width: float, height: float, style: Style) -> Figure:
     """Make a figure that lays itself out, with a margin at its edges."""
+    if style.ax is not None:
+        raise NotApplicableError("this figure has many parts, and does not fit onto axes")
     figure = plt.figure(figsize=(width, height), layout="constrained")
     figure.get_layout_engine().set(h_pad=0.6 * style.font / 72)  # type: ignore[union-attr, call-arg]
     return figure
@@ -181,7 +215,7 @@ def finish(
     markers: bool = True,
     extra: Sequence[Line2D] = (),
 ) -> None:
-    """Add the legend above and the caption below, and make room for both."""
+    """Add the legend above and the caption below, and make room for both; somebody else's axes get the legend alone."""
     width = figure.get_figwidth()
     axis, looks = (hues.axis, hues.looks) if hues and len(hues) > 1 else (None, {})
     handles = []
@@ -190,6 +224,10 @@ def finish(
         shown: dict[str, Any] = {"marker": look.marker if markers else "", "linestyle": look.linestyle if line else ""}
         handles.append(Line2D([], [], color=look.color, label=" " + name, **shown))
     handles += extra
+    if style.ax is not None:
+        if handles:
+            style.ax.legend(handles=handles, title=axis_name(axis) if axis else None)
+        return
     above = 0.0
     if handles:
         title = wrapped(axis_name(axis), 0.95 * width, 0.875 * style.font) if axis else None
@@ -202,6 +240,6 @@ def finish(
     text = wrapped(caption, 0.94 * width, size)
     figure.supxlabel(text, x=0.01, ha="left", fontsize=size, color="#555555", linespacing=1.25)
     below = (text.count("\n") + 1) * 1.3 * size / 72
-    figure.set_figheight(figure.get_figheight() + above + below + 0.1 + 1.2 * style.font / 72)
+    heighten(figure, above + below + 0.1 + 1.2 * style.font / 72, style)
     if style.figsize:
         figure.set_size_inches(style.figsize)

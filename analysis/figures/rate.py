@@ -8,7 +8,7 @@ from matplotlib.colors import to_rgba
 
 from analysis.figures.drawing import Drawing, NotApplicableError
 from analysis.figures.hues import Hues
-from analysis.figures.panels import color_bar, finish, label_outer, panel_grid, spread
+from analysis.figures.panels import color_bar, finish, heighten, label_outer, panel_grid, spread
 from analysis.figures.scales import Scale
 from analysis.figures.style import text_width
 from analysis.figures.view import View
@@ -101,7 +101,7 @@ def heatmap(view: View) -> Drawing:
     longest = max(text_width(name, 0.875 * style.font) for name in columns.values())
     crowded = longest + 0.4 * style.font / 72 > cell_width
     if crowded:
-        figure.set_figheight(figure.get_figheight() + len({panel.place[0] for panel in panels}) * longest)
+        heighten(figure, len({panel.place[0] for panel in panels}) * longest, style)
     marked = rates.assign(percent=_percents(rates))
     for panel in panels:
         here = panel.of(marked)

@@ -2,6 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 HOUSE_FONT = "DejaVu Sans"  # comes with matplotlib: the same on every machine
 
@@ -17,6 +21,7 @@ class Style:
     family: str = HOUSE_FONT
     figsize: tuple[float, float] | None = None  # inches, instead of what the content needs
     palette: str = ""  # seaborn's name for the colours of levels, instead of what suits their number
+    ax: "Axes | None" = None  # somebody else's axes, to be drawn on without a caption, instead of a figure of its own
 
     @property
     def scale(self) -> float:

@@ -4,11 +4,13 @@ import os
 import subprocess
 import sys
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 
 from analysis import load
+from analysis.figures.drawing import NotApplicableError
 from analysis.loading import SelectionError
 from analysis.statistics import convergence_rates, paired_rates
 from tracking.errors import TrackingError
@@ -131,3 +133,36 @@ def test_a_notebook_shows_what_was_loaded(runs, demo):
     shown = runs._repr_html_()
     assert shown.startswith("<p>36 networks of sweep a small sweep")
     assert shown.count("<tr") == 13
+
+
+def test_figures_are_drawn_onto_axes_that_one_has(runs):
+    figure, axes = plt.subplots(2, 2)
+    size = figure.get_size_inches().tolist()
+    once = runs.where(epochs=1000, hidden=3)
+    assert runs.where(epochs=1000).plot("rate", x="hidden", hue="lr", ax=axes[0, 0]) is axes[0, 0]
+    assert axes[0, 0].get_xlabel() == "hidden width"
+    assert [text.get_text().strip() for text in axes[0, 0].get_legend().get_texts()] == ["0.5", "2", "8"]
+    assert once.plot("survival", ax=axes[0, 1]).get_ylabel() == "fraction converged"
+    once.plot("paired", pair=(0.5, 8), ax=axes[1, 0])
+    plt.sca(axes[1, 1])
+    assert once.plot("loss") is axes[1, 1]
+    assert len(axes[1, 1].lines) == 3
+    # A figure of one's own keeps its size, has no caption, and letters of its own size.
+    assert figure.get_size_inches().tolist() == size
+    assert not figure.get_supxlabel()
+    assert axes[0, 0].xaxis.label.get_fontsize() == plt.rcParams["font.size"]
+    plt.close(figure)
+
+
+def test_what_does_not_fit_onto_axes_is_said(runs):
+    figure, ax = plt.subplots()
+    with pytest.raises(NotApplicableError, match=r"hidden width would make 2 panels, and axes hold one: choose levels"):
+        runs.plot("loss", hue="lr", ax=ax)
+    with pytest.raises(NotApplicableError, match="many parts"):
+        runs.plot("gallery", ax=ax)
+    assert not ax.has_data()
+    with pytest.raises(SelectionError, match="rates: no such figure, did you mean rate"):
+        runs.plot("rates", ax=ax)
+    with pytest.raises(SelectionError, match="pear: no option of paired; valid are pair"):
+        runs.plot("paired", pear=(1, 2), ax=ax)
+    plt.close(figure)
