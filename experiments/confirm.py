@@ -112,7 +112,7 @@ def confirm(options: Options) -> int:
         return 1
     parent = store.reader.run(session.run_id)
     assert parent is not None
-    print(beside(picked, of_sweep(store, parent), options.by))
+    print(beside(picked, of_sweep(store, parent), options.by, len(conditions)))
     print(f"\nBoth in one report:  python -m analysis.report sweep={sweep.run_id}")
     return 0
 

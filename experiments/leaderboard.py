@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments.conditions import Condition, ranked
-from experiments.trials import Estimate
+from experiments.trials import Estimate, Trials
 
 WORDS = {
     "ert": "ERT, the epochs that a success costs",
@@ -20,20 +20,23 @@ RESULTS = (
 )  # fmt: skip
 
 CAUTION = (
-    "Intervals are 95%, of each condition by itself. The best and the worst of many were picked after the fact,\n"
-    "so they look better and worse than they are. On seeds that had no part in the picking:"
+    "95% intervals, for all conditions at once, so that they hold for the best and the worst, too. The estimates of\n"
+    "these, picked after the fact, are better and worse than the truth. On seeds that had no part in the picking:"
 )
 
 
 def leaderboard(conditions: Sequence[Condition], by: str, most: int, sweep_id: str) -> str:
     """Tabulate the best and the worst conditions, at most so many of each, and those whose networks unlearn."""
     order = ranked(conditions, by)
+    many = len(conditions)
     place = {id(condition): number for number, condition in enumerate(order, start=1)}
     parts = {"best": order[:most], "worst": order[max(most, len(order) - most) :]}
     parts["converged, but did not last: never called best"] = [one for one in conditions if one.trials.unlearn][:most]
     keys = list(dict.fromkeys(key for condition in conditions for key in condition.swept))
     rows = {
-        title: [[str(place.get(id(one), "-")), *_values(one, keys), *_results(one)] for one in members]
+        title: [
+            [str(place.get(id(one), "-")), *_values(one, keys), *_results(one.trials.among(many))] for one in members
+        ]
         for title, members in parts.items()
     }
     lines = [f"{len(conditions):,} conditions, by {WORDS[by]}", "", *_table(keys, rows)]
@@ -41,13 +44,19 @@ def leaderboard(conditions: Sequence[Condition], by: str, most: int, sweep_id: s
     return "\n".join([*lines, "", CAUTION, "", confirm])
 
 
-def beside(picked: Sequence[Condition], again: Sequence[Condition], by: str) -> str:
-    """Tabulate conditions as they were when they were picked, each with itself on fresh seeds."""
+def beside(picked: Sequence[Condition], again: Sequence[Condition], by: str, many: int) -> str:
+    """Tabulate conditions as they were when they were picked of so `many`, each with itself on fresh seeds.
+
+    Intervals of the first are for all conditions at once, and of the second for each by itself.
+    """
     keys = list(dict.fromkeys(key for condition in picked for key in condition.swept))
     parts = {
-        "picked": [[str(place), *_values(one, keys), *_results(one)] for place, one in enumerate(picked, start=1)],
+        "picked": [
+            [str(place), *_values(one, keys), *_results(one.trials.among(many))]
+            for place, one in enumerate(picked, start=1)
+        ],
         "on fresh seeds": [
-            [str(place), *_values(old, keys), *_results(new)]
+            [str(place), *_values(old, keys), *_results(new.trials)]
             for place, (old, new) in enumerate(zip(picked, again, strict=True), start=1)
         ],
     }
@@ -56,12 +65,15 @@ def beside(picked: Sequence[Condition], again: Sequence[Condition], by: str) -> 
 
 
 def as_records(conditions: Sequence[Condition], by: str) -> list[dict[str, Any]]:
-    """All conditions for a script, best first, then those whose networks unlearn, which have no rank."""
+    """All conditions for a script, best first, then those whose networks unlearn, which have no rank.
+
+    Intervals are for all conditions at once.
+    """
     order = ranked(conditions, by)
     last = [condition for condition in conditions if condition.trials.unlearn]
     records = []
     for rank, one in [*enumerate(order, start=1), *((None, one) for one in last)]:
-        trials = one.trials
+        trials = one.trials.among(len(conditions))
         record = {
             "rank": rank, "name": one.name, "params": {**one.params}, "swept": {**one.swept}, "trials": len(trials),
             "convergence_rate": _ends(trials.rate), "converged_at_end": _ends(trials.rate_at_end),
@@ -92,8 +104,7 @@ def _values(condition: Condition, keys: Sequence[str]) -> list[str]:
     return [condition.swept.get(key, "") for key in keys]
 
 
-def _results(condition: Condition) -> list[str]:
-    trials = condition.trials
+def _results(trials: Trials) -> list[str]:
     shares = [text for share in (trials.rate, trials.rate_at_end) for text in (_share(share.value), _interval(share))]
     times = [text for time in (trials.ert, trials.median) for text in (_epochs(time.value), _range(time))]
     return [f"{len(trials):,}", *shares, *times, f"{trials.median_loss.value:.3g}"]

@@ -1,12 +1,13 @@
 """Networks that differ in nothing but their seeds: how often they converged, how fast, and whether it lasted."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nn_core.statistics import (
+    exact_interval,
     expected_running_time,
     median_epochs,
     median_interval,
@@ -20,7 +21,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number, and the ends of its 95% interval; infinite where nothing is known of an end."""
+    """A number, and the ends of its interval; infinite where nothing is known of an end."""
 
     value: float
     low: float
@@ -35,6 +36,11 @@ class Trials:
     epochs_to_converge: Array  # inf for a network that did not
     at_end: Array  # 1 where the last pass meets the criterion, else 0; nan in runs that are too old to say so
     final_loss: Array  # inf where it is not finite
+    confidence: float = 0.95  # of intervals
+
+    def among(self, conditions: int) -> "Trials":
+        """Have intervals that hold for so many conditions at once, 95 times in 100: so also for one that is picked."""
+        return replace(self, confidence=1 - 0.05 / conditions)
 
     def __len__(self) -> int:
         return len(self.epochs_to_converge)
@@ -47,34 +53,34 @@ class Trials:
     @cached_property
     def rate(self) -> Estimate:
         """Share of trials that converged."""
-        return _share(self.converged)
+        return self._share(self.converged)
 
     @cached_property
     def rate_at_end(self) -> Estimate:
         """Share of trials whose last pass meets the criterion; nan where that is not known of all."""
-        return _share(self.at_end)
+        return self._share(self.at_end)
 
     @cached_property
     def lost(self) -> Estimate:
         """Share of trials that converged and do not meet the criterion at the end; nan like `rate_at_end`."""
-        return _share(np.where(np.isnan(self.at_end), np.nan, self.converged & (self.at_end == 0)))
+        return self._share(np.where(np.isnan(self.at_end), np.nan, self.converged & (self.at_end == 0)))
 
     @cached_property
     def ert(self) -> Estimate:
         """Expected running time at the cut-off, in epochs; infinite if none converged."""
-        low, high = running_time_interval(self.epochs_to_converge, self.cutoff)
+        low, high = running_time_interval(self.epochs_to_converge, self.cutoff, self.confidence)
         return Estimate(float(expected_running_time(self.epochs_to_converge, self.cutoff)), float(low), float(high))
 
     @cached_property
     def median(self) -> Estimate:
         """Median epochs to converge; infinite if more than half did not."""
-        low, high = median_interval(self.epochs_to_converge)
+        low, high = median_interval(self.epochs_to_converge, self.confidence)
         return Estimate(median_epochs(self.epochs_to_converge), max(low, 0.0), high)
 
     @cached_property
     def median_loss(self) -> Estimate:
         """Median of the final losses."""
-        low, high = median_interval(self.final_loss)
+        low, high = median_interval(self.final_loss, self.confidence)
         return Estimate(float(np.median(self.final_loss)), low, high)
 
     @property
@@ -96,6 +102,16 @@ class Trials:
             found |= {name: one.value, f"{name}/low": one.low, f"{name}/high": one.high}
         return found
 
+    def _share(self, which: NDArray[np.generic]) -> Estimate:
+        """Share of trials; nan where it is not known of all."""
+        successes = float(np.sum(which))
+        if np.isnan(successes):
+            return Estimate(np.nan, np.nan, np.nan)
+        # Wilson's interval is right on average over all rates, which is of no use where one of many must not be wrong.
+        interval = wilson_interval if self.confidence <= 0.95 else exact_interval
+        low, high = interval(successes, len(which), self.confidence)
+        return Estimate(successes / len(which), float(low), float(high))
+
 
 def loss_quantiles(losses: Array, final_losses: Array) -> dict[str, Array]:
     """Quantiles of loss curves at each epoch, by their names in MLflow.
@@ -114,12 +130,3 @@ def finite_or_inf(losses: ArrayLike) -> Array:
     """Losses that are not finite are as large as can be: they come from weights that overflowed."""
     found = np.asarray(losses, np.float64)
     return np.where(np.isfinite(found), found, np.inf)
-
-
-def _share(which: NDArray[np.generic]) -> Estimate:
-    """Share of trials, with Wilson's interval; nan where it is not known of all."""
-    successes = float(np.sum(which))
-    if np.isnan(successes):
-        return Estimate(np.nan, np.nan, np.nan)
-    low, high = wilson_interval(successes, len(which))
-    return Estimate(successes / len(which), float(low), float(high))
