@@ -6,11 +6,13 @@ Their trials are those that belong to the sweep, made by it or reused, as its le
 import io
 import json
 import logging
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from experiments import notes
 from experiments.identity import NO_CONDITION, condition_hash, run_name
 from experiments.ledger import Entry, Ledger, ledgers
 from experiments.ledger import revise as revised
@@ -19,8 +21,9 @@ from nn_core import recorded_epochs
 from tracking import names
 from tracking.errors import UnreadableFileError
 from tracking.reader import Reader, of_kind
-from tracking.record import Curve, Outcome, Run, RunRecord, now_ms
+from tracking.record import Curve, Outcome, Run, RunRecord, RunUpdate, now_ms
 from tracking.store import Store
+from tracking.view import curve_page, run_page, view_page
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +108,10 @@ def track(store: Store, sweep_id: str, ledger: Ledger) -> int:
         _record(condition, store.reader, sweep_id, start_ms, ranks.get(id(condition), np.nan), with_curves)
         for condition in conditions
     ]
-    store.write_together(records)
+    run_ids = store.write_together(records)
+    table = _conditions_table(conditions, ranks, run_ids)
+    tags = {names.TABLES: json.dumps([{"path": names.CONDITIONS_JSON, "type": "table"}])}
+    store.update_parent(sweep_id, RunUpdate(tags=tags, artifacts={names.CONDITIONS_JSON: table}))
     return len(records)
 
 
@@ -115,28 +121,73 @@ def revise(store: Store, sweep_id: str, now_ms: int) -> None:
         track(store, sweep_id, ledger)
 
 
+def _conditions_table(conditions: Sequence[Condition], ranks: Mapping[int, float], run_ids: Sequence[str]) -> bytes:
+    """Write an MLflow table with a row per condition, the best first; those whose networks unlearn are last."""
+    keys = list(dict.fromkeys(key for condition in conditions for key in condition.swept))
+    rows = []
+    for condition, run_id in zip(conditions, run_ids, strict=True):
+        trials = condition.trials
+        numbers = (
+            ranks.get(id(condition), np.inf), len(trials), trials.rate.value, trials.rate.low, trials.rate.high,
+            trials.rate_at_end.value, trials.ert.value, trials.ert.low, trials.ert.high, trials.median.value,
+        )  # fmt: skip
+        known = [float(f"{number:.6g}") if np.isfinite(number) else None for number in numbers]
+        rows.append([*known[:1], *(condition.swept.get(key, "") for key in keys), *known[1:], run_id])
+    rows.sort(key=lambda row: np.inf if row[0] is None else row[0])
+    header = ["rank", *keys, "trials", "rate", "rate low", "rate high", "at the end", "ERT", "ERT low", "ERT high"]
+    return json.dumps({"columns": [*header, "median epochs", "run_id"], "data": rows}).encode()
+
+
 def _record(
     condition: Condition, reader: Reader, sweep_id: str, start_ms: int, rank: float, with_curves: bool
 ) -> RunRecord:
     trials = condition.trials
     metrics = {names.TRIALS: float(len(trials)), names.RANK: rank, **trials.metrics}
+    hashed = condition_hash(condition.params)
     return RunRecord(
         name=condition.name,
         params=condition.params,
         metrics={key: value for key, value in metrics.items() if np.isfinite(value)},
-        step=trials.cutoff,
+        step=0,  # the UI draws bars of what is at step 0, and curves of one point of what is not
         curves=_curves(condition, reader) if with_curves else {},
         tags={
             names.KIND: names.CONDITION,
             names.SWEEP_ID: sweep_id,
             names.PARENT: sweep_id,
-            names.CONDITION_HASH: condition_hash(condition.params),
+            names.CONDITION_HASH: hashed,
+            names.NOTE: _note(condition, sweep_id, rank, hashed),
             names.TABLES: json.dumps([{"path": names.TRIALS_JSON, "type": "table"}]),
         },
         artifacts={names.TRIALS_JSON: _trials_table(condition)},
         start_ms=start_ms,
         end_ms=now_ms(),
     )
+
+
+def _note(condition: Condition, sweep_id: str, rank: float, condition_hash: str) -> str:
+    order = np.lexsort((condition.trials.final_loss, condition.trials.epochs_to_converge))
+    own = names.OWN_EXPERIMENT, names.OWN_RUN
+    picked = {"fastest": order[0], "median": order[(len(order) - 1) // 2], "last": order[-1]}
+    pages = {
+        "Loss on a log scale": curve_page(*own, *names.LOSS_QUANTILES),
+        "Its trials": run_page(*own, f"artifacts/{names.TRIALS_JSON}"),
+        **{
+            f"the {which} one": run_page(names.OWN_EXPERIMENT, condition.runs[place].run_id)
+            for which, place in picked.items()
+        },
+        "as runs": notes.same_condition(condition_hash),
+        "All conditions, best first": view_page(names.OWN_EXPERIMENT, sweep_id),
+    }
+    place = f"Rank {rank:.0f} by ERT." if np.isfinite(rank) else "It has no rank."
+    params = (f"{key}={value}" for key, value in condition.params.items())
+    command = shlex.join(["python", "-m", "experiments.train", "-m", *params, f"seed={spans(condition.seeds)}"])
+    return notes.of_condition(condition.trials, place, command, pages)
+
+
+def spans(seeds: Sequence[int]) -> str:
+    """Write seeds so that Hydra reads them: a range if they are one."""
+    consecutive = sorted(seeds) == list(range(min(seeds), max(seeds) + 1))
+    return f"range({min(seeds)},{max(seeds) + 1})" if consecutive else ",".join(map(str, sorted(seeds)))
 
 
 def _trials_table(condition: Condition) -> bytes:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments import identity
+from experiments import identity, notes
 from experiments.config import Config, seeds
 from experiments.ensemble import Trained
 from experiments.jobs import Job
@@ -64,13 +64,16 @@ def describe(
     else:
         own = {"traceback.txt": trained.error.encode()}
         own_tags = {"error": trained.error.strip().splitlines()[-1][:500]}
+    identity_tags = {**tags, **_identity(trained.job)}
+    trials = _together(config, results) if len(results) > 1 else None
+    own_tags[names.NOTE] = notes.of_run(trained, trials, identity_tags)
     return RunRecord(
         name=name,
         params=trained.job.params,
         metrics={key: value for key, value in metrics.items() if np.isfinite(value)},
         step=max((result.epochs for result in results), default=0),
         curves=curves,
-        tags={**tags, **_identity(trained.job), **own_tags},
+        tags={**identity_tags, **own_tags},
         artifacts={**own, names.CONFIG: config_yaml(config), **artifacts},
         start_ms=trained.start_ms,
         end_ms=trained.end_ms,
@@ -187,6 +190,8 @@ def _files(config: Config, results: Sequence[Result]) -> dict[str, bytes]:
     buffer = io.BytesIO()
     np.savez(buffer, **named)
     files = {names.PREDICTIONS: _predictions_table(config.task, results), names.WEIGHTS: buffer.getvalue()}
+    if len(results) == 1 and not notes.weights(results[0]):
+        files[names.WEIGHTS_TXT] = notes.listed(results[0].weights).encode()
     return files if len(results) == 1 else {**files, names.TRIALS_TABLE: _trials_table(config, results)}
 
 

@@ -17,11 +17,14 @@ from typing import TYPE_CHECKING
 
 from tracking import names
 from tracking.record import LONGEST_TAG, Ending, Outcome, RunUpdate
+from tracking.view import sweep_links
 
 if TYPE_CHECKING:
     from experiments.jobs import Job
     from tracking.record import Run
     from tracking.store import Store
+
+CUT = "\n\n... and more."
 
 MOST_ROWS = 60
 """Rows that a table for the eye may have."""
@@ -219,11 +222,14 @@ class Ledger:
         text = "\n\n".join(filter(None, [", ".join(parts), self._convergence()]))
         if len(text) <= LONGEST_TAG:
             return text
-        return text[: LONGEST_TAG - 40].rpartition("\n")[0] + "\n\n... and more."
+        return text[: LONGEST_TAG - 40].rpartition("\n")[0] + CUT
 
-    def update(self, ending: Ending | None) -> RunUpdate:
-        """What the parent run is to say, and to end as."""
-        return RunUpdate(self._ended, {names.NOTE: self.description}, {names.JOBS_CSV: self.table}, ending)
+    def update(self, ending: Ending | None, links: str) -> RunUpdate:
+        """What the parent run is to say, with links from its page, and to end as."""
+        note = "\n\n".join([links, self.description])
+        if len(note) > LONGEST_TAG:
+            note = note[: LONGEST_TAG - 40].rpartition("\n")[0] + CUT
+        return RunUpdate(self._ended, {names.NOTE: note}, {names.JOBS_CSV: self.table}, ending)
 
     @property
     def _ended(self) -> dict[str, int]:
@@ -303,7 +309,8 @@ def revise(store: "Store", sweep_id: str, now_ms: int) -> Ledger | None:
     if not len(ledger) or len(ledger) < sweep.metrics.get(names.JOBS, 0):  # with a damaged table nobody knows
         return None
     ledger.look_up(lambda run_id: run.params if (run := store.reader.run(run_id)) else {})
-    update = ledger.update(None if ledger.left else ledger.ending(interrupted=False))
+    ending = None if ledger.left else ledger.ending(interrupted=False)
+    update = ledger.update(ending, sweep_links(store.experiment_id, sweep_id))
     says = update.status or sweep.status, update.metrics, update.tags[names.NOTE], update.artifacts[names.JOBS_CSV]
     said = sweep.status, sweep.metrics, sweep.tags.get(names.NOTE), store.reader.artifact(sweep, names.JOBS_CSV)
     if says != said:

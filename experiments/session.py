@@ -27,6 +27,7 @@ from tracking.provenance import provenance
 from tracking.record import Ending, Outcome, RunUpdate
 from tracking.stale import repair
 from tracking.store import Store, open_store
+from tracking.view import save_view, sweep_links
 
 log = logging.getLogger(__name__)
 
@@ -149,8 +150,9 @@ class SweepSession:
         self._track_conditions()
         ledger, ending = self.ledger, self.ledger.ending(interrupted=bool(interruption.exit_code()))
         self.ending = ending if complete or ending != "FINISHED" else "FAILED"
-        update = ledger.update(self.ending)
+        update = ledger.update(self.ending, sweep_links(self._store.experiment_id, self._run_id))
         self._store.update_parent(self._run_id, update)
+        self._save_view()
         if self._folder:
             copy = self._folder / names.JOBS_CSV
             try:
@@ -158,7 +160,7 @@ class SweepSession:
             except OSError as error:
                 log.warning("%s could not be written (%s); the artifact of that name is", copy, error.strerror)
         self._store.writer.analyze()
-        log.info("%s\n", update.tags[names.NOTE])
+        log.info("%s\n", ledger.description)
         failed = ledger.having(State.FAILED)
         for entry in failed[:LONGEST_LIST]:
             log.error("failed: python -m experiments.train %s", entry.overrides)
@@ -176,6 +178,14 @@ class SweepSession:
             conditions.track(self._store, self._run_id, self.ledger)
         except TrackingError as error:
             log.warning("The conditions of the sweep could not be tracked as runs: %s", error)
+
+    def _save_view(self) -> None:
+        """Have the UI open on this sweep, for whoever follows the links in its descriptions."""
+        try:
+            if not self._store.spooled and (parent := self._store.reader.run(self._run_id)):
+                save_view(self._store, parent)
+        except TrackingError as error:
+            log.warning("The sweep's view in MLflow's UI could not be saved: %s", error)
 
     def __enter__(self) -> Self:
         self.open()

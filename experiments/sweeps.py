@@ -7,7 +7,6 @@ import argparse
 import json
 import os
 import re
-import shlex
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +14,7 @@ from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Any
 
+from experiments.commands import repeat_command
 from experiments.ledger import ledgers
 from experiments.startup import collect_garbage_seldom
 from tracking import names, stale
@@ -35,6 +35,11 @@ UI_PORTS = range(5000, 5020)
 
 BEST = {"sweep": "latest", "by": "ert", "n": "10"}
 """What `best` can be told, and what it takes otherwise."""
+
+ONE_CLICK = (
+    'If MLflow shows its side for language models ("GenAI"): click on "Model training", at the upper left, once.\n'
+    "Your browser keeps that. After a reload, this link brings the view back; so do those in all descriptions."
+)
 
 MADE_BY = ("git_commit", "git_dirty", "command", "versions", "python", "machine", "host", "pid", "engine", "launcher")
 """Tags of a sweep, or of a run by itself, that say what made it."""
@@ -77,15 +82,6 @@ def sweep_states(stores: Sequence[Store]) -> list[dict[str, Any]]:
             }
             states.append(state)
     return sorted(states, key=itemgetter("started"))
-
-
-def repeat_command(params: Mapping[str, str], *, experiment: str, engine: str | None) -> str:
-    """Write the command that repeats a run, to be pasted into a shell."""
-    overrides = [f"{key}={value}" for key, value in params.items()]
-    overrides.append(f"experiment={_hydra_literal(experiment)}")
-    if engine is not None and "," not in engine:  # else it is for each configuration to say
-        overrides.append(f"engine={engine}")
-    return shlex.join(["python", "-m", "experiments.train", *overrides])
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -243,7 +239,7 @@ def _ui(options: argparse.Namespace) -> int:
         print(f"{without_secrets(uri).rstrip('/')}/{page}")
         return 0
     port = _free_port([options.port] if options.port else UI_PORTS)
-    print(f"In some seconds, at\n\n  http://127.0.0.1:{port}/{page}\n\nCtrl-C ends it.\n", flush=True)
+    print(f"In some seconds, at\n\n  http://127.0.0.1:{port}/{page}\n\n{ONE_CLICK}\n\nCtrl-C ends it.\n", flush=True)
     os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
     os.environ.setdefault("PYTHONWARNINGS", "ignore")  # of the server's own makers, to each other
     # Two workers: a single one meets Ctrl-C with a traceback.
@@ -301,16 +297,6 @@ def _free_port(ports: Sequence[int]) -> int:
     raise TrackingError(
         f"nothing can listen at port {' or '.join(map(str, ports[:20]))} ({why}); choose one with --port"
     )
-
-
-def _hydra_literal(text: str) -> str:
-    """Write a string so that Hydra reads the same one: no number, no null, no interpolation."""
-    constants = ("null", "true", "false", "nan", "inf")
-    if re.fullmatch(r"[A-Za-z_][\w.\-/]*", text, re.ASCII) and text.lower() not in constants:
-        return text
-    no_interpolation = re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
-    # Backslashes mean themselves but before a quote, and the closing one is a quote, too.
-    return "'{}'".format(re.sub(r"(\\*)('|$)", lambda m: m[1] * 2 + ("\\'" if m[2] else ""), no_interpolation))
 
 
 def _print_table(table: Sequence[Sequence[str]], numbers: range) -> None:

@@ -34,6 +34,11 @@ class ClientReader(Reader):
             found = self.client.search_experiments(ViewType.ALL, max_results=10_000)
         return [Experiment(e.experiment_id, e.name, e.artifact_location, e.lifecycle_stage == "active") for e in found]
 
+    def experiment_tag(self, key: str) -> str | None:
+        with mlflow_errors(self.uri):
+            found = (self.client.get_experiment(experiment_id) for experiment_id in self._experiment_ids())
+            return next((one.tags.get(key) for one in found), None)
+
     def runs(self, *conditions: Condition) -> list[Run]:
         return [_run(run) for run in self._search(conditions)]
 

@@ -34,7 +34,7 @@ class ClientWriter:
 
     def begin(self, records: Sequence[RunRecord]) -> list[str]:
         """Create runs that `write` is to fill, and return their ids."""
-        return [self.start(record.name, record.tags, record.start_ms) for record in records]
+        return [self.start(record.name, _known(record), record.start_ms) for record in records]
 
     def write(self, records: Sequence[RunRecord], run_ids: Sequence[str]) -> None:
         """Fill the runs that were begun, and end them; one that cannot be filled is ended as KILLED."""
@@ -57,8 +57,9 @@ class ClientWriter:
 
     def _fill(self, run_id: str, record: RunRecord) -> None:
         """Log all of a started run and end it; doing so again changes nothing."""
-        from mlflow.entities import Metric, Param
+        from mlflow.entities import Metric, Param, RunTag
 
+        placed = {key: value for key, value in record.placed(self.experiment_id, run_id).items() if key == names.NOTE}
         metrics = [
             Metric(key, value, record.end_ms, step)
             for key, curve in record.curves.items()
@@ -66,7 +67,8 @@ class ClientWriter:
         ]
         metrics += [Metric(key, float(value), record.end_ms, record.step) for key, value in record.metrics.items()]
         with mlflow_errors(self.uri):
-            self.client.log_batch(run_id, metrics, [Param(key, value) for key, value in record.params.items()])
+            params = [Param(key, value) for key, value in record.params.items()]
+            self.client.log_batch(run_id, metrics, params, [RunTag(key, value) for key, value in placed.items()])
             self._log_artifacts(run_id, record.artifacts)
             self.client.set_terminated(run_id, record.status, record.end_ms)
 
@@ -75,7 +77,7 @@ class ClientWriter:
 
         If no run was begun for it, one is, with its `spool_id` as a tag by which the next attempt finds it.
         """
-        tags = {**record.tags, names.SPOOL_ID: spool_id}
+        tags = {**_known(record), names.SPOOL_ID: spool_id}
         with mlflow_errors(self.uri):
             begun = self.client.search_runs(
                 [self.experiment_id],
@@ -114,3 +116,8 @@ class ClientWriter:
             for name, content in artifacts.items():
                 (Path(folder) / name).write_bytes(content)
             self.client.log_artifacts(run_id, folder)
+
+
+def _known(record: RunRecord) -> dict[str, str]:
+    """The tags of a run that is not there yet: all but its description, which names it."""
+    return {key: value for key, value in record.tags.items() if key != names.NOTE}

@@ -14,6 +14,10 @@ DIVERGED = "diverged"  # the epoch at which weights overflowed
 SPOOL_ID = "spool_id"  # the file in which the run waited for its upload
 TABLES = "mlflow.loggedArtifacts"  # which files MLflow's UI is to show as tables
 NOTE = "mlflow.note.content"  # the description that MLflow's UI shows
+OWN_EXPERIMENT, OWN_RUN = (
+    "{experiment_id}",
+    "{run_id}",
+)  # stand in a run's description for what is known once it is kept
 
 # Metrics of a run with one trial, at its first pass that meets the criterion; the second is absent if there is none.
 CONVERGED = "converged"
@@ -47,7 +51,10 @@ TRIALS = "trials"  # param: how many networks the run trained; of a condition a 
 JOBS_CSV = "jobs.csv"  # a sweep's jobs and their runs
 GIT_DIFF = "git_diff.patch"  # what a dirty checkout adds to its commit
 WEIGHTS = "weights.npz"
+WEIGHTS_TXT = "weights.txt"  # the same to be read in MLflow, where they are too many for the description
 PREDICTIONS = "predictions.json"
 CONFIG = "config.yaml"
+CONDITIONS_JSON = "conditions.json"  # a sweep's conditions, as a table that MLflow shows
+SURFACES = "surfaces.svg"  # a condition's networks, as far as they can be drawn
 TRIALS_JSON = "trials.json"  # a condition's trials and their runs, as a table that MLflow shows
 TRIALS_TABLE = "trials.parquet"

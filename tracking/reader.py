@@ -111,6 +111,10 @@ class Reader(ABC):
         """All experiments of the store, deleted ones included."""
 
     @abstractmethod
+    def experiment_tag(self, key: str) -> str | None:
+        """A tag of the one experiment that is read; None if it has no such tag."""
+
+    @abstractmethod
     def runs(self, *conditions: Condition) -> list[Run]:
         """All runs that meet all conditions, oldest first."""
 

@@ -14,6 +14,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tracking import names
+
 LONGEST_KEY = 250
 LONGEST_PARAM = 6000
 LONGEST_TAG = 8000
@@ -120,6 +122,13 @@ class RunRecord:
         if both := self.metrics.keys() & self.curves.keys():
             raise ValueError(f"a number and a curve cannot share the name {sorted(both)[0]!r}")
         _check(self)
+
+    def placed(self, experiment_id: str, run_id: str) -> dict[str, str]:
+        """Its tags, where it is known where it is kept: its description has links."""
+        tags = dict(self.tags)
+        if note := tags.get(names.NOTE):
+            tags[names.NOTE] = note.replace(names.OWN_EXPERIMENT, experiment_id).replace(names.OWN_RUN, run_id)
+        return tags
 
 
 @dataclass(frozen=True)

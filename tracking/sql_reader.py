@@ -49,6 +49,14 @@ class SqlReader(Reader):
             rows = connection.execute(query.where(table.workspace == "default").order_by(table.experiment_id))
             return [Experiment(str(number), name, where, stage == "active") for number, name, where, stage in rows]
 
+    def experiment_tag(self, key: str) -> str | None:
+        from sqlalchemy import select
+
+        table = _table("experiment_tags").c
+        query = select(table.value).where(table.experiment_id.in_(map(int, self._experiment_ids())), table.key == key)
+        with self.database.reading() as connection:
+            return connection.scalar(query)
+
     def runs(self, *conditions: Condition) -> list[Run]:
         from sqlalchemy import select
 

@@ -163,7 +163,7 @@ class SqlWriter:
         )  # fmt: skip
 
     def _insert(self, session: "Session", runs: Sequence[tuple[str, RunRecord]]) -> None:
-        tags = {run_id: {**self.tags, **record.tags} for run_id, record in runs}
+        tags = {run_id: {**self.tags, **record.placed(self.experiment_id, run_id)} for run_id, record in runs}
         many = chain.from_iterable
         rows = [self._run_row(i, r.name, tags[i], r.status, r.start_ms, r.end_ms) for i, r in runs]
         _add_all(session, models().SqlRun, rows)

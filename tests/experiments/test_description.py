@@ -79,6 +79,7 @@ def test_a_run_of_one_trial(make_job):
         "config_hash": job.config_hash,
         "condition_hash": recorded(other_seed)[1].tags["condition_hash"],
         "mlflow.loggedArtifacts": '[{"path": "predictions.json", "type": "table"}]',
+        "mlflow.note.content": record.tags["mlflow.note.content"],
     }
     assert record.artifacts.keys() == {"predictions.json", "weights.npz", "config.yaml", "provenance.json"}
     assert (record.start_ms, record.end_ms) == (outcome.start_ms, outcome.end_ms)

@@ -237,7 +237,10 @@ def test_the_view_has_what_the_sweep_varies() -> None:
     ]
     assert plain["searchFilter"] == "tags.a = 'b'"
     trials = view("", ["lr"], ["loss/q10", "loss/q50", "loss/q90", "convergence_rate"])
-    assert trials["compareRunCharts"][0]["selectedMetricKeys"] == ["loss/q10", "loss/q50", "loss/q90"]
+    median, spread = trials["compareRunCharts"][:2]
+    assert median["selectedMetricKeys"] == ["loss/q50"]
+    assert spread["selectedMetricKeys"] == ["loss/q10", "loss/q50", "loss/q90"]
+    assert plain["compareRunCharts"][0]["selectedMetricKeys"] == ["loss"]
     assert trials["searchFilter"] == ""
 
 

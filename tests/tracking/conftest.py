@@ -38,6 +38,7 @@ def make_record(seed: int, **changes: Any) -> RunRecord:
             "mlflow.parentRunId": "a" * 32,
             "config_hash": f"{seed:032x}",
             "mlflow.loggedArtifacts": LOGGED_TABLE,
+            "mlflow.note.content": "[itself](#/experiments/{experiment_id}/runs/{run_id})",
         },
         "artifacts": {
             "predictions.json": json.dumps(table).encode(),

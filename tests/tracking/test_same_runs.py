@@ -75,7 +75,7 @@ def told(store: Store, run_id: str, folder: Path) -> dict[str, Any]:
         "uri": run.info.artifact_uri.replace(run_id, "RUN"),
         "params": run.data.params,
         "metrics": run.data.metrics,
-        "tags": run.data.tags,
+        "tags": {key: value.replace(run_id, "RUN") for key, value in run.data.tags.items()},
         "histories": {key: sorted(history, key=lambda point: point[2]) for key, history in histories.items()},
         "bulk": bulk,
         "files": files,

@@ -35,7 +35,7 @@ def assert_stored(store: Store, run_id: str, record: RunRecord, folder: Path) ->
     assert (run.info.run_name, run.info.status) == (record.name, record.status)
     assert (run.info.start_time, run.info.end_time) == (record.start_ms, record.end_ms)
     assert run.data.params == record.params
-    assert {key: run.data.tags[key] for key in record.tags} == record.tags
+    assert {key: run.data.tags[key] for key in record.tags} == record.placed(run.info.experiment_id, run.info.run_id)
     assert run.data.metrics == {**record.metrics, **{key: c.values[-1] for key, c in record.curves.items()}}
     for key, curve in record.curves.items():
         history = sorted(store.reader.client.get_metric_history(run_id, key), key=lambda metric: metric.step)
@@ -143,7 +143,8 @@ def told(client: MlflowClient, parent: str) -> tuple[Any, ...]:
     with tempfile.TemporaryDirectory() as folder:
         text = Path(client.download_artifacts(parent, "jobs.csv", folder)).read_text()
     rows = list(csv.DictReader(io.StringIO(text)))
-    return run.info.status, run.data.metrics, run.data.tags.get("mlflow.note.content"), rows
+    note = run.data.tags.get("mlflow.note.content", "").partition("\n\n")[2]  # after links with ids
+    return run.info.status, run.data.metrics, note, rows
 
 
 SWEEP = ("-m", "engine=numpy", "epochs=20", "seed=0,1", "hidden=2,3,4")

@@ -24,7 +24,7 @@ from tracking.store import open_store
 PATIENCE_S = 120
 """How long anything may take; nothing does."""
 
-OF_THIS_RUN = {"sweep_id", "mlflow.parentRunId"}
+OF_THIS_RUN = {"sweep_id", "mlflow.parentRunId", "mlflow.note.content"}
 """Tags in which equal runs of different sweeps differ."""
 
 

@@ -146,7 +146,7 @@ def test_parent_says_what_came_of_it(launched: Launched) -> None:
                 cells = [lr, hidden, epochs, f"{sum(converged):.0f}", "2", f"{np.mean(converged):.2f}"]
                 cells += [f"{interval.low:.2f} to {interval.high:.2f}", f"{np.mean(at_end):.2f}"]
                 assert cells in [[cell.strip() for cell in line.strip("|").split("|")] for line in note.splitlines()]
-                assert note.splitlines()[2] in launched.output
+                assert note.splitlines()[4] in launched.output
     assert sum(run.data.metrics["converged"] for run in launched.children) > 0
 
     multirun = yaml.safe_load(folder.artifacts(parent)["multirun.yaml"])

@@ -119,7 +119,7 @@ def contents(store: Path) -> dict[str, list]:
             found[config_hash] = [status, files]
         for rows in (
             "key, value FROM params",
-            "key, value FROM tags WHERE key NOT IN ('sweep_id', 'mlflow.parentRunId')",
+            "key, value FROM tags WHERE key NOT IN ('sweep_id', 'mlflow.parentRunId', 'mlflow.note.content')",
             "key, step, value FROM metrics",
             "key, step, value FROM latest_metrics",
         ):

@@ -65,7 +65,7 @@ def test_a_name_is_only_a_name(
     assert {*folder.parent.iterdir()} == around
     (parent,) = (run for run in runs if run.data.tags.get("kind") == "sweep")
     assert overrides(name)[1] in parent.info.run_name or parent.info.run_name.endswith("…")
-    counts, nothing, *table = parent.data.tags["mlflow.note.content"].splitlines()
+    counts, nothing, *table = parent.data.tags["mlflow.note.content"].partition("\n\n")[2].splitlines()
     assert (counts, nothing) == ("4 jobs, 4 finished, 0 reused, 0 failed", "")
     assert [len(re.findall(r"(?<!\\)\|", line)) for line in table] == [7] * 4
     capsys.readouterr()
