@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO := demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check demo test test-services lint lock bench gallery clean
+.PHONY: help setup check demo test test-services lint lock bench gallery notebook clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -53,6 +53,10 @@ bench: setup  ## speed comparisons, side by side; results into docs/benchmarks.m
 gallery: demo  ## renew the pictures of README and docs from the demo's sweep
 	mkdir -p docs/gallery
 	cp $$(ls -td $(DEMO)/figures/*/ | head -n 1)*.png docs/gallery/
+
+notebook: setup  ## run docs/notebook.ipynb anew, in a folder of its own
+	folder=$$(mktemp -d) && cp docs/notebook.ipynb $$folder && $(BIN)/jupyter-execute --inplace --NotebookClient.coalesce_streams=True $$folder/notebook.ipynb \
+	&& sed "s#$$folder#.#g" $$folder/notebook.ipynb > docs/notebook.ipynb; code=$$?; rm -rf $$folder; exit $$code
 
 clean:  ## remove what was made here
 	rm -rf $(VENV) $(DEMO) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
