@@ -1,10 +1,11 @@
 """A report that a person would read: ``python -m analysis.report sweep=latest``."""
 
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from analysis.command import Selection, run
+from analysis.command import Selection, run, word
 from analysis.figures.catalog import FIGURES, with_figure_options
 from tracking.terminal import printing
 
@@ -24,9 +25,16 @@ class ReportOptions(Selection):
         },
     )
 
+    ui: str = word(
+        "address of the MLflow UI, where trials lead; by default the tracking server's, or http://127.0.0.1:5000, "
+        "where python -m experiments.sweeps ui shows a local store"
+    )
+
     def problems(self) -> list[str]:
         """What is wrong with these values."""
         wrong = [] if 0 < self.difference < 1 else [f"difference={self.difference:g}: it must lie between 0 and 1"]
+        if self.ui and not re.fullmatch(r"https?://[\w.~:\[\]/%-]+", self.ui, re.ASCII):
+            wrong.append(f"ui={self.ui}: valid is an address such as http://HOST:PORT, without user or query")
         return super().problems() + wrong
 
 
@@ -45,7 +53,7 @@ def main(arguments: Sequence[str]) -> int:
 
         chosen = {key: value for figure in FIGURES.values() for key, value in figure.chosen(view).items()}
         path = folder_of(view) / f"report{variant(view, chosen)}.html"
-        text = page(view, options.difference, command_of(view, arguments))
+        text = page(view, options.difference, command_of(view, arguments), options.ui)
         with explained(path):
             path.write_text(text, "utf-8", newline="\n")
         attach(view, [path])

@@ -2,62 +2,81 @@
 
 import base64
 import datetime
+import hashlib
 import html
 import io
 import itertools
 import shlex
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from string import Template
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
+from PIL import Image
 
 from analysis.figures.catalog import FIGURES
 from analysis.figures.drawing import Drawing, settle
 from analysis.figures.style import applied
 from analysis.figures.view import View, criterion
-from analysis.levels import level_name, levels, plain, unordered
+from analysis.levels import axis_name, level_name, levels, plain, unordered
 from analysis.loading import Sweep, counted
+from analysis.report.charts import charts, library
+from analysis.report.confirmed import TABLE as CONFIRMED
 from analysis.report.confirmed import confirmed, told
-from analysis.report.findings import findings, question
+from analysis.report.findings import Finding, findings, question
+from analysis.report.leaderboard import COLUMNS, conditions, shown
 from analysis.statistics import paired_rates, seeds_needed
 from analysis.tables import cell
+from tracking.addresses import is_server
+
+LOCAL_UI = "http://127.0.0.1:5000"
+"""Where ``mlflow ui`` and ``python -m experiments.sweeps ui`` are found if nothing else is said."""
+
+_ROWS = 300  # of a table
+_LARGEST_SVG = 250_000  # bytes
 
 
-def page(view: View, difference: float, command: str) -> str:
-    """Compose the report, one HTML file that holds everything it shows: no network, no scripts.
+def page(view: View, difference: float, command: str, ui: str = "") -> str:
+    """Compose the report, one HTML file that holds everything it shows and asks no network.
 
-    It says how many seeds would find a `difference` of convergence rates, and which `command` makes this report.
+    Scripts make its tables fold and sort and its charts answer to the mouse; all it says and shows is there without
+    them. It says how many seeds would find a `difference` of convergence rates, and which `command` makes this report.
+    `ui` is the address of the MLflow UI, if it is not the one that the store tells.
     """
     again = confirmed(view)
-    title = plain("; ".join(sweep.title for sweep in view.data.sweeps) or view.data.run_filter, 120)
+    drawings = {name: figure.draw(view) for name, figure in FIGURES.items()}
+    drawn = {name: drawing for name, drawing in drawings.items() if isinstance(drawing, Drawing)}
+    table = conditions(view.longest, view.layout.along_epochs().conditions)
+    there = {"conditions", "design", *drawn, *([CONFIRMED] if len(again) else [])}
+    sentences = [
+        *findings(view.trials, view.longest, view.layout, view.data.sweeps if again.empty else ()),
+        *told(again),
+    ]
+    curves = {name: drawn[name].data for name in ("loss", "survival") if name in drawn}
+    address = _address(view, ui)
+    specification = charts(view, table, curves, address)
+    title = plain("; ".join(sweep.title for sweep in view.data.sweeps) or view.data.run_filter, 400)
+    skipped = "".join(f"<li>{_text(n)}: {_text(str(d))}</li>" for n, d in drawings.items() if n not in drawn)
     body = [
-        f"<h1>{_text(title)}</h1>",
+        f"<h1>{_heading(title)}</h1>",
         f"<p class=question>{_text(question(view.layout, levels(view.trials['task'])))}</p>",
         "<h2>The answer</h2>",
-        *(
-            f"<p>{_text(finding.text)}</p>"
-            for finding in [
-                *findings(view.trials, view.longest, view.layout, view.data.sweeps if again.empty else ()),
-                *told(again),
-            ]
-        ),
+        *(_finding(finding, there) for finding in sentences),
+        "<h2>The conditions</h2>",
+        "<p>Each at its longest cut-off, with 95% intervals of each by itself; best at the end first. A click on a "
+        "column's name sorts.</p>",
+        _leaderboard(table),
+        _explore(address),
         "<h2>The design</h2>",
         f"<p>{_text(criterion(view.trials))}</p>",
-        _table(_design(view)),
-        *(["<h2>On fresh seeds</h2>", _table(again)] if len(again) else []),
+        _table(_design(view), "design"),
+        *(["<h2>On fresh seeds</h2>", _table(again, CONFIRMED)] if len(again) else []),
         "<h2>Figures</h2>",
-    ]
-    skipped = ""
-    for name, figure in FIGURES.items():
-        drawing = figure.draw(view)
-        if isinstance(drawing, Drawing):
-            body.append(_figure(drawing, view))
-        else:
-            skipped += f"<li>{_text(name)}: {_text(str(drawing))}</li>"
-    body += [
+        *(_figure(drawing, view) for drawing in drawn.values()),
         *([f"<p>Not drawn:</p><ul>{skipped}</ul>"] if skipped else []),
         "<h2>How many seeds?</h2>",
         _sample_size(view, difference),
@@ -65,8 +84,75 @@ def page(view: View, difference: float, command: str) -> str:
         *map(_provenance, view.data.sweeps),
         f"<p>This report: <code>{_text(_printable(command))}</code></p>",
     ]
-    template = Template(Path(__file__).with_name("page.html").read_text("utf-8"))
-    return template.substitute(title=_text(title), body="\n".join(body))
+    here = Path(__file__)
+    scripts = [library(), here.with_name("page.js").read_text("utf-8")]
+    template = Template(here.with_name("page.html").read_text("utf-8"))
+    return template.substitute(
+        title=_text(title), body="\n".join(body), specification=specification, hashes=" ".join(map(_hash, scripts)),
+        library=scripts[0], script=scripts[1],
+    )  # fmt: skip
+
+
+def _address(view: View, ui: str) -> str:
+    """Where the MLflow UI is that shows the store: given, or a tracking server's own, or that of ``mlflow ui``."""
+    if ui or not is_server(view.store.uri):
+        return (ui or LOCAL_UI).rstrip("/")
+    parts = urlsplit(view.store.uri)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="")).rstrip("/")
+
+
+def _hash(script: str) -> str:
+    """A script as the page's policy names it: no other one runs."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+
+
+def _heading(title: str) -> str:
+    """A title that breaks between its words, not within ``optimizer=momentum,rprop`` unless that fills a line."""
+    return " ".join(f"<span class=fact>{_text(word)}</span>" for word in title.split(" "))
+
+
+def _finding(finding: Finding, there: Container[str]) -> str:
+    """A sentence with links to the tables that hold its numbers."""
+    tables = [name for name in finding.tables if name in there] or ["conditions"]
+    links = ", ".join(f'<a href="#table-{name}">{name}</a>' for name in tables)
+    return f"<p class=finding>{_text(finding.text)}<span class=rests> [{links}]</span></p>"
+
+
+def _explore(address: str) -> str:
+    return f"""<section id=explore hidden>
+<h2>Explore</h2>
+<p>Point at a mark to read its condition, turn the wheel or drag to zoom, double-click to go back, choose levels to see
+only these conditions. A click on a trial opens its run in the MLflow UI at <code>{_text(address)}</code>, which must be
+running (<code>python -m experiments.sweeps ui</code>); another address is chosen by <code>ui=</code>.</p>
+<div id=filters></div>
+<div id=charts></div>
+<p id=run aria-live=polite></p>
+</section>
+<noscript><p>Scripts do not run here: charts that answer to the mouse are left out, figures are below.</p></noscript>"""
+
+
+def _leaderboard(table: pd.DataFrame) -> str:
+    """The conditions with what came of them, each column with a button that sorts by it."""
+    axes = list(table.columns[: table.columns.get_loc(next(iter(COLUMNS)))])
+    titles = [*map(axis_name, axes), *(title for title, _ in COLUMNS.values()), "trials"]
+    header = "".join(f"<th><button type=button disabled>{_text(title)}</button></th>" for title in titles)
+    ranks = {axis: {level: i for i, level in enumerate(levels(table[axis]))} for axis in axes}
+    rows = []
+    for _, row in table.iterrows():
+        cells = [(cell(row[axis]), str(ranks[axis][row[axis]])) for axis in axes]
+        cells += [(shown(row, name), _number(row[name])) for name in COLUMNS]
+        cells += [(f"{row['n']:,}", str(row["n"]))]
+        rows.append("<tr>" + "".join(f'<td data-value="{value}">{_text(text)}</td>' for text, value in cells) + "</tr>")
+    body = "\n".join(rows)
+    return (
+        f"<div class=scroll><table class=sortable id=table-conditions><thead><tr>{header}</tr></thead>"
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def _number(value: float) -> str:
+    """A number as JavaScript reads it; what is unknown comes first."""
+    return "Infinity" if np.isposinf(value) else "-1" if np.isnan(value) else f"{value:.10g}"
 
 
 def command_of(view: View, arguments: Sequence[str]) -> str:
@@ -79,17 +165,34 @@ def command_of(view: View, arguments: Sequence[str]) -> str:
 
 
 def _figure(drawing: Drawing, view: View) -> str:
-    buffer = io.BytesIO()
+    """A figure as SVG, or as PNG if it has so many marks that this is smaller, with its table."""
     with applied(view.style):
         settle(drawing.figure)
-        drawing.figure.savefig(buffer, format="png", dpi=200, metadata={"Software": None})
+        kind, content = "svg+xml", _image(drawing, format="svg", metadata={"Date": None, "Creator": None})
+        if len(content) > _LARGEST_SVG:
+            kind, content = "png", _reduced(_image(drawing, format="png", dpi=200))
     plt.close(drawing.figure)
-    image = base64.b64encode(buffer.getvalue()).decode()
+    image = base64.b64encode(content).decode()
     return (
         f"<figure><figcaption>{_text(drawing.title)}</figcaption>"
-        f'<img alt="{_text(drawing.caption)}" src="data:image/png;base64,{image}"></figure>'
-        f"<details><summary>Table: {_text(drawing.title.lower())}</summary>{_table(drawing.table)}</details>"
+        f'<img alt="{_text(drawing.caption)}" src="data:image/{kind};base64,{image}"></figure>'
+        f"<details open><summary>Table: {_text(drawing.title.lower())}</summary>"
+        f"{_table(drawing.table, drawing.name)}</details>"
     )
+
+
+def _image(drawing: Drawing, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    drawing.figure.savefig(buffer, **options)
+    return buffer.getvalue()
+
+
+def _reduced(picture: bytes) -> bytes:
+    """A PNG of 256 colours, a third as large, and to the eye the same."""
+    buffer = io.BytesIO()
+    colors = Image.open(io.BytesIO(picture)).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    colors.save(buffer, "png", optimize=True)
+    return buffer.getvalue()
 
 
 def _design(view: View) -> pd.DataFrame:
@@ -120,7 +223,9 @@ def _sample_size(view: View, difference: float) -> str:
         f"{needed['estimate'].min():,.0f} to {needed['estimate'].max():,.0f} seeds; to be safe, plan with the "
         "column high, which allows for the pilot's own uncertainty."
     )
-    return f"<p>{_text(lead)}</p><details><summary>Table: seeds needed</summary>{_table(needed)}</details>"
+    return (
+        f"<p>{_text(lead)}</p><details open><summary>Table: seeds needed</summary>{_table(needed, 'seeds')}</details>"
+    )
 
 
 def _provenance(sweep: Sweep) -> str:
@@ -143,12 +248,16 @@ def _text(text: str) -> str:
     return html.escape(text, quote=True)
 
 
-def _table(table: pd.DataFrame) -> str:
-    table = unordered(table)
+def _table(table: pd.DataFrame, name: str) -> str:
+    total, table = len(table), unordered(table.head(_ROWS))
     header = "".join(f"<th>{_text(str(c))}</th>" for c in table.columns)
     number = [" class=n" if pd.api.types.is_numeric_dtype(table[c]) else "" for c in table.columns]
     rows = "\n".join(
         "<tr>" + "".join(f"<td{n}>{_text(cell(v))}</td>" for n, v in zip(number, row, strict=True)) + "</tr>"
-        for row in table.head(300).itertuples(index=False)
+        for row in table.itertuples(index=False)
     )
-    return f"<table><thead><tr>{header}</tr></thead><tbody>{rows}</tbody></table>"
+    more = f"<p>The first {_ROWS} of {total:,} rows; all are in the figure's own files.</p>" if total > _ROWS else ""
+    return (
+        f"<div class=scroll><table id=table-{name}><thead><tr>{header}</tr></thead><tbody>{rows}</tbody></table></div>"
+        f"{more}"
+    )

@@ -1,3 +1,6 @@
+import base64
+import hashlib
+import json
 import re
 import shlex
 from html.parser import HTMLParser
@@ -34,14 +37,52 @@ def page(demo):
     return (folder / "figures" / run_id[:12] / "report.html").read_text()
 
 
-def test_nothing_is_fetched_and_nothing_runs(page):
+def scripts(text):
+    """The scripts of a page, and those that its policy allows to run."""
+    elements = re.findall(r"<script(?: [^>]*)?>(.*?)</script>", text, re.DOTALL)
+    allowed = re.search(r"script-src ([^\"]*)", text)[1].split()
+    return elements, allowed
+
+
+def test_nothing_is_fetched_and_nothing_runs_but_its_own_scripts(page):
     parsed = Page(page)
-    assert not {"script", "link", "iframe", "object", "base", "form"} & set(parsed.tags)
-    sources = [value for name, value in parsed.attributes if name in ("src", "href", "action")]
+    assert not {"link", "iframe", "object", "base", "form"} & set(parsed.tags)
+    sources = [value for name, value in parsed.attributes if name in ("src", "action")]
     assert len(sources) == 9
-    assert all(source.startswith("data:image/png;base64,") for source in sources)
+    assert all(source.startswith(("data:image/svg+xml;base64,", "data:image/png;base64,")) for source in sources)
+    assert all(value.startswith("#") for name, value in parsed.attributes if name == "href")
     assert not [name for name, _ in parsed.attributes if name.startswith("on")]
-    assert "url(" not in page
+    (data, *own), allowed = scripts(page)
+    json.loads(data)
+    digests = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in own)
+    assert allowed == [f"'sha256-{digest}'" for digest in digests]
+    assert len(page) < 6e6
+
+
+def test_every_claim_leads_to_its_table(page):
+    parsed = Page(page)
+    identities = [value for name, value in parsed.attributes if name == "id"]
+    links = [value for name, value in parsed.attributes if name == "href"]
+    assert {"#table-conditions", "#table-survival", "#table-ert"} <= set(links)
+    assert {link.removeprefix("#") for link in links} <= set(identities)
+    assert len(set(identities)) == len(identities)
+    claims = re.findall(r"<p class=finding>(.*?)</p>", page)
+    assert claims
+    assert all("<a href=" in claim for claim in claims)
+
+
+def test_the_charts_hold_every_trial_and_lead_to_its_run(page, demo):
+    from mlflow import MlflowClient
+
+    specification = json.loads(scripts(page)[0][0])
+    trials, conditions = (specification["datasets"][name] for name in ("trials", "conditions"))
+    assert len(trials["run"]) == 36  # each network at its longest cut-off
+    assert len(conditions["c"]) == 6
+    client = MlflowClient(f"sqlite:///{demo[0] / 'mlflow.db'}")
+    run = client.get_run(trials["run"][0])
+    assert f"learning rate = {float(run.data.params['lr']):g}" in conditions["condition"][trials["c"][0]]
+    assert run.data.metrics.get("epochs_to_converge") == trials["epochs"][0]
+    assert f"http://127.0.0.1:5000/#/experiments/{run.info.experiment_id}" in page.replace("' + '", "")
 
 
 def test_it_answers_the_question_from_the_data(page, retrain):
@@ -120,6 +161,10 @@ def test_hostile_names_stay_text(sweeps, trained, tmp_path):
     assert path.parent.name == run_id[:12]
     text = path.read_text()
     parsed = Page(text)
-    assert "script" not in parsed.tags
+    assert parsed.tags.count("script") == 3
+    elements, allowed = scripts(text)
+    assert len(elements) == 3
+    assert len(allowed) == 2
+    assert "alert(" not in "".join(elements[1:])
     assert not [n for n, _ in parsed.attributes if n == "onerror"]
     assert any("<img src=x onerror=alert(1)> $a_1$ ../../x # h | b" in words for words in parsed.words)

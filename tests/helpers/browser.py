@@ -1,0 +1,114 @@
+"""Chromium without a window, driven through its DevTools protocol over a pipe: no port, no other library."""
+
+import base64
+import json
+import os
+import subprocess
+from contextlib import contextmanager
+
+
+class Browser:
+    """One page."""
+
+    def __init__(self, to_browser, from_browser):
+        self.to_browser, self.from_browser = to_browser, from_browser
+        self.count, self.session, self.events, self.buffer = 0, None, [], b""
+
+    def command(self, method, **parameters):
+        """Send a command and return its result; events on the way are kept."""
+        self.count += 1
+        message = {"id": self.count, "method": method, "params": parameters}
+        if self.session:
+            message["sessionId"] = self.session
+        os.write(self.to_browser, json.dumps(message).encode() + b"\0")
+        while True:
+            answer = self._next()
+            if answer.get("id") == self.count:
+                assert "error" not in answer, answer["error"]
+                return answer["result"]
+            self.events.append(answer)
+
+    def _next(self):
+        while b"\0" not in self.buffer:
+            read = os.read(self.from_browser, 1 << 20)
+            assert read, "Chromium ended"
+            self.buffer += read
+        text, _, self.buffer = self.buffer.partition(b"\0")
+        return json.loads(text)
+
+    def open(self, address, width=1280, height=900):
+        """Open a page and wait until it is loaded."""
+        if not self.session:
+            target = self.command("Target.createTarget", url="about:blank")["targetId"]
+            self.session = self.command("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+            for domain in ("Page", "Runtime", "Network", "Log"):
+                self.command(f"{domain}.enable")
+        self.command(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
+        )
+        self.events.clear()
+        self.command("Page.navigate", url=address)
+        while not any(event["method"] == "Page.loadEventFired" for event in self.events):
+            self.events.append(self._next())
+
+    def value(self, expression):
+        """The value of an expression on the page, a promise's when it is kept."""
+        found = self.command("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
+        assert "exceptionDetails" not in found, found["exceptionDetails"]
+        return found["result"].get("value")
+
+    def becomes_true(self, expression):
+        """Look at every frame that is drawn until an expression is true; the test's own time limit ends it."""
+        look = f"const look = () => ({expression}) ? done(true) : requestAnimationFrame(look)"
+        return self.value(f"new Promise(done => {{{look}; look()}})")
+
+    def mouse(self, kind, x, y, **options):
+        """Move, press or turn the mouse."""
+        self.command("Input.dispatchMouseEvent", type=kind, x=x, y=y, **options)
+
+    def click(self, x, y):
+        """Press and release the left button."""
+        for kind in ("mousePressed", "mouseReleased"):
+            self.mouse(kind, x, y, button="left", clickCount=1)
+
+    def picture(self, path, whole=False):
+        """Save what is to be seen as PNG."""
+        shot = self.command("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
+        path.write_bytes(base64.b64decode(shot["data"]))
+
+    def pdf(self):
+        """The page as it prints."""
+        return base64.b64decode(self.command("Page.printToPDF", preferCSSPageSize=False)["data"])
+
+    def requests(self):
+        """Addresses that were asked for since the page was opened."""
+        return [e["params"]["request"]["url"] for e in self.events if e["method"] == "Network.requestWillBeSent"]
+
+    def complaints(self):
+        """Errors and warnings on the console since the page was opened."""
+        logged = [e["params"]["entry"] for e in self.events if e["method"] == "Log.entryAdded"]
+        told = [e["params"] for e in self.events if e["method"] == "Runtime.consoleAPICalled"]
+        thrown = [e["params"] for e in self.events if e["method"] == "Runtime.exceptionThrown"]
+        return [*(e for e in logged if e["level"] in ("error", "warning")), *told, *thrown]
+
+
+@contextmanager
+def chromium(folder):
+    """Start Chromium with a profile in a folder of the test."""
+    (read_there, write_here), (read_here, write_there) = os.pipe(), os.pipe()
+    options = f"--headless --no-sandbox --disable-gpu --user-data-dir={folder} --remote-debugging-pipe about:blank"
+    started = subprocess.Popen(
+        ["bash", "-c", f"exec chromium {options} 3<&{read_there} 4>&{write_there}"],
+        pass_fds=(read_there, write_there),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(read_there)
+    os.close(write_there)
+    try:
+        yield Browser(write_here, read_here)
+    finally:
+        os.close(write_here)
+        os.close(read_here)
+        started.terminate()
+        started.wait()
