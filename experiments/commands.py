@@ -7,11 +7,16 @@ from collections.abc import Mapping
 
 def repeat_command(params: Mapping[str, str], *, experiment: str, engine: str | None) -> str:
     """Write the command that repeats a run, to be pasted into a shell."""
+    return shlex.join(words_to_repeat(params, experiment=experiment, engine=engine))
+
+
+def words_to_repeat(params: Mapping[str, str], *, experiment: str, engine: str | None) -> list[str]:
+    """Say of which words that command consists."""
     overrides = [f"{key}={value}" for key, value in params.items()]
     overrides.append(f"experiment={_hydra_literal(experiment)}")
     if engine is not None and "," not in engine:  # else it is for each configuration to say
         overrides.append(f"engine={engine}")
-    return shlex.join(["python", "-m", "experiments.train", *overrides])
+    return ["python", "-m", "experiments.train", *overrides]
 
 
 def _hydra_literal(text: str) -> str:

@@ -6,19 +6,19 @@ Their trials are those that belong to the sweep, made by it or reused, as its le
 import io
 import json
 import logging
-import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from experiments import notes
+from experiments import notes, surfaces
 from experiments.identity import NO_CONDITION, condition_hash, run_name
 from experiments.ledger import Entry, Ledger, ledgers
 from experiments.ledger import revise as revised
 from experiments.trials import Trials, finite_or_inf, loss_quantiles
-from nn_core import recorded_epochs
+from nn_core import PartError, Task, recorded_epochs
 from tracking import names
+from tracking.artifacts import local_folder
 from tracking.errors import UnreadableFileError
 from tracking.reader import Reader, of_kind
 from tracking.record import Curve, Outcome, Run, RunRecord, RunUpdate, now_ms
@@ -47,8 +47,11 @@ class Condition:
 MOST_CURVES = 500
 """The most conditions whose loss curves are read back; of more, nobody could look at them."""
 
-PER_DECADE = 20
-"""Epochs per factor of ten at which a condition's curves have points: a quarter of what its trials usually have."""
+PER_DECADE = 10
+"""Epochs per factor of ten at which a condition's curves have points: an eighth of what its trials usually have."""
+
+MOST_DRAWN = 24
+"""The most conditions whose networks are drawn: the best and the worst half of that."""
 
 RANKINGS: dict[str, Callable[[Trials], tuple[float, ...]]] = {
     "ert": lambda trials: (trials.ert.value, -trials.rate.value, trials.median_loss.value),
@@ -101,11 +104,20 @@ def track(store: Store, sweep_id: str, ledger: Ledger) -> int:
     there: Iterable[object] = store.reader.rows(["attributes.run_id"], *of_kind(names.CONDITION, sweep_id), newest=1)
     if list(there):
         return 0
-    with_curves = len(conditions) <= MOST_CURVES
     start_ms = now_ms()
-    ranks = {id(condition): float(rank) for rank, condition in enumerate(ranked(conditions), start=1)}
+    order = ranked(conditions)
+    ranks = {id(condition): float(rank) for rank, condition in enumerate(order, start=1)}
+    order += [condition for condition in conditions if id(condition) not in ranks]
+    shown = {id(condition) for half in (order[: MOST_DRAWN // 2], order[-MOST_DRAWN // 2 :]) for condition in half}
     records = [
-        _record(condition, store.reader, sweep_id, start_ms, ranks.get(id(condition), np.nan), with_curves)
+        _record(
+            condition,
+            sweep_id,
+            start_ms,
+            ranks.get(id(condition), np.nan),
+            curves=_curves(condition, store.reader) if len(conditions) <= MOST_CURVES else {},
+            drawn=_surfaces(condition, store.reader) if id(condition) in shown else b"",
+        )
         for condition in conditions
     ]
     run_ids = store.write_together(records)
@@ -139,7 +151,7 @@ def _conditions_table(conditions: Sequence[Condition], ranks: Mapping[int, float
 
 
 def _record(
-    condition: Condition, reader: Reader, sweep_id: str, start_ms: int, rank: float, with_curves: bool
+    condition: Condition, sweep_id: str, start_ms: int, rank: float, *, curves: Mapping[str, Curve], drawn: bytes
 ) -> RunRecord:
     trials = condition.trials
     metrics = {names.TRIALS: float(len(trials)), names.RANK: rank, **trials.metrics}
@@ -149,39 +161,67 @@ def _record(
         params=condition.params,
         metrics={key: value for key, value in metrics.items() if np.isfinite(value)},
         step=0,  # the UI draws bars of what is at step 0, and curves of one point of what is not
-        curves=_curves(condition, reader) if with_curves else {},
+        curves=curves,
         tags={
             names.KIND: names.CONDITION,
             names.SWEEP_ID: sweep_id,
             names.PARENT: sweep_id,
             names.CONDITION_HASH: hashed,
-            names.NOTE: _note(condition, sweep_id, rank, hashed),
+            names.NOTE: _note(condition, sweep_id, rank, hashed, drawn=bool(drawn)),
             names.TABLES: json.dumps([{"path": names.TRIALS_JSON, "type": "table"}]),
         },
-        artifacts={names.TRIALS_JSON: _trials_table(condition)},
+        artifacts={names.TRIALS_JSON: _trials_table(condition), **({names.SURFACES: drawn} if drawn else {})},
         start_ms=start_ms,
         end_ms=now_ms(),
     )
 
 
-def _note(condition: Condition, sweep_id: str, rank: float, condition_hash: str) -> str:
-    order = np.lexsort((condition.trials.final_loss, condition.trials.epochs_to_converge))
+def _note(condition: Condition, sweep_id: str, rank: float, condition_hash: str, *, drawn: bool) -> str:
     own = names.OWN_EXPERIMENT, names.OWN_RUN
-    picked = {"fastest": order[0], "median": order[(len(order) - 1) // 2], "last": order[-1]}
+    picture = {"Decision surfaces": run_page(*own, f"artifacts/{names.SURFACES}")} if drawn else {}
     pages = {
+        **picture,
         "Loss on a log scale": curve_page(*own, *names.LOSS_QUANTILES),
         "Its trials": run_page(*own, f"artifacts/{names.TRIALS_JSON}"),
         **{
             f"the {which} one": run_page(names.OWN_EXPERIMENT, condition.runs[place].run_id)
-            for which, place in picked.items()
+            for which, place in _examples(condition).items()
         },
         "as runs": notes.same_condition(condition_hash),
         "All conditions, best first": view_page(names.OWN_EXPERIMENT, sweep_id),
     }
     place = f"Rank {rank:.0f} by ERT." if np.isfinite(rank) else "It has no rank."
     params = (f"{key}={value}" for key, value in condition.params.items())
-    command = shlex.join(["python", "-m", "experiments.train", "-m", *params, f"seed={spans(condition.seeds)}"])
-    return notes.of_condition(condition.trials, place, command, pages)
+    words = ["python", "-m", "experiments.train", "-m", *params, f"seed={spans(condition.seeds)}"]
+    return notes.of_condition(condition.trials, place, words, pages)
+
+
+def _examples(condition: Condition) -> dict[str, int]:
+    """Places of three of a condition's trials: the fastest, the one in the middle, and the last."""
+    order = np.lexsort((condition.trials.final_loss, condition.trials.epochs_to_converge)).tolist()
+    return {"fastest": order[0], "median": order[(len(order) - 1) // 2], "last": order[-1]}
+
+
+def _surfaces(condition: Condition, reader: Reader) -> bytes:
+    """Draw what a few networks of a condition have learned, where that is in a folder; else it would take too long."""
+    trials, examples = condition.trials, _examples(condition)
+    runs = reader.by_ids([condition.runs[place].run_id for place in examples.values()])
+    networks = {}
+    try:
+        if surfaces.varying_inputs(Task.from_params(dict(condition.params))) is None:
+            return b""
+        for which, place in examples.items():
+            run = runs[condition.runs[place].run_id]
+            if local_folder(run.artifact_uri) is None:
+                return b""
+            when = f"after {trials.epochs_to_converge[place]:,.0f}" if trials.converged[place] else "not converged in"
+            when += " epochs" if trials.converged[place] else f" {trials.cutoff:,}"
+            title = f"The {which}: seed {condition.seeds[place]}\n{when}, final loss {trials.final_loss[place]:.2g}"
+            networks[title] = surfaces.weights_in(reader.artifact(run, names.WEIGHTS) or b"")
+        return surfaces.draw(condition.params, networks)
+    except (PartError, LookupError, ValueError, UnreadableFileError) as error:
+        log.debug("no surfaces of %s: %s", condition.name, error)
+        return b""
 
 
 def spans(seeds: Sequence[int]) -> str:

@@ -190,7 +190,7 @@ def _files(config: Config, results: Sequence[Result]) -> dict[str, bytes]:
     buffer = io.BytesIO()
     np.savez(buffer, **named)
     files = {names.PREDICTIONS: _predictions_table(config.task, results), names.WEIGHTS: buffer.getvalue()}
-    if len(results) == 1 and not notes.weights(results[0]):
+    if len(results) == 1 and not notes.are_few(results[0].weights):
         files[names.WEIGHTS_TXT] = notes.listed(results[0].weights).encode()
     return files if len(results) == 1 else {**files, names.TRIALS_TABLE: _trials_table(config, results)}
 

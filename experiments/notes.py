@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.commands import repeat_command
+from experiments.commands import words_to_repeat
 from experiments.config import Config
 from experiments.ensemble import Trained
 from experiments.trials import Estimate, Trials
@@ -38,8 +38,8 @@ PICKED = (
 def of_run(trained: Trained, trials: Trials | None, tags: Mapping[str, str]) -> str:
     """Describe a run that trained a network, or several, whose `trials` are given then."""
     config, results = trained.job.config, trained.results
-    command = repeat_command(trained.job.params, experiment=config.experiment, engine=config.engine)
-    to_repeat = _to_repeat(command)
+    words = words_to_repeat(trained.job.params, experiment=config.experiment, engine=config.engine)
+    to_repeat = _to_repeat(words)
     links = {"Same condition, all seeds": same_condition(tags[names.CONDITION_HASH])}
     if sweep_id := tags.get(names.SWEEP_ID):
         links["All of its sweep, best first"] = view_page(names.OWN_EXPERIMENT, sweep_id)
@@ -55,18 +55,22 @@ def of_run(trained: Trained, trials: Trials | None, tags: Mapping[str, str]) -> 
         return within([_outcome(trials), linked({**where, **links}), to_repeat])
     (result,) = results
     return within(
-        [_what_came(result), linked({**where, **links}), _predictions(config, result), weights(result), to_repeat]
+        [_what_came(result), linked({**where, **links}), _predictions(config, result), _weights(result), to_repeat]
     )
 
 
-def of_condition(trials: Trials, rank: str, command: str, pages: Mapping[str, str]) -> str:
+def of_condition(trials: Trials, rank: str, words: Sequence[str], pages: Mapping[str, str]) -> str:
     """Describe a condition: `rank` says which place it has, `pages` are where to go, by what they are called."""
-    return within([f"{_outcome(trials)} {rank}", linked(pages), PICKED, _to_repeat(command)])
+    return within([f"{_outcome(trials)} {rank}", linked(pages), PICKED, _to_repeat(words)])
 
 
-def weights(result: Result) -> str:
-    """List weights that are few enough; else nothing."""
-    if sum(layer.size for layer in result.weights) > MOST_WEIGHTS:
+def are_few(layers: Sequence[Array]) -> bool:
+    """Whether weights are few enough for a description."""
+    return sum(layer.size for layer in layers) <= MOST_WEIGHTS
+
+
+def _weights(result: Result) -> str:
+    if not are_few(result.weights):
         return ""
     told = "Weights, a row for each unit below (a bias unit last), a column for each above:"
     return f"{told}\n\n```\n{listed(result.weights)}\n```"
@@ -94,13 +98,13 @@ def within(parts: Sequence[str]) -> str:
     return "\n\n".join(kept)
 
 
-def _to_repeat(command: str) -> str:
+def _to_repeat(words: Sequence[str]) -> str:
     """Show a command, in lines that MLflow's page has room for."""
     lines = [""]
-    for word in shlex.split(command):
+    for word in map(shlex.quote, words):
         if len(lines[-1]) + len(word) > LONGEST_LINE and lines[-1]:
             lines.append("")
-        lines[-1] += f"{' ' if lines[-1] else ''}{shlex.quote(word)}"
+        lines[-1] += f" {word}" if lines[-1] else word
     return "To repeat it:\n\n```\n{}\n```".format(" \\\n  ".join(lines))
 
 

@@ -9,6 +9,7 @@ import json
 import re
 import shlex
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -122,6 +123,7 @@ def run_page(experiment_id: str, run_id: str, tab: str = "") -> str:
     return f"#/experiments/{experiment_id}/runs/{run_id}{f'/{tab}' if tab else ''}?workflowType=machine_learning"
 
 
+@lru_cache
 def curve_page(experiment_id: str, run_id: str, *keys: str) -> str:
     """Part of a link that opens curves of a run on a logarithmic scale, which the page of the run itself has not."""
     shown = {"runs": [run_id], "metric": keys[0], "experiments": [experiment_id], "plot_metric_keys": list(keys)}
@@ -195,7 +197,8 @@ def _swept(jobs: Sequence[Mapping[str, str]]) -> list[str]:
     """Keys of a sweep's overrides that take more than one value, in their order."""
     values: dict[str, set[str]] = {}
     for job in jobs:
-        for override in shlex.split(job["overrides"]):
+        typed = job["overrides"]
+        for override in shlex.split(typed) if "'" in typed else typed.split():  # the latter in no time
             key, _, value = override.partition("=")
             values.setdefault(key.lstrip("+"), set()).add(value)
     return [key for key, different in values.items() if len(different) > 1]

@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import shlex
 
 import numpy as np
 import pandas as pd
@@ -386,3 +387,30 @@ def test_the_report_of_many_trials_says_how_many_converged(make_job):
     )
     at_end = sum(result.max_error < 0.4 for result in outcome.results)
     assert text.endswith(f"; at the end {at_end} meet the criterion")
+
+
+def test_a_run_says_in_words_what_came_of_it(make_job):
+    job = make_job(lr=2.0, epochs=1500, hidden=[3, 2])
+    outcome, record = recorded(job)
+    (result,) = outcome.results
+    note = record.placed("7", "0a" * 16)["mlflow.note.content"]
+    assert note.startswith(f"**Converged after {result.epochs_to_converge} epochs.**")
+    assert "(#/experiments/7/runs/" + "0a" * 16 + "/artifacts/predictions.json?" in note
+    assert record.tags["condition_hash"] in note
+    for name, output in zip(job.config.task.pattern_names, result.predictions[:, 0], strict=True):
+        assert f"| {name} |" in note
+        assert f"| {output:.4g} |" in note
+    for weight in np.concatenate([layer.ravel() for layer in result.weights]):
+        assert f"{weight:.4g}" in note
+    command = shlex.split(note.rpartition("To repeat it:\n\n```\n")[2].removesuffix("\n```").replace("\\\n", ""))
+    assert dict(word.split("=", 1) for word in command[3:]).items() >= record.params.items()
+    assert command[:3] == ["python", "-m", "experiments.train"]
+
+
+def test_many_weights_are_a_file_that_can_be_read(make_job):
+    outcome, record = recorded(make_job(epochs=2, hidden=60))
+    text = record.artifacts["weights.txt"].decode()
+    numbers = [float(number) for line in text.splitlines() if "layer" not in line for number in line.split()]
+    weights = np.concatenate([layer.ravel() for layer in outcome.results[0].weights])
+    assert numbers == pytest.approx(weights, rel=1e-3)
+    assert "Weights" not in record.tags["mlflow.note.content"]
