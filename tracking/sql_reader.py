@@ -1,5 +1,6 @@
 """A store in a database, read by SQL: a tenth of the time that MLflow's client takes."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -97,14 +98,13 @@ class SqlReader(Reader):
             for chunk in chunks(run_ids):
                 # No condition on the key: SQLite would search by it, through every run of the store.
                 query = select(table.run_uuid, table.key, table.step, table.value).where(table.run_uuid.in_(chunk))
-                points = [
+                result = connection.execute(query.where(table.step.in_(steps)) if steps else query)
+                points = (
                     (run_index[run_id], key_index[key], step, value)
-                    for run_id, key, step, value in connection.execute(
-                        query.where(table.step.in_(steps)) if steps else query
-                    )
+                    for run_id, key, step, value in result
                     if key in key_index
-                ]
-                parts.append(np.array(points, np.float64).reshape(-1, 4))
+                )
+                parts.append(np.fromiter(itertools.chain.from_iterable(points), np.float64).reshape(-1, 4))
                 bar.update(len(chunk))
         return ordered(*np.concatenate(parts).T)
 

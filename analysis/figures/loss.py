@@ -50,8 +50,8 @@ def loss(view: View) -> Drawing:
     label_outer(panels, "epoch", "loss")
     diverged = int(trials["diverged"].notna().sum())
     caption = view.caption(
-        f"Median loss and the band from the 10th to the 90th percentile of n = {spread(bands['n'])} trials a curve, "
-        "each trial at its longest cut-off"
+        "Median loss and the band from the 10th to the 90th percentile, at each epoch by itself, of "
+        f"n = {spread(bands['n'])} trials a curve, each trial at its longest cut-off"
         + (" (dotted: shorter cut-offs)." if len(levels(view.trials["epochs"])) > 1 else ".")
         + (" Losses of different kinds have axes of their own." if kind else "")
         + (f" Losses below {_LEAST:g} lie below the axis." if np.nanmin(positive) < _LEAST else "")

@@ -55,7 +55,8 @@ def rate(view: View) -> Drawing:
     label_outer(panels, axis_name(x), "convergence rate")
     beside = f" Points beside each other belong to the same {parameter_name(x)}."
     caption = view.caption(
-        f"Fraction of trials that converged, with 95% Wilson intervals; n = {spread(rates['n'])} trials a point."
+        "Fraction of trials that converged, each with its 95% Wilson interval; "
+        f"n = {spread(rates['n'])} trials a point."
         f"{beside if len(hues) > 1 else ''}{_at_end(rates, 'open symbols')}{view.sharing}",
         view.trials,
     )
@@ -125,7 +126,7 @@ def heatmap(view: View) -> Drawing:
     color_bar(figure, beside, colors, "converged (%)", ["0", "50", "100"], aspect=12, pad=0.015, fraction=0.05)
     caption = view.caption(
         f"Percentage of trials that converged; n = {spread(rates['n'])} trials a cell"
-        f" (95% Wilson intervals in the table).{_at_end(rates, 'arrows, and column at_end')}",
+        f" (95% Wilson intervals, each by itself, in the table).{_at_end(rates, 'arrows, and column at_end')}",
         view.trials,
     )
     finish(figure, style, caption)
