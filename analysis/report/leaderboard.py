@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.statistics import best_restarts, convergence_rates, median_times
+from analysis.statistics import convergence_rates, costs_at_once, medians_at_once, rates_at_once
 
 COLUMNS = {
     "at_end": ("criterion met at the end", "%"),
@@ -18,15 +18,16 @@ COLUMNS = {
 
 
 def conditions(longest: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """Rates, median epochs and ERT of each condition at its longest cut-off, with 95% intervals; best first.
+    """Rates, median epochs and ERT of each condition at its longest cut-off, with 95% intervals for all at once.
 
+    The best come first, and whoever picks one has an interval that knows it.
     Columns: `by`, those of `COLUMNS` with their ends, n. What holds at the end decides, then the median.
     """
-    rates = convergence_rates(longest, by).rename(columns={"low": "estimate_low", "high": "estimate_high"})
-    medians, costs = median_times(longest, by), best_restarts(longest, by)  # conditions in the same order
-    table = rates.drop(columns="converged").assign(
-        **{f"median{end}": medians[of] for end, of in (("", "estimate"), ("_low", "low"), ("_high", "high"))},
-        **{f"ert{end}": costs[f"at_cutoff{end}"] for end in ("", "_low", "_high")},
+    rates = rates_at_once(convergence_rates(longest, by))
+    others = {"median": medians_at_once(longest, by), "ert": costs_at_once(longest, by)}  # conditions in the same order
+    ends = (("", "estimate"), ("_low", "low"), ("_high", "high"))
+    table = rates.rename(columns={"low": "estimate_low", "high": "estimate_high"}).assign(
+        **{f"{name}{end}": frame[of] for name, frame in others.items() for end, of in ends}
     )
     first = np.where(table["at_end"].isna(), table["estimate"], table["at_end"])
     best = table.assign(_first=-first).sort_values(["_first", "median"], kind="stable")

@@ -67,8 +67,8 @@ def page(view: View, difference: float, command: str, ui: str = "") -> str:
         "<h2>The answer</h2>",
         *(_finding(finding, there) for finding in sentences),
         "<h2>The conditions</h2>",
-        "<p>Each at its longest cut-off, with 95% intervals of each by itself; best at the end first. A click on a "
-        "column's name sorts.</p>",
+        "<p>Each at its longest cut-off, with 95% intervals that hold for all conditions at once, so for whichever is "
+        "picked; best at the end first. A click on a column's name sorts.</p>",
         _leaderboard(table),
         _explore(address),
         "<h2>The design</h2>",

@@ -5,8 +5,8 @@ looks best was lucky. At the level 1 - 0.05 / m the intervals of m conditions al
 whatever the conditions have in common (Bonferroni), so the one picked does, however it was picked. They are wide: fresh
 seeds tell more.
 
-There is nothing of the kind for the least ERT over cut-offs. Times with heavy tails make the mean of the few that look
-best so much too low that no level mends it.
+ERT at a fixed cut-off has them too. For the least ERT over cut-offs there is nothing of the kind: times with heavy
+tails make the mean of the few that look best so much too low that no level mends it.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ import pandas as pd
 
 from analysis.statistics.conditions import by_condition
 from analysis.statistics.survival import median_times
-from nn_core.statistics import exact_interval, median_interval
+from nn_core.statistics import exact_interval, expected_running_time, median_interval, running_time_interval
 
 _ERROR = 0.05
 
@@ -54,3 +54,19 @@ def medians_at_once(trials: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 
     found = by_condition(trials, by, interval)  # the same conditions in the same order
     return medians.assign(low=found["low"], high=found["high"])
+
+
+def costs_at_once(trials: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """ERT at the cut-off that trials were trained to, by condition, with intervals that hold for all at once.
+
+    Columns: `by`, estimate, low, high (``inf`` without a success). Conditions are in the order of `median_times`.
+    """
+    conditions = len(trials[list(by)].drop_duplicates()) if by else 1
+    confidence = 1 - _ERROR / conditions
+
+    def cost(members: pd.DataFrame) -> dict[str, float]:
+        times, cutoff = members["epochs_to_converge"].to_numpy(np.float64), int(members["epochs"].min())
+        low, high = running_time_interval(times, cutoff, confidence)
+        return {"estimate": float(expected_running_time(times, cutoff)), "low": float(low), "high": float(high)}
+
+    return by_condition(trials, by, cost)

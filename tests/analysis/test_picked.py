@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from scipy.stats import binom
 
-from analysis.statistics import convergence_rates, median_times, medians_at_once, rates_at_once
-from nn_core.statistics import median_interval, wilson_interval
+from analysis.statistics import convergence_rates, costs_at_once, median_times, medians_at_once, rates_at_once
+from nn_core.statistics import median_interval, running_time_interval, wilson_interval
 
 CONDITIONS, SEEDS = 15, 25
 
@@ -84,6 +84,32 @@ def test_the_soonest_of_fifteen_equal_conditions_is_covered(spread, correlation)
     soonest = times[np.arange(300), np.median(times, axis=2).argmin(axis=1)]
     ends = [median_interval(picked, 1 - 0.05 / CONDITIONS) for picked in soonest]
     assert np.mean([low <= 100 <= high for low, high in ends]) >= 0.93
+
+
+@pytest.mark.parametrize("failing", [0.03, 0.3, 0.6])
+def test_the_cheapest_of_fifteen_equal_conditions_at_a_fixed_cutoff_is_covered(failing):
+    # 300 sweeps of 15 conditions, some trials slow and some failing. Fixed beforehand: at least .93.
+    rng, cutoff = np.random.default_rng(5), 500
+
+    def times(*shape):
+        drawn = np.ceil(rng.lognormal(4.5, 0.8, shape))
+        return np.where((rng.random(shape) < failing) | (drawn > cutoff), math.inf, drawn)
+
+    whole = times(10**6)
+    truth = np.minimum(whole, cutoff).sum() / np.isfinite(whole).sum()
+    sweeps = times(300, CONDITIONS, SEEDS)
+    costs = np.minimum(sweeps, cutoff).sum(axis=2) / np.maximum(np.isfinite(sweeps).sum(axis=2), 1)
+    cheapest = sweeps[np.arange(300), costs.argmin(axis=1)]
+    ends = [running_time_interval(picked, cutoff, 1 - 0.05 / CONDITIONS) for picked in cheapest]
+    assert np.mean([low <= truth <= high for low, high in ends]) >= 0.93
+
+
+def test_costs_have_the_level_of_all_conditions(make_trials):
+    times = {1: [10.0, 20.0, 30.0, math.inf], 2: [5.0, 6.0, 7.0, 8.0], 3: [math.inf] * 4}
+    costs = costs_at_once(pd.concat([make_trials(t, lr=lr) for lr, t in times.items()]), ["lr"])
+    assert costs["estimate"].tolist() == [160 / 3, 26 / 4, math.inf]
+    for row, t in zip(costs.itertuples(), times.values(), strict=True):
+        assert (row.low, row.high) == running_time_interval(t, 100, 1 - 0.05 / 3)
 
 
 def test_where_even_the_lower_end_is_a_failure_the_cutoff_is_the_limit(make_trials):
