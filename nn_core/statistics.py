@@ -96,6 +96,9 @@ def running_time_interval(
     distances (G. Zou & A. Donner, Statist. Med. 27 (2008) 1693-1702, eq. 2). m lies within [0, c] whatever the
     sample says. Unlike the bootstrap's and Fieller's, it keeps its width when all trials or nearly all succeed.
 
+    Levels above 95%, for many conditions at once, take Clopper and Pearson's interval for p, since Wilson's holds on
+    average only, and there too seldom if few trials succeed.
+
     Shapes and errors are those of `expected_running_time`, and ``0 < confidence < 1``. Without a success the
     high end is ``inf``. The cut-off must not be picked for its ERT: the least of many is lower than the truth, and no
     interval around it helps.
@@ -116,7 +119,7 @@ def running_time_interval(
     student = stdtrit(np.maximum(k - 1, 1), (1 + confidence) / 2) * np.sqrt(variance / np.maximum(k, 1))
     margin = np.where(k > 1, student, np.inf)
     below, above = np.minimum(margin, mean), np.minimum(margin, c - mean)
-    least, most = wilson_interval(k, times.size, confidence)
+    least, most = (wilson_interval if confidence <= 0.95 else exact_interval)(k, times.size, confidence)
     with np.errstate(divide="ignore", invalid="ignore"):  # a cut-off of 0 costs nothing, however often
         failures, few, many = (np.where(c > 0, c * (1 / p - 1), 0.0) for p in (k / times.size, most, least))
         low = mean + failures - np.hypot(below, failures - few)
