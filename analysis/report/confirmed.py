@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.figures.view import View
-from analysis.levels import NONE, assignments, names_by_axis
+from analysis.levels import NONE
 from analysis.loading import counted, load
-from analysis.report.findings import Finding
+from analysis.report.findings import Finding, condition_name
 from analysis.statistics import best_restarts, by_condition, convergence_rates, median_times
 from nn_core.statistics import expected_running_time, running_time_interval
 from tracking import names
@@ -61,15 +61,34 @@ def told(table: pd.DataFrame) -> list[Finding]:
     """Say what came of conditions on fresh seeds; nothing if none has been tried again."""
     if table.empty:
         return []
-    by = list(table.columns[: table.columns.get_loc("cutoff")])
-    named = names_by_axis(table, by)
     sentences = [
-        f"with {', '.join(assignments(row, named))}, {_percent(row)} meet the criterion at the end, and {_cost(row)}"
+        f"with {condition_name(row, _axes(table))}, {_percent(row)} meet the criterion at the end, and {_cost(row)}"
         for _, row in table.sort_values("picked", kind="stable").head(_FEW).iterrows()
     ]
     fewest, most = table["n"].min(), table["n"].max()
     seeds = f"{fewest:,} to {counted(most, 'fresh seed')}" if fewest < most else counted(most, "fresh seed")
     return [Finding(f"On {seeds}, which had no part in any picking: {'; '.join(sentences)}.", (TABLE,))]
+
+
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """The same for the eye: estimates with their intervals in a cell."""
+    rows = [
+        {
+            **row[_axes(table)],
+            "cut-off, as picked": f"{row['cutoff']:,.0f}",
+            "ERT as picked": f"{row['picked']:,.0f}",
+            "ERT on fresh seeds": _epochs(row, "ert"),
+            "median epochs to converge": _epochs(row, "median"),
+            "criterion met at the end": _percent(row),
+            "fresh seeds": f"{row['n']:,.0f}",
+        }
+        for _, row in table.iterrows()
+    ]
+    return pd.DataFrame(rows)
+
+
+def _axes(table: pd.DataFrame) -> list[str]:
+    return list(table.columns[: table.columns.get_loc("cutoff")])
 
 
 def _percent(row: "pd.Series[Any]") -> str:
@@ -79,6 +98,10 @@ def _percent(row: "pd.Series[Any]") -> str:
 def _cost(row: "pd.Series[Any]") -> str:
     if np.isinf(row["ert"]):
         return f"none converged by the picked cut-off of {row['cutoff']:,.0f} epochs"
-    high = f"{row['ert_high']:,.0f}" if np.isfinite(row["ert_high"]) else "no limit"
-    interval = f"95% interval {row['ert_low']:,.0f} to {high}"
-    return f"a success costs {row['ert']:,.0f} epochs ({interval}; {row['picked']:,.0f} as picked)"
+    cost, _, interval = _epochs(row, "ert").partition(" (")
+    return f"a success costs {cost} epochs (95% interval {interval[:-1]}; {row['picked']:,.0f} as picked)"
+
+
+def _epochs(row: "pd.Series[Any]", name: str) -> str:
+    value, low, high = (f"{end:,.0f}" if np.isfinite(end) else "" for end in row[[name, f"{name}_low", f"{name}_high"]])
+    return f"{value or 'none'} ({low or '0'} to {high or 'no limit'})"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -230,9 +231,12 @@ def _where(rows: pd.DataFrame, total: int, by: Sequence[str]) -> str:
     """Which conditions these are: named if they are few, else counted."""
     if len(rows) > _FEW:
         return f"in {len(rows)} of {total} conditions"
-    axes = sorted(by, key=_everyday)
-    conditions = (", ".join(f"{axis} = {level_name(row[axis])}" for axis in axes) for _, row in rows.iterrows())
-    return f"with {' and with '.join(conditions)}"
+    return f"with {' and with '.join(condition_name(row, by) for _, row in rows.iterrows())}"
+
+
+def condition_name(row: "pd.Series[Any]", by: Sequence[str]) -> str:
+    """How a condition is written in a sentence: ``lr = 0.5, hidden = 4``."""
+    return ", ".join(f"{axis} = {level_name(row[axis])}" for axis in sorted(by, key=_everyday))
 
 
 def _end(value: float) -> str:

@@ -26,7 +26,7 @@ from analysis.levels import axis_name, level_name, levels, plain, unordered
 from analysis.loading import Sweep, counted
 from analysis.report.charts import charts, library
 from analysis.report.confirmed import TABLE as CONFIRMED
-from analysis.report.confirmed import confirmed, told
+from analysis.report.confirmed import confirmed, readable, told
 from analysis.report.findings import Finding, findings, question
 from analysis.report.leaderboard import COLUMNS, conditions, shown
 from analysis.statistics import paired_rates, seeds_needed
@@ -74,7 +74,7 @@ def page(view: View, difference: float, command: str, ui: str = "") -> str:
         "<h2>The design</h2>",
         f"<p>{_text(criterion(view.trials))}</p>",
         _table(_design(view), "design"),
-        *(["<h2>On fresh seeds</h2>", _table(again, CONFIRMED)] if len(again) else []),
+        *(["<h2>On fresh seeds</h2>", _table(readable(again), CONFIRMED)] if len(again) else []),
         "<h2>Figures</h2>",
         *(_figure(drawing, view) for drawing in drawn.values()),
         *([f"<p>Not drawn:</p><ul>{skipped}</ul>"] if skipped else []),
@@ -141,7 +141,7 @@ def _leaderboard(table: pd.DataFrame) -> str:
     for _, row in table.iterrows():
         cells = [(cell(row[axis]), str(ranks[axis][row[axis]])) for axis in axes]
         cells += [(shown(row, name), _number(row[name])) for name in COLUMNS]
-        cells += [(f"{row['n']:,}", str(row["n"]))]
+        cells += [(f"{int(row['n']):,}", str(int(row["n"])))]
         rows.append("<tr>" + "".join(f'<td data-value="{value}">{_text(text)}</td>' for text, value in cells) + "</tr>")
     body = "\n".join(rows)
     return (

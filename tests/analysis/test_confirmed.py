@@ -43,6 +43,6 @@ def test_picked_conditions_are_told_beside_themselves_on_fresh_seeds(sweeps, tra
     assert row["at_end"] == np.mean([result.converged_at_end for *_, result in fresh])
     assert (row["picked_n"], row["n"]) == (8, 11)
     (finding,) = told(confirmed(view()))
-    assert finding.text.startswith("On 11 fresh seeds, which had no part in any picking: with learning rate = 2, ")
+    assert finding.text.startswith("On 11 fresh seeds, which had no part in any picking: with lr = 2, ")
     assert f"a success costs {row['ert']:,.0f} epochs" in finding.text
     assert f"{row['picked']:,.0f} as picked" in finding.text
