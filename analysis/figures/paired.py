@@ -128,11 +128,17 @@ def _results(tests: pd.DataFrame, second: str) -> list[str]:
 
 
 def _ratio(test: Mapping[Any, float]) -> list[str]:
-    """Both medians, and how many times the first the second is with its interval."""
+    """Both medians, and how many times the first the second is: with its interval, or what is left of that."""
+    if np.isnan(test["ratio"]):
+        return ["more than half fail under both"]
     first, second = ("none" if np.isinf(m) else f"{m:,.0f}" for m in (test["median_first"], test["median_second"]))
-    low, high = (f"{end:.2g}" if 0 < end < np.inf else "no limit" for end in (test["ratio_low"], test["ratio_high"]))
-    times = f"{test['ratio']:.2g} times " if 0 < test["ratio"] < np.inf else ""
-    return [f"median {first} to {second} epochs", f"{times}[{low}, {high}]"]
+    low, high = test["ratio_low"], test["ratio_high"]
+    ends = [f"{end:.2g}" if 0 < end < np.inf else "no limit" for end in (low, high)]
+    medians = f"median {first} to {second} epochs"
+    if 0 < test["ratio"] < np.inf:
+        return [medians, f"{test['ratio']:.2g} times [{ends[0]}, {ends[1]}]"]
+    limits = ((f"at least {low:.2g} times", low), (f"at most {high:.2g} times", high))
+    return [medians, *(text for text, end in limits if 0 < end < np.inf)]
 
 
 def _p(value: float) -> str:

@@ -481,9 +481,22 @@ def test_the_paired_figure_tells_rates_from_speeds(view_of, make_trials):
     assert row[["first_sooner", "second_sooner", "neither_sooner"]].tolist() == [1, 4, 1]
     title = " ".join(drawing.figure.axes[0].get_title().replace("\N{NO-BREAK SPACE}", " ").split())
     assert title.startswith("convergence rate: +17 points [")
-    assert ", McNemar p = 1, median " in title
+    assert ", McNemar p = 1, median 700 to 70 epochs, 0.1 times [" in title
     assert title.endswith("learning rate = 1 sooner in 4 of 5 pairs, sign test p = 0.38")
     assert "the lowest and the highest are compared; left out: 0.5." in drawing.caption
+    plt.close(drawing.figure)
+
+
+@pytest.mark.parametrize(
+    ("failing", "said"),
+    [(6, "McNemar p = 0.031, median none to 50 epochs, learning rate"), (12, "p = 1, more than half fail under both,")],
+)
+def test_medians_that_failures_leave_open_are_told_in_words(view_of, make_trials, failing, said):
+    view = view_of(lr=[0.1, 0.5])
+    second = [np.inf] * 6 if failing == 12 else [50.0] * 6
+    trials = pd.concat([make_trials([np.inf] * 6, 1000, lr=0.1), make_trials(second, 1000, lr=0.5)], ignore_index=True)
+    drawing = FIGURES["paired"].function(replace(view, data=replace(view.data, trials=trials)))
+    assert said in " ".join(drawing.figure.axes[0].get_title().split())
     plt.close(drawing.figure)
 
 
