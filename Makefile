@@ -55,7 +55,7 @@ gallery: demo  ## renew the pictures of README and docs from the demo's sweep
 	cp $$(ls -td $(DEMO)/figures/*/ | head -n 1)*.png docs/gallery/
 
 notebook: setup  ## run docs/notebook.ipynb anew, in a folder of its own
-	folder=$$(mktemp -d) && cp docs/notebook.ipynb $$folder && $(BIN)/jupyter-execute --inplace --NotebookClient.coalesce_streams=True $$folder/notebook.ipynb \
+	folder=$$(mktemp -d) && cp docs/notebook.ipynb $$folder && $(BIN)/jupyter-execute --inplace $$folder/notebook.ipynb \
 	&& sed "s#$$folder#.#g" $$folder/notebook.ipynb > docs/notebook.ipynb; code=$$?; rm -rf $$folder; exit $$code
 
 clean:  ## remove what was made here
