@@ -220,6 +220,7 @@ def _trials(shelf: _Shelf, view: View, address: str) -> Any:
         rows["e"] = [int(view.data.runs[run].experiment_id) for run in rows["run"]]
     experiment = "datum.e" if len(experiments) > 1 else f"'{experiments[0]}'"
     link = f"'{address}/#/experiments/' + {experiment} + '/runs/' + datum.run + '?workflowType=machine_learning'"
+    soonest = float(trials["epochs_to_converge"].min()) if trials["converged"].any() else never / 10
     first = f"isValid(datum.epochs) ? max(datum.epochs, 1) : {never}"
     told = "isValid(datum.epochs) ? format(datum.epochs, ',') : 'never'"
     base = shelf.chart("trials", rows).transform_calculate(when=first, told=told, link=link, **shelf.jittered)
@@ -228,7 +229,7 @@ def _trials(shelf: _Shelf, view: View, address: str) -> Any:
         x=shelf.horizontal(),
         y=alt.Y(
             "when:Q",
-            scale=alt.Scale(type="log", domain=[1, never * 1.3], nice=False),
+            scale=alt.Scale(type="log", domain=[max(1.0, soonest / 1.5), never * 1.3], nice=False),
             title=f"epochs to converge (never: {never:,.0f})",
         ),
         color=shelf.color,

@@ -41,12 +41,13 @@ if (explore && window.vegaEmbed) {
     const row = (_, i) => Object.fromEntries(keys.map((key) => [key, columns[key][i]]));
     specification.datasets[name] = columns[keys[0]].map(row);
   }
-  const width = Math.max(260, Math.min(720, document.body.clientWidth - 210));
+  const width = Math.max(260, Math.min(720, document.body.clientWidth - 240));
   specification.vconcat.forEach((chart) => (chart.width = width));
   vegaEmbed("#charts", specification, {
     ast: true, // no code from strings
     bind: "#filters",
     mode: "vega-lite",
+    renderer: "canvas", // thousands of dots
     actions: { export: true, source: false, compiled: false, editor: false },
     loader: { target: "_blank" },
   }).then((result) => {

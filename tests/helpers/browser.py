@@ -6,6 +6,8 @@ import os
 import subprocess
 from contextlib import contextmanager
 
+_ONE_PROCESS = "--disable-features=IsolateSandboxedIframes"  # or frames would be pages of their own
+
 
 class Browser:
     """One page."""
@@ -46,21 +48,34 @@ class Browser:
         self.command(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
         )
+        self.command("Page.bringToFront")  # a click may have opened another page, and what is behind draws no frames
         self.events.clear()
         self.command("Page.navigate", url=address)
         while not any(event["method"] == "Page.loadEventFired" for event in self.events):
             self.events.append(self._next())
 
-    def value(self, expression):
-        """The value of an expression on the page, a promise's when it is kept."""
-        found = self.command("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
+    def value(self, expression, frame=None):
+        """The value of an expression on the page or in one of its frames, a promise's when it is kept."""
+        where = {"contextId": frame} if frame else {}
+        found = self.command("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True, **where)
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
 
-    def becomes_true(self, expression):
+    def frame(self, address):
+        """The frame whose address begins so, when it is there, to evaluate in."""
+        while True:
+            for event in self.events:
+                context = event["params"].get("context", {}) if event["method"].endswith("ContextCreated") else {}
+                if context.get("origin", "").startswith(address) or (
+                    context and self.value("location.href", context["id"]).startswith(address)
+                ):
+                    return context["id"]
+            self.events.append(self._next())
+
+    def becomes_true(self, expression, frame=None):
         """Look at every frame that is drawn until an expression is true; the test's own time limit ends it."""
         look = f"const look = () => ({expression}) ? done(true) : requestAnimationFrame(look)"
-        return self.value(f"new Promise(done => {{{look}; look()}})")
+        return self.value(f"new Promise(done => {{{look}; look()}})", frame)
 
     def mouse(self, kind, x, y, **options):
         """Move, press or turn the mouse."""
@@ -96,9 +111,9 @@ class Browser:
 def chromium(folder):
     """Start Chromium with a profile in a folder of the test."""
     (read_there, write_here), (read_here, write_there) = os.pipe(), os.pipe()
-    options = f"--headless --no-sandbox --disable-gpu --user-data-dir={folder} --remote-debugging-pipe about:blank"
+    options = f"--headless --no-sandbox --disable-gpu {_ONE_PROCESS} --user-data-dir={folder}"
     started = subprocess.Popen(
-        ["bash", "-c", f"exec chromium {options} 3<&{read_there} 4>&{write_there}"],
+        ["bash", "-c", f"exec chromium {options} --remote-debugging-pipe about:blank 3<&{read_there} 4>&{write_there}"],
         pass_fds=(read_there, write_there),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
