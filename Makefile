@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO := demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check demo test test-services lint lock bench gallery notebook clean
+.PHONY: help setup check demo kernel test test-services lint lock bench gallery notebook clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -37,9 +37,11 @@ check: setup  ## format, lint, types and layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: check  ## that, and all tests that need nothing but Python
-	# Compile the kernel once, or every process of the tests would.
+kernel: setup  # compiled once, or every process of the tests would
 	$(BIN)/python -m nn_core.compiled
+
+test: setup  ## that, and all tests that need nothing but Python
+	$(MAKE) --no-print-directory -j 2 --output-sync check kernel
 	# In one process more than there are cores, for some wait for servers.
 	$(BIN)/pytest -m "not services" -n $$($(BIN)/python -c 'import os; print(os.cpu_count() + 1)') --dist loadfile --no-loadscope-reorder
 

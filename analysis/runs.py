@@ -40,13 +40,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def load(*sweeps: str, labels: Sequence[str] = (), filter: str = "", uri: str | None = None) -> "Runs":  # noqa: A002 (MLflow's word)
+def load(*sweeps: str | Sequence[str], labels: Sequence[str] = (), filter: str = "", uri: str | None = None) -> "Runs":  # noqa: A002 (MLflow's word)
     """Load the runs of sweeps, or what a filter finds.
 
     Parameters
     ----------
     sweeps
-        ``"latest"``, run ids of sweeps' parents, or beginnings of ids; without any, and without a filter, the latest
+        ``"latest"``, run ids of sweeps' parents, or beginnings of ids, one by one or in a list; without any, and
+        without a filter, the latest
     labels
         what to call the sweeps, one each, to compare them: they are told apart by the column ``sweep``. Without labels
         they are pooled, unless they differ in parameters that vary only together
@@ -64,7 +65,8 @@ def load(*sweeps: str, labels: Sequence[str] = (), filter: str = "", uri: str | 
     """
     store = open_reader(uri)
     with _garbage_left():
-        return Runs(loading.load(store, sweeps or (() if filter else ("latest",)), labels, filter), store)
+        wanted = [name for one in sweeps for name in ([one] if isinstance(one, str) else one)]
+    return Runs(loading.load(store, wanted or (() if filter else ("latest",)), labels, filter), store)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -103,7 +103,7 @@ def test_sweeps_and_filters_are_chosen_as_on_the_command_line(demo):
     uri = f"sqlite:///{demo[0] / 'mlflow.db'}"
     few = load(filter="params.lr = '2.0' and params.hidden = '2'", uri=uri)
     assert few.varied == ["epochs"]
-    labelled = load(demo[1], demo[1][:14], labels=["one", "other"], uri=uri)
+    labelled = load([demo[1], demo[1][:14]], labels=["one", "other"], uri=uri)
     assert labelled.trials["sweep"].value_counts().to_dict() == {"one": 72, "other": 72}
     assert "sweep" in labelled.varied
 
