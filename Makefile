@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO := demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check demo kernel test test-services lint lock bench gallery notebook clean
+.PHONY: help setup check demo kernel test test-services lint lock bench gallery notebook screenshots clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -59,6 +59,9 @@ gallery: demo  ## renew the pictures of README and docs from the demo's sweep
 notebook: setup  ## run docs/notebook.ipynb anew, in a folder of its own
 	folder=$$(mktemp -d) && cp docs/notebook.ipynb $$folder && $(BIN)/jupyter-execute --inplace $$folder/notebook.ipynb \
 	&& sed "s#$$folder#.#g" $$folder/notebook.ipynb > docs/notebook.ipynb; code=$$?; rm -rf $$folder; exit $$code
+
+screenshots: setup  ## renew the pictures of docs/browsing.md, by the tests that look at them in Chromium
+	SCREENSHOTS=docs/browsing $(BIN)/pytest -m services tests/experiments/test_browser.py -k small
 
 clean:  ## remove what was made here
 	rm -rf $(VENV) $(DEMO) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

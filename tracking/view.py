@@ -87,7 +87,7 @@ def sweep_links(experiment_id: str, sweep_id: str) -> str:
         "Conditions, best first": view_page(experiment_id, sweep_id),
         "as a table": run_page(experiment_id, sweep_id, f"artifacts/{names.CONDITIONS_JSON}"),
         "its figures": run_page(experiment_id, sweep_id, "artifacts/figures"),
-        "its report": run_page(experiment_id, sweep_id, "artifacts/report.html"),
+        "its report": run_page(experiment_id, sweep_id, "artifacts/figures/report.html"),
     }
     drawn = f"`python -m analysis.figures sweep={sweep_id}`, `python -m analysis.report sweep={sweep_id}`"
     return f"{linked(links)} (once drawn: {drawn})"

@@ -1,17 +1,14 @@
 """``python -m experiments.sweeps``, on sweeps that were really run."""
 
-import itertools
 import json
 import os
 import shlex
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -22,6 +19,7 @@ from hydra.core.override_parser.types import QuotedString
 from hypothesis import example, given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
+from ui import opened_ui
 
 from experiments.sweeps import main, repeat_command
 from tracking.provenance import provenance
@@ -244,24 +242,6 @@ def test_the_view_has_what_the_sweep_varies() -> None:
     assert trials["searchFilter"] == ""
 
 
-@contextmanager
-def opened_ui(folder: Path, wait_for_server: WaitForServer) -> Iterator[str]:
-    """Run the UI, yield the link it printed once it answers, and end it as Ctrl-C would."""
-    with socket.socket() as free:  # not the default, which another test's server may be about to take
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = ("-m", "experiments.sweeps", "ui", "--port", str(port))
-    with forked.conversation(*command, folder=folder) as (process, _, said):
-        link = next(line.strip() for line in said if "http://127.0.0.1:" in line)
-        started = (line for line in said if "Application startup complete" in line)
-        assert len(list(itertools.islice(started, 2))) == 2  # workers; one of them may not listen yet
-        wait_for_server(process, port)
-        yield link
-        assert process.pid is not None
-        os.killpg(process.pid, signal.SIGINT)
-        assert "Traceback" not in said.read()
-
-
 def test_the_ui_opens_on_the_newest_sweep_for_this_machine_only(
     store: Store, folder: Path, wait_for_server: WaitForServer
 ) -> None:
@@ -298,23 +278,3 @@ def test_the_ui_says_that_its_port_is_taken(folder: Path, capsys: pytest.Capture
         port = other.getsockname()[1]
         assert main(["ui", "--port", str(port)]) == 1
     assert f"nothing can listen at port {port} (Address already in use)" in capsys.readouterr().err
-
-
-@pytest.mark.services
-def test_the_browser_shows_the_runs_and_their_curves(
-    store: Store, folder: Path, wait_for_server: WaitForServer
-) -> None:
-    newest = store.reader.sweeps()[-1]
-    names = {
-        run.info.run_name
-        for run in store.reader.client.search_runs([store.experiment_id], f"tags.sweep_id = '{newest.run_id}'")
-    }
-    with opened_ui(folder, wait_for_server) as link:
-        command = ["chromium", "--headless", "--no-sandbox", "--window-size=1600,1200"]
-        command += ["--virtual-time-budget=60000", "--dump-dom", link]
-        page = subprocess.run(command, capture_output=True, text=True, check=True, timeout=180).stdout
-    assert len(names) == 4
-    for name in names:
-        assert name in page
-    assert "Curves" in page
-    assert page.count('class="js-line"') >= len(names)  # drawn by plotly
