@@ -83,11 +83,11 @@ class View:
         """Complete a caption with what every figure must say: criterion, cut-off, selection, sweep, commit."""
         cutoffs = listed([level_name(c) for c in levels(trials["epochs"])])
         chosen = [
-            assignment(axis, name) for axis, kept in self.where.items() for name in level_names(kept, 40).values()
+            assignment(axis, listed([*level_names(kept, 40).values()], "or")) for axis, kept in self.where.items()
         ]
         parts = [text.strip(), criterion(trials), f"Cut-off {cutoffs} epochs."]
         parts += [self.layout.warning] if self.layout.warning else []
-        parts += [f"Only {', '.join(chosen)}."] if chosen else []
+        parts += [f"Only {'; '.join(chosen)}."] if chosen else []
         parts += [f"Runs where {plain(self.data.run_filter, 120)}."] if self.data.run_filter else []
         for sweep in self.data.sweeps:
             whole = "" if sweep.loaded == sweep.jobs else f", {sweep.loaded} of {sweep.jobs} jobs {sweep.what}"
