@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -109,6 +110,13 @@ def config_yaml(config: Config) -> bytes:
 def _yaml_value(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_yaml_value, value))}]"
+    return _yaml_scalar(value)
+
+
+@lru_cache(
+    maxsize=4096, typed=True
+)  # the jobs of a sweep have most of them in common; 1, 1.0 and true are not the same
+def _yaml_scalar(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return text.replace("e", ".0e") if isinstance(value, float) and "." not in text else text
 

@@ -5,6 +5,7 @@ MLflow folds a description after some five lines, so what matters comes first: w
 
 import shlex
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +85,7 @@ def listed(layers: Sequence[Array]) -> str:
     )
 
 
+@lru_cache
 def same_condition(condition_hash: str) -> str:
     """Part of a link that opens all runs of a condition, whatever sweep they were made by."""
     return runs_page(names.OWN_EXPERIMENT, searchFilter=f"tags.{names.CONDITION_HASH} = '{condition_hash}'")
@@ -98,10 +100,13 @@ def within(parts: Sequence[str]) -> str:
     return "\n\n".join(kept)
 
 
+_quoted = lru_cache(4096)(shlex.quote)  # the jobs of a sweep have most words in common
+
+
 def _to_repeat(words: Sequence[str]) -> str:
     """Show a command, in lines that MLflow's page has room for."""
     lines = [""]
-    for word in map(shlex.quote, words):
+    for word in map(_quoted, words):
         if len(lines[-1]) + len(word) > LONGEST_LINE and lines[-1]:
             lines.append("")
         lines[-1] += f" {word}" if lines[-1] else word

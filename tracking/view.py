@@ -108,6 +108,7 @@ def view_key(sweep_id: str) -> str:
     return f"sweep-{sweep_id}"
 
 
+@lru_cache
 def view_page(experiment_id: str, sweep_id: str) -> str:
     """Part of a link that opens the view of a sweep."""
     return runs_page(experiment_id, viewStateShareKey=view_key(sweep_id), compareRunsMode="CHART")
