@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import mlflow
 import numpy as np
 import pytest
 from scipy.stats import binomtest
@@ -166,6 +167,7 @@ def test_a_condition_is_a_run_of_its_own(store: Store, train_here: Callable) -> 
                 assert history[-1].step == 1500
                 expected = [np.quantile([curve[point.step] for curve in curves], quantile) for point in history]
                 assert [point.value for point in history] == pytest.approx(expected)
+            mlflow.set_tracking_uri(store.uri)  # where `load_table` looks, whatever its client was made for
             table = client.load_table(store.experiment_id, "trials.json", run_ids=[run.info.run_id])
             assert set(table["run_id"]) == {trial.info.run_id for trial in shown}
             assert sorted(table["seed"]) == list(range(seeds))
