@@ -29,6 +29,7 @@ def test_it_is_kept_as_it_was_run_and_names_nobodys_folder() -> None:
 def test_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR"):
         monkeypatch.setenv(variable, str(tmp_path / "jupyter"))
+    monkeypatch.delenv("MPLBACKEND", raising=False)  # the kernel's own shows figures in cells
     folder = tmp_path / "work"
     folder.mkdir()
     notebook = nbformat.read(PATH, 4)
