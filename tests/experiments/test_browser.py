@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterator
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-import chromium
 import forked
 import pytest
-from chromium import Browser, link
+from browser import Browser, chromium, link
 from ui import opened_ui
 
 from tracking.record import Run
@@ -32,7 +31,7 @@ ROWS = """[...document.querySelectorAll('a')].filter(a => /\\/runs\\/[0-9a-f]{32
 def keep(page: Browser, name: str) -> None:
     if folder := os.environ.get("SCREENSHOTS"):
         Path(folder).mkdir(parents=True, exist_ok=True)
-        page.photograph(Path(folder) / f"{name}.png")
+        page.picture(Path(folder) / f"{name}.png")
 
 
 @pytest.fixture(scope="module", params=SWEEPS)
@@ -63,7 +62,7 @@ def opened(
     store: Store, swept: tuple[str, Path], tmp_path: Path, wait_for_server: Callable[[BaseProcess, int], None]
 ) -> Iterator[tuple[Browser, str]]:
     """A browser that nobody has used, and the link that the command prints."""
-    with opened_ui(swept[1], wait_for_server) as address, chromium.opened(tmp_path / "profile") as page:
+    with opened_ui(swept[1], wait_for_server) as address, chromium(tmp_path / "profile") as page:
         yield page, address
 
 
@@ -75,7 +74,7 @@ def in_order(store: Store) -> list[Run]:
 
 def close_assistant(page: Browser) -> None:
     """MLflow opens a panel on the first visit, over a third of the page."""
-    page.click("document.querySelector('button[aria-label=Close]')")
+    page.follow("document.querySelector('button[aria-label=Close]')")
 
 
 def test_conditions_come_first_and_the_view_lasts(opened: tuple[Browser, str], store: Store, swept) -> None:
@@ -94,17 +93,17 @@ def test_conditions_come_first_and_the_view_lasts(opened: tuple[Browser, str], s
     page.see_text("Curves")
     keep(page, f"conditions-{size}")
 
-    page.click("document.querySelector('input[value=TABLE]')")
+    page.follow("document.querySelector('input[value=TABLE]')")
     for column in ("rank", "lr", "hidden", "trials", "convergence_rate"):
         page.see(f"[...document.querySelectorAll('[role=columnheader]')].some(e => e.innerText.trim() === '{column}')")
     keep(page, f"table-{size}")
-    page.click("document.querySelector('input[value=CHART]')")
+    page.follow("document.querySelector('input[value=CHART]')")
 
     page.reload()
     page.see_text(f"{count} matching runs")
     assert page.see(f"(() => {{ const rows = {ROWS}; return rows.length >= 12 && rows; }})()")[:12] == best[:12]
 
-    page.click(link(best[0]))
+    page.follow(link(best[0]))
     page.see_text("trials converged")
     page.see_text("Rank 1 by ERT")
     keep(page, f"condition-{size}")
@@ -126,7 +125,7 @@ def test_pages_say_what_they_are(opened: tuple[Browser, str], store: Store, swep
     page.go(address)
     page.see_text("matching runs")
     close_assistant(page)
-    page.click(link(conditions[0].name))  # one
+    page.follow(link(conditions[0].name))  # one
     picture = page.see(f"({link('Decision surfaces')} || {{}}).href")
     page.go(picture)  # two
     assert page.see("[...document.images].find(image => image.naturalWidth > 500).naturalWidth") > 500
@@ -136,7 +135,7 @@ def test_pages_say_what_they_are(opened: tuple[Browser, str], store: Store, swep
     page.go(f"{base}#/experiments/{store.experiment_id}/runs/{trial.run_id}?workflowType=machine_learning")
     page.see_text("epochs")
     page.see_text("Loss on a log scale")
-    page.click("[...document.querySelectorAll('button, a, span')].find(e => e.innerText === 'Show more')")
+    page.follow("[...document.querySelectorAll('button, a, span')].find(e => e.innerText === 'Show more')")
     page.see_text("To repeat it:")
     keep(page, f"run-{size}")
     page.go(page.see(f"({link('Loss on a log scale')} || {{}}).href"))

@@ -7,6 +7,22 @@ import subprocess
 from contextlib import contextmanager
 
 _ONE_PROCESS = "--disable-features=IsolateSandboxedIframes"  # or frames would be pages of their own
+_LOOKS = "--hide-scrollbars --force-color-profile=srgb"
+
+PATIENCE_MS = 90_000
+"""How long a page may take to show something."""
+
+_WHEN = """new Promise((found, never) => {
+    const last = Date.now() + %d;
+    const look = () => {
+        let seen = null;
+        try { seen = (() => %s)(); } catch (error) { seen = null; }
+        if (seen) found(seen);
+        else if (Date.now() > last) never(new Error('never seen'));
+        else setTimeout(look, 50);
+    };
+    look();
+})"""
 
 
 class Browser:
@@ -61,6 +77,35 @@ class Browser:
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
 
+    def go(self, link):
+        """Open a link as in a new tab: what the page before it held is gone."""
+        self.open("about:blank", 1600, 1000)
+        self.open(link, 1600, 1000)
+
+    def reload(self):
+        """Load the page again."""
+        self.command("Page.reload")
+
+    def back(self):
+        """Go back in the history of the page."""
+        self.value("history.back()")
+
+    def see(self, expression):
+        """Wait until an expression is true, and return its value; if it never is, say what is to be read instead."""
+        found = self.command(
+            "Runtime.evaluate", expression=_WHEN % (PATIENCE_MS, expression), awaitPromise=True, returnByValue=True
+        )
+        assert "exceptionDetails" not in found, f"{expression}\n{self.value('document.body.innerText')[:3000]}"
+        return found["result"].get("value")
+
+    def see_text(self, text):
+        """Wait until a text can be read on the page."""
+        self.see(f"document.body.innerText.includes({json.dumps(text)})")
+
+    def follow(self, element):
+        """Click on an element, given by an expression, once it is there."""
+        self.see(f"(() => {{ const it = {element}; if (it) it.click(); return Boolean(it); }})()")
+
     def frame(self, address):
         """The frame whose address begins so, when it is there, to evaluate in."""
         while True:
@@ -107,11 +152,16 @@ class Browser:
         return [*(e for e in logged if e["level"] in ("error", "warning")), *told, *thrown]
 
 
+def link(words):
+    """Say in JavaScript which link has these words."""
+    return f"[...document.querySelectorAll('a')].find(a => a.innerText.trim() === {json.dumps(words)})"
+
+
 @contextmanager
 def chromium(folder):
     """Start Chromium with a profile in a folder of the test."""
     (read_there, write_here), (read_here, write_there) = os.pipe(), os.pipe()
-    options = f"--headless --no-sandbox --disable-gpu {_ONE_PROCESS} --user-data-dir={folder}"
+    options = f"--headless --no-sandbox --disable-gpu {_LOOKS} {_ONE_PROCESS} --user-data-dir={folder}"
     started = subprocess.Popen(
         ["bash", "-c", f"exec chromium {options} --remote-debugging-pipe about:blank 3<&{read_there} 4>&{write_there}"],
         pass_fds=(read_there, write_there),
