@@ -23,9 +23,6 @@ from tracking.record import Run
 
 log = logging.getLogger(__name__)
 
-NO_CONDITION = ("seed", "trials")
-"""Parameters that tell trials of one condition apart, and are no condition themselves."""
-
 _SHORT = 12
 _A_FILTER = "\"filter=params.lr = '0.5'\""
 _OUTCOME = {
@@ -198,7 +195,7 @@ def _confounded(sweeps: Sequence[Sequence[Run]]) -> bool:
     A parameter that not every sweep has (the momentum of one of two optimizers) goes with the choice that brings it.
     """
     held = [{key: {m.params.get(key) for m in members} for key in members[0].params} for members in sweeps]
-    shared = set.intersection(*map(set, held)) - {*NO_CONDITION}
+    shared = set.intersection(*map(set, held)) - {*names.NO_CONDITION}
     constant = {key: [next(iter(s[key])) for s in held] for key in shared if all(len(s[key]) == 1 for s in held)}
     differing = [values for values in constant.values() if len(set(values)) > 1]
     return any(len({*zip(a, b, strict=True)}) == len({*a}) for a, b in itertools.permutations(differing, 2))
@@ -250,7 +247,7 @@ def _trials(
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     members = [(label, run, len(networks[run.run_id])) for label, runs in parts for run in runs]
     params = _complete(pd.DataFrame([run.params for _, run, _ in members], dtype="str")).apply(typed)
-    params = params.drop(columns=[c for c in NO_CONDITION if c in params])
+    params = params.drop(columns=[c for c in names.NO_CONDITION if c in params])
     several = np.repeat(np.arange(len(members)), [count for _, _, count in members])
     outcomes = [{"sweep": label, **network} for label, run, _ in members for network in networks[run.run_id]]
     frame = pd.concat([params.iloc[several].reset_index(drop=True), pd.DataFrame(outcomes)], axis=1)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from experiments import notes, surfaces
-from experiments.identity import NO_CONDITION, condition_hash, run_name
+from experiments.identity import condition_hash, run_name
 from experiments.ledger import Entry, Ledger, ledgers
 from experiments.ledger import revise as revised
 from experiments.trials import Trials, finite_or_inf, loss_quantiles
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 class Condition:
     """All settings but the seed, and the trials of a sweep that have them."""
 
-    params: Mapping[str, str]  # in their order, without `NO_CONDITION`
+    params: Mapping[str, str]  # in their order, without `names.NO_CONDITION`
     swept: Mapping[str, str]  # those of them that the sweep varies
     runs: tuple[Outcome, ...]  # finished ones, in the order of the sweep's jobs
     seeds: tuple[int, ...]  # of the trials
@@ -81,7 +81,7 @@ def of_sweep(store: Store, sweep: Run) -> list[Condition]:
 
 def of_ledger(reader: Reader, ledger: Ledger) -> list[Condition]:
     """Group the jobs of a ledger that has their params, and are finished, by condition."""
-    swept = [key for key in ledger.swept if key not in NO_CONDITION]
+    swept = [key for key in ledger.swept if key not in names.NO_CONDITION]
     found: dict[tuple[str | None, ...], list[Entry]] = {}
     for entry in ledger:
         if entry.done and entry.params:
@@ -258,7 +258,7 @@ def _curves(condition: Condition, reader: Reader) -> dict[str, Curve]:
 
 
 def _condition(entries: Sequence[Entry], swept: Sequence[str], several: Mapping[str, "_Columns"]) -> Condition:
-    params = {key: value for key, value in entries[0].params.items() if key not in NO_CONDITION}
+    params = {key: value for key, value in entries[0].params.items() if key not in names.NO_CONDITION}
     readable = [entry for entry in entries if entry.run.trials == 1 or entry.run.run_id in several]
     columns = [several.get(entry.run.run_id) or _single(entry) for entry in readable]
     epochs, at_end, losses = (

@@ -113,9 +113,7 @@ def _yaml_value(value: Any) -> str:
     return _yaml_scalar(value)
 
 
-@lru_cache(
-    maxsize=4096, typed=True
-)  # the jobs of a sweep have most of them in common; 1, 1.0 and true are not the same
+@lru_cache(maxsize=4096, typed=True)  # most are common to the jobs of a sweep; 1, 1.0 and true are not the same
 def _yaml_scalar(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return text.replace("e", ".0e") if isinstance(value, float) and "." not in text else text

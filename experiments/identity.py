@@ -11,11 +11,9 @@ from functools import cache
 from typing import Any
 
 from experiments.config import Config, all_keys, declared, entries, hidden_layers
+from tracking import names
 
 NOT_PART_OF_A_RUN = frozenset({"experiment", "engine", "resume", "dry_run", "fail_fast"})
-
-NO_CONDITION = ("seed", "trials")
-"""Params that tell trials of a condition apart, and are no part of it."""
 
 _ORDER = {"lr": 0, "hidden": 1, "epochs": 2, "trials": 8, "seed": 9}  # in names: the seed last, other keys between
 
@@ -75,7 +73,7 @@ def config_hash(flat: Mapping[str, str]) -> str:
 
 def condition_hash(flat: Mapping[str, str]) -> str:
     """Hash params as far as they are a condition: equal for runs that differ in nothing but their seeds."""
-    return config_hash({key: value for key, value in flat.items() if key not in NO_CONDITION})
+    return config_hash({key: value for key, value in flat.items() if key not in names.NO_CONDITION})
 
 
 def run_name(flat: Mapping[str, str], keys: Sequence[str] = ()) -> str:

@@ -220,15 +220,11 @@ class Ledger:
         """The sweep in a few lines of Markdown: its counts, and its convergence by condition."""
         parts = [_jobs(count) if word == "jobs" else f"{count:,} {word}" for word, count in self._ended.items()]
         text = "\n\n".join(filter(None, [", ".join(parts), self._convergence()]))
-        if len(text) <= LONGEST_TAG:
-            return text
-        return text[: LONGEST_TAG - 40].rpartition("\n")[0] + CUT
+        return _fitting(text)
 
     def update(self, ending: Ending | None, links: str) -> RunUpdate:
         """What the parent run is to say, with links from its page, and to end as."""
-        note = "\n\n".join([links, self.description])
-        if len(note) > LONGEST_TAG:
-            note = note[: LONGEST_TAG - 40].rpartition("\n")[0] + CUT
+        note = _fitting("\n\n".join([links, self.description]))
         return RunUpdate(self._ended, {names.NOTE: note}, {names.JOBS_CSV: self.table}, ending)
 
     @property
@@ -317,6 +313,11 @@ def revise(store: "Store", sweep_id: str, now_ms: int) -> Ledger | None:
         # Later than what it said itself when it ended, which MLflow's client would keep otherwise.
         store.writer.update(sweep_id, update, max(sweep.end_ms, now_ms) + 1)
     return ledger
+
+
+def _fitting(text: str) -> str:
+    """As many lines of a text as MLflow keeps."""
+    return text if len(text) <= LONGEST_TAG else text[: LONGEST_TAG - 40].rpartition("\n")[0] + CUT
 
 
 def _jobs(count: int) -> str:

@@ -46,6 +46,7 @@ LOSS = "loss"
 LOSS_QUANTILES = {"loss/q10": 0.1, "loss/q50": 0.5, "loss/q90": 0.9}
 
 TRIALS = "trials"  # param: how many networks the run trained; of a condition a metric: how many trials it has
+NO_CONDITION = ("seed", TRIALS)  # params that tell trials of a condition apart, and are no part of it
 
 # Files of a sweep, of any run, and of one that trained.
 JOBS_CSV = "jobs.csv"  # a sweep's jobs and their runs

@@ -41,7 +41,7 @@ OVERRIDE = st.one_of(
 
 
 @pytest.mark.parametrize("multirun", [False, True])
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=90, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(overrides=st.lists(OVERRIDE, min_size=1, max_size=3))
 @example(overrides=["+task.x=1,2"])
 @example(overrides=["record=${task}"])
